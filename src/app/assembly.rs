@@ -1,6 +1,6 @@
 //! Builds the parts of a running service from the settings.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ use charter_domain::entropy::Entropy;
 use charter_http::document;
 use charter_http::extract::tenants::Tenants;
 use charter_http::state::{
-    Domains, Replicas, Revisions, Searches, State, StoreHealth, Tasks, Workbench,
+    Domains, ReportedFault, Revisions, Searches, State, StoreHealth, Tasks, Workbench,
 };
 use charter_mail as mail;
 use charter_policy::explain::DecisionExplainer;
@@ -59,6 +59,8 @@ pub struct App {
     pub(super) unverified_expire_after: Duration,
     /// Interval at which the heads of the audit chains are synced to disk.
     pub(super) sync_within: Duration,
+    /// Whose disks are watched.
+    pub(super) directories: Vec<PathBuf>,
     /// The clock for deletion of old data.
     pub(super) confirmed: Arc<ConfirmedClock>,
     /// Taken when it is started.
@@ -192,7 +194,8 @@ impl App {
                 last_used,
                 nonces,
                 rates: Arc::clone(&limits),
-                replicas: Replicas::default(),
+                replicas: ReportedFault::default(),
+                disk: ReportedFault::default(),
                 render_metrics: rendering(&metrics, &near_budgets),
                 budgets: Arc::clone(&budgets),
                 clock,
@@ -220,6 +223,7 @@ impl App {
                 near_budgets,
                 unverified_expire_after: settings.portal.unverified_expire_after,
                 sync_within: settings.sync_within,
+                directories: vec![settings.data_dir.clone(), settings.decisions.dir.clone()],
                 confirmed,
                 mail: Mutex::new(Some(mail)),
                 entropy,

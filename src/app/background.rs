@@ -13,7 +13,7 @@ use charter_domain::timestamp::Timestamp;
 use charter_store::{Error, Store};
 
 use super::assembly::App;
-use super::{denials, provision, replicas};
+use super::{denials, disk, provision, replicas};
 
 /// Interval at which pending data is written to the store.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
@@ -46,6 +46,11 @@ pub fn start(app: &App, tracker: &TaskTracker, stop: &CancellationToken) {
         Arc::clone(&app.replica),
         Arc::clone(&app.state),
         Arc::clone(&app.store),
+        stop.clone(),
+    ));
+    tracker.spawn(disk::watch(
+        app.directories.clone(),
+        Arc::clone(&app.state),
         stop.clone(),
     ));
     if let Some(mail) = app.mail.lock().take() {

@@ -189,10 +189,10 @@ async fn check_by_rows(store: &Store, keys: &Keys) -> Result<(), StartError> {
     let sealer = sealer(keys)?;
     let mut opened = !store.has_secrets().await?;
     for key in &keys.sealing {
-        if let Some((row, secret)) = store.sealed_by(key.id()).await? {
+        if let Some((key_id, organization, secret)) = store.sealed_by(key.id()).await? {
             let binding = Binding {
-                key: row.id,
-                organization: row.organization_id,
+                key: key_id,
+                organization,
             };
             if sealer.open(&secret, binding).is_err() {
                 let why = format!("`{}` does not decrypt the secrets stored with it", key.id());

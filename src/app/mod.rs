@@ -7,6 +7,7 @@ mod database;
 pub mod decisions;
 pub mod demo;
 mod denials;
+mod disk;
 mod keys;
 mod near_budgets;
 mod open_files;

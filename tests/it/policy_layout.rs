@@ -1,11 +1,12 @@
-//! `charter policy fmt` and `manifest`: the shipped folder is laid out, and laying a folder out leaves
-//! it whole.
+//! `charter policy fmt` and `manifest`: the shipped folder is laid out, and laying a folder out leaves it whole. The
+//! folder and its rules are those of the settings, as for every policy command.
 
 use std::path::Path;
 use std::process::Command;
 
 use test_support::policy_solver::Edited;
 use test_support::policy_world::shipped;
+use test_support::process::Home;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_charter");
 
@@ -103,4 +104,44 @@ fn files_that_are_not_read_are_named() {
         assert!(printed.contains(&told), "{name}: {printed}");
     }
     assert_eq!(printed.matches("note:").count(), named.len(), "{printed}");
+}
+
+#[test]
+fn the_folder_and_its_rules_are_those_of_the_settings() {
+    // No example shows what this forbids.
+    let folder = crooked().write(
+        "extra.cedar",
+        "@id(\"extra\")\nforbid (principal is User, action, resource) when { context.source_ip.isMulticast() };\n",
+    );
+    let dir = folder.path().display().to_string();
+    let home = Home::new().with("CHARTER__POLICIES__DIR", &dir);
+    let file = home.file("charter.toml");
+    let rules = "[policies]\nmin_coverage = 100\nmanifest = \"required\"\n";
+    std::fs::write(&file, rules).expect("a file");
+    let settings = file.display().to_string();
+    let run = |command: &[&str]| {
+        let outcome = home.run(&[&["policy"], command, &["--config", &settings]].concat());
+        (outcome.code, outcome.out + &outcome.err)
+    };
+    let named = |printed: &str| assert!(printed.contains(&dir), "{printed}");
+    let (code, printed) = run(&["check"]);
+    assert_eq!(code, Some(2), "{printed}");
+    assert!(printed.contains("`policies.manifest`"), "{printed}");
+    let (code, printed) = run(&["fmt"]);
+    assert_eq!(code, Some(0), "{printed}");
+    named(&printed);
+    let (code, printed) = run(&["manifest"]);
+    assert_eq!(code, Some(0), "{printed}");
+    named(&printed);
+    let (code, printed) = run(&["check"]);
+    assert_eq!(code, Some(0), "{printed}");
+    named(&printed);
+    let (code, printed) = run(&["test"]);
+    assert_eq!(code, Some(1), "{printed}");
+    named(&printed);
+    // A folder that is named wins; and so does an option.
+    let (code, printed) = run(&["test", &shipped().display().to_string()]);
+    assert_eq!(code, Some(0), "{printed}");
+    let (code, printed) = run(&["test", "--min-coverage", "0"]);
+    assert_eq!(code, Some(0), "{printed}");
 }

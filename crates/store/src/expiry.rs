@@ -21,7 +21,11 @@ const ACTION: Action = Action::System("ExpireRegistration");
 
 impl Store {
     /// Expires registrations from before `time` whose owner has not verified the address and is the only member.
-    /// Returns their number. After an error, those before it stay expired.
+    /// Returns their number. One that fails is logged and does not keep the others from expiring.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`], and what the list of registrations fails with; those before stay expired.
     pub async fn expire_registrations_before(
         &self,
         time: Timestamp,
@@ -42,7 +46,15 @@ impl Store {
             };
             last = newest.id;
             for owner in handful {
-                expired += u64::from(self.expire_registration(owner.into(), by).await?);
+                let organization = OrganizationId::from_uuid(owner.organization_id);
+                match self.expire_registration(owner.into(), by).await {
+                    Ok(ended) => expired += u64::from(ended),
+                    Err(error @ Error::Unavailable(_)) => return Err(error),
+                    // One tenant's corrupt row must not block the others.
+                    Err(error) => {
+                        tracing::warn!(%organization, %error, "could not expire a registration; retrying");
+                    }
+                }
             }
         }
     }

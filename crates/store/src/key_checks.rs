@@ -2,13 +2,15 @@
 //! databases older than these values, by data that a key has made.
 
 use sea_orm::ActiveValue::Set;
+use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::audit_mac::{ORIGIN, to_mac};
 use super::entity::{access_key, audit_event, key_check};
 use super::{Error, Store};
-use charter_domain::access_key::{AccessKey, SealedSecret};
+use charter_domain::access_key::SealedSecret;
+use charter_domain::id::{AccessKeyId, OrganizationId};
 
 /// A value that only one key produces, and that reveals nothing of the key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,15 +59,29 @@ impl Store {
         Ok(secrets.await? > 0)
     }
 
-    /// A secret that this sealing key has sealed.
-    pub async fn sealed_by(&self, key: &str) -> Result<Option<(AccessKey, SealedSecret)>, Error> {
-        access_key::Entity::find()
-            .filter(access_key::Column::SealingKeyId.eq(key))
-            .order_by_desc(access_key::Column::Id)
+    /// A secret that this sealing key has sealed, and the key and organization that it is bound to. Reads nothing
+    /// else of the row, because one tenant's corrupt row must not keep the service from starting.
+    pub async fn sealed_by(
+        &self,
+        key: &str,
+    ) -> Result<Option<(AccessKeyId, OrganizationId, SealedSecret)>, Error> {
+        use access_key::Column;
+        let row: Option<(Uuid, Uuid, Vec<u8>)> = access_key::Entity::find()
+            .select_only()
+            .columns([Column::Id, Column::OrganizationId, Column::SealedSecret])
+            .filter(Column::SealingKeyId.eq(key))
+            .order_by_desc(Column::Id)
+            .into_tuple()
             .one(&self.reader)
-            .await?
-            .map(<(AccessKey, SealedSecret)>::try_from)
-            .transpose()
+            .await?;
+        Ok(row.map(|(id, organization, bytes)| {
+            let secret = SealedSecret {
+                sealing_key_id: key.to_owned(),
+                bytes,
+            };
+            let organization = OrganizationId::from_uuid(organization);
+            (AccessKeyId::from_uuid(id), organization, secret)
+        }))
     }
 
     pub async fn has_audit_events(&self) -> Result<bool, Error> {

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use charter_authz::folder::{DOMAINS, Files, Folder};
+use charter_authz::folder::{DOMAINS, Folder};
 use charter_authz::snapshot::Snapshot;
 use charter_decision_log::ShadowPolicies;
-use charter_policy::domain_arg;
 use charter_policy::gates::{CheckRequest, GateRequirement};
 
 use super::checked_folder::Policies;
-use super::folder_reading::{run_in_background, run_on_thread};
+use super::folder_follower::{FolderFollower, Refusal, files_of, names_below, read};
+use super::folder_reading::run_in_background;
 
 pub(super) struct DomainShadows {
     dir: PathBuf,
@@ -20,19 +21,13 @@ pub(super) struct DomainShadows {
     known: BTreeMap<String, KnownShadow>,
 }
 
-/// A folder, and what came of it.
 #[derive(Default)]
 struct KnownShadow {
-    last_checked: Option<Result<Files, String>>,
+    follower: FolderFollower,
     /// The last that could be loaded.
     snapshot: Option<Arc<Snapshot>>,
     fault: Option<String>,
-    /// So many looks pass before a check that did not finish is repeated.
-    pause: u32,
 }
-
-/// A look is a second.
-const PAUSE: u32 = 30;
 
 impl DomainShadows {
     /// Of this shadow folder.
@@ -46,16 +41,15 @@ impl DomainShadows {
     }
 
     /// Loads what has changed.
-    pub(super) async fn look(&mut self) {
-        let dir = self.dir.clone();
-        let Some(names) = run_on_thread(move || domain_arg::names(&dir)).await else {
+    pub(super) async fn look(&mut self, now: Duration) {
+        let Some(names) = names_below(self.dir.clone()).await else {
             return;
         };
         let before = self.known.len();
         self.known.retain(|name, _| names.contains(name));
         let mut is_changed = self.known.len() != before;
         for name in names {
-            is_changed |= self.look_at(name).await;
+            is_changed |= self.look_at(name, now).await;
         }
         if is_changed {
             let domains = self.known.iter();
@@ -76,26 +70,21 @@ impl DomainShadows {
     }
 
     /// Whether it was loaded anew.
-    async fn look_at(&mut self, name: String) -> bool {
+    async fn look_at(&mut self, name: String, now: Duration) -> bool {
         let dir = self.dir.join(&name);
-        let read = run_on_thread(move || Folder::read(&dir).map_err(|error| error.report())).await;
-        let Some(read) = read else {
+        let Some(reading) = read(&dir).await else {
             return false;
         };
-        let files = read.as_ref().map(|folder| folder.files().clone());
-        let files = files.map_err(Clone::clone);
         let known = self.known.entry(name.clone()).or_default();
-        if known.pause > 0 || known.last_checked.as_ref() == Some(&files) {
-            known.pause = known.pause.saturating_sub(1);
+        if !known.follower.is_due(&reading, now) {
             return false;
         }
-        let (loaded, is_unfinished) = match read {
-            Ok(folder) => self.load(&name, folder).await,
-            Err(fault) => (Err(fault), false),
+        let files = files_of(&reading);
+        let loaded = match reading {
+            Ok(folder) => load(&self.policies, &dir, folder).await,
+            Err(fault) => Err(fault.into()),
         };
-        let known = self.known.entry(name.clone()).or_default();
-        known.last_checked = (!is_unfinished).then_some(files);
-        known.pause = if is_unfinished { PAUSE } else { 0 };
+        known.follower.judged(files, &loaded, now);
         match loaded {
             Ok(snapshot) => {
                 tracing::info!(domain = name, digest = %snapshot.digest(), "new shadow policies of a domain are in use");
@@ -103,33 +92,41 @@ impl DomainShadows {
                 known.fault = None;
                 true
             }
-            Err(fault) => {
+            Err(Refusal { report, .. }) => {
                 tracing::error!(
                     domain = name,
-                    "the shadow policies of a domain cannot be used; the previous ones stay in use\n{fault}"
+                    "the shadow policies of a domain cannot be used; the previous ones stay in use\n{report}"
                 );
-                known.fault = Some(fault);
+                known.fault = Some(report);
                 false
             }
         }
     }
+}
 
-    /// Only the validation gate: they decide nothing. The second part is whether it did not finish.
-    async fn load(&self, name: &str, folder: Folder) -> (Result<Snapshot, String>, bool) {
-        let request = CheckRequest {
-            dir: self.dir.join(name),
-            tests: GateRequirement::Off,
-            proofs: GateRequirement::Off,
-            hold_widening: false,
-            ..self.policies.check_request(&folder)
-        };
-        let verdict = self.policies.checker.check(&request).await;
-        if let Some(report) = verdict.report() {
-            return (Err(report), verdict.unfinished);
-        }
-        let load = move || Snapshot::from_folder(&folder).map_err(|error| error.report());
-        let loaded = run_in_background(load).await;
-        let loaded = loaded.unwrap_or_else(|| Err("the policies could not be loaded".to_owned()));
-        (loaded, false)
+/// Loads shadow policies. They decide nothing, so only validation is required.
+pub(super) async fn load(
+    policies: &Policies,
+    dir: &Path,
+    folder: Folder,
+) -> Result<Snapshot, Refusal> {
+    let request = CheckRequest {
+        dir: dir.to_owned(),
+        tests: GateRequirement::Off,
+        proofs: GateRequirement::Off,
+        hold_widening: false,
+        ..policies.check_request(&folder)
+    };
+    let verdict = policies.checker.check(&request).await;
+    if let Some(report) = verdict.report() {
+        return Err(Refusal {
+            report,
+            is_unfinished: verdict.unfinished,
+            held: None,
+        });
     }
+    let load = move || Snapshot::from_folder(&folder).map_err(|error| error.report());
+    let loaded = run_in_background(load).await;
+    let loaded = loaded.unwrap_or_else(|| Err("the policies could not be loaded".to_owned()));
+    loaded.map_err(Refusal::from)
 }

@@ -9,6 +9,7 @@ mod checker;
 mod domain_shadows;
 mod domains;
 mod emergency_stop;
+mod folder_follower;
 mod folder_reading;
 mod folder_watch;
 mod last_accepted;

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::process::Command;
 
+use test_support::client::get;
 use test_support::process::Home;
 use test_support::services::left_out;
 
@@ -45,6 +46,10 @@ async fn on_a_small_disk() {
         fill(&mut ballast, room * 1024);
         let before = load.refused();
         load.wait_until(|| load.refused() > before + 20).await;
+        // Found by a look, of which there is one each two seconds.
+        while get(charter.operations, "/readyz").await.json()["disk"]["status"] != "degraded" {
+            tokio::task::yield_now().await;
+        }
         if round % 4 == 3 {
             // Killed while it is full, and started when it is not.
             charter.kill();

@@ -8,8 +8,9 @@ use test_support::services::TestDatabase;
 use super::certification_cases::{
     Case,
     Expected::{Decision, Decisions, Nothing, Results, Status},
-    action, ask, basic, batch, record, searches,
+    action, ask, basic, batch, record,
 };
+use super::certification_searches::searches;
 use super::domains::{Folder, started};
 use super::{Asks, TOKEN, ids};
 

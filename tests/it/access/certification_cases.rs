@@ -16,7 +16,7 @@ pub(super) enum Expected {
     Status(u16),
 }
 
-use Expected::{Decision, Decisions, Nothing, Results, Status};
+use Expected::{Decision, Decisions, Status};
 
 pub(super) struct Case {
     /// As the scenario numbers it.
@@ -27,7 +27,12 @@ pub(super) struct Case {
     pub(super) expected: Expected,
 }
 
-fn case(number: &'static str, path: &'static str, sent: Value, expected: Expected) -> Case {
+pub(super) fn case(
+    number: &'static str,
+    path: &'static str,
+    sent: Value,
+    expected: Expected,
+) -> Case {
     Case {
         number,
         path,
@@ -48,15 +53,15 @@ pub(super) fn action(name: &str) -> Value {
     json!({"name": name})
 }
 
-fn archived() -> Value {
+pub(super) fn archived() -> Value {
     json!({"type": "record", "id": "record-2", "properties": {"status": "archived"}})
 }
 
-fn admin() -> Value {
+pub(super) fn admin() -> Value {
     json!({"type": "user", "id": "bob", "properties": {"role": "admin"}})
 }
 
-fn context() -> Value {
+pub(super) fn context() -> Value {
     json!({"time": "2025-06-27T18:03-07:00", "ip": "192.168.1.1"})
 }
 
@@ -64,12 +69,12 @@ pub(super) fn ask(subject: Value, action: Value, resource: Value) -> Value {
     json!({"subject": subject, "action": action, "resource": resource})
 }
 
-fn with(mut question: Value, name: &str, value: Value) -> Value {
+pub(super) fn with(mut question: Value, name: &str, value: Value) -> Value {
     question[name] = value;
     question
 }
 
-fn without(mut question: Value, pointer: &str) -> Value {
+pub(super) fn without(mut question: Value, pointer: &str) -> Value {
     let (parent, name) = pointer.rsplit_once('/').expect("a pointer");
     let part = question.pointer_mut(parent).and_then(Value::as_object_mut);
     part.expect("an object").remove(name);
@@ -267,150 +272,6 @@ pub(super) fn batch() -> Vec<Case> {
             "3.4.3",
             with(reads(), "evaluations", json!([])),
             Decision(true),
-        ),
-    ]
-}
-
-#[expect(clippy::too_many_lines, reason = "a table")]
-pub(super) fn searches() -> Vec<Case> {
-    let (subject, resource, actions) = ("search/subject", "search/resource", "search/action");
-    let readers = || ask(json!({"type": "user"}), action("read"), record("record-1"));
-    let readable = || ask(user("alice"), action("read"), json!({"type": "record"}));
-    let possible = || json!({"subject": user("alice"), "resource": record("record-1")});
-    let both = || Results(Some("user"), vec!["alice", "bob"]);
-    let first = || Results(Some("record"), vec!["record-1"]);
-    vec![
-        case("4.2.1", subject, readers(), both()),
-        case(
-            "4.2.2",
-            subject,
-            with(readers(), "context", context()),
-            both(),
-        ),
-        case(
-            "4.2.3",
-            subject,
-            with(readers(), "subject", user("alice")),
-            both(),
-        ),
-        case(
-            "4.2.4",
-            subject,
-            ask(json!({"type": "user"}), action("write"), archived()),
-            Results(Some("user"), vec!["bob"]),
-        ),
-        case("4.3.1", resource, readable(), first()),
-        case(
-            "4.3.2",
-            resource,
-            with(readable(), "context", context()),
-            first(),
-        ),
-        case(
-            "4.3.3",
-            resource,
-            with(readable(), "resource", record("record-1")),
-            first(),
-        ),
-        case(
-            "4.3.4",
-            resource,
-            ask(admin(), action("write"), json!({"type": "record"})),
-            Results(Some("record"), vec!["record-2"]),
-        ),
-        case(
-            "4.4.1",
-            actions,
-            possible(),
-            Results(None, vec!["read", "write"]),
-        ),
-        case(
-            "4.4.2",
-            actions,
-            with(possible(), "context", context()),
-            Results(None, vec!["read", "write"]),
-        ),
-        case(
-            "4.4.3",
-            actions,
-            json!({"subject": admin(), "resource": archived()}),
-            Results(None, vec!["write"]),
-        ),
-        case(
-            "4.6.1 action",
-            actions,
-            with(possible(), "subject", user("nonexistent-user")),
-            Nothing,
-        ),
-        case(
-            "4.6.1 subject",
-            subject,
-            with(readers(), "resource", record("nonexistent-record")),
-            Nothing,
-        ),
-        case(
-            "4.6.1 resource",
-            resource,
-            with(readable(), "subject", user("nonexistent-user")),
-            Nothing,
-        ),
-        case(
-            "4.6.2 subject",
-            subject,
-            with(readers(), "subject", json!({"type": "spaceship"})),
-            Nothing,
-        ),
-        case(
-            "4.6.2 resource",
-            resource,
-            with(readable(), "resource", json!({"type": "spaceship"})),
-            Nothing,
-        ),
-        case(
-            "4.6.2 action",
-            actions,
-            with(
-                possible(),
-                "resource",
-                json!({"type": "spaceship", "id": "1"}),
-            ),
-            Nothing,
-        ),
-        case(
-            "4.7.1 subject",
-            subject,
-            without(readers(), "/action"),
-            Status(400),
-        ),
-        case(
-            "4.7.1 resource",
-            resource,
-            without(readable(), "/subject"),
-            Status(400),
-        ),
-        case(
-            "4.7.1 action",
-            actions,
-            without(possible(), "/resource"),
-            Status(400),
-        ),
-        case(
-            "4.7.2 subject",
-            subject,
-            without(readers(), "/resource/id"),
-            Status(400),
-        ),
-        case(
-            "4.7.2 resource",
-            resource,
-            without(readable(), "/subject/id"),
-            Status(400),
-        ),
-        case(
-            "4.7.2 action",
-            actions,
-            without(possible(), "/subject/id"),
-            Status(400),
         ),
     ]
 }

@@ -1,4 +1,4 @@
-//! Domains of one's own: loaded by themselves, followed, and deaf to what a request may not say.
+//! Domains of one's own: deaf to what a request may not say, and to one another.
 
 use std::fs;
 use std::path::PathBuf;
@@ -37,7 +37,7 @@ impl Folder {
     }
 }
 
-fn example(name: &str) -> PathBuf {
+pub(super) fn example(name: &str) -> PathBuf {
     test_support::repository()
         .join("examples/domains")
         .join(name)
@@ -48,15 +48,15 @@ pub(crate) async fn started(database: TestDatabase, folder: &Folder) -> Service 
     Service::with_folder(database, &folder.path(), &access).await
 }
 
-fn path(domain: &str, endpoint: &str) -> String {
+pub(super) fn path(domain: &str, endpoint: &str) -> String {
     format!("/domains/{domain}/access/v1/{endpoint}")
 }
 
-fn question(subject: Value, action: Value, resource: Value) -> Value {
+pub(super) fn question(subject: Value, action: Value, resource: Value) -> Value {
     json!({"subject": subject, "action": action, "resource": resource})
 }
 
-async fn ready(service: &Service) -> Value {
+pub(super) async fn ready(service: &Service) -> Value {
     service.operator_side().get("/readyz").await.json()
 }
 
@@ -269,176 +269,4 @@ async fn domains_know_nothing_of_one_another() {
         );
     }
     service.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_domain_is_followed_by_itself() {
-    let folder = Folder::with(&["records", "todo"]);
-    folder.write("todo", "todo.cedar", "this is no policy");
-    let service = started(TestDatabase::sqlite(), &folder).await;
-    let reads = question(
-        json!({"type": "user", "id": "alice"}),
-        json!({"name": "read"}),
-        json!({"type": "record", "id": "record-1"}),
-    );
-    let decision = async || {
-        service
-            .ask(&path("records", "evaluation"), &reads)
-            .await
-            .ok()["decision"]
-            .clone()
-    };
-    let state = ready(&service).await;
-    assert_eq!(state["status"], "degraded");
-    assert_eq!(state["domains"]["todo"]["status"], "degraded");
-    assert_eq!(state["domains"]["records"]["status"], "ok");
-    assert_eq!(state["policies"]["status"], "ok");
-    assert_eq!(decision().await, json!(true));
-    let broken = service.ask(&path("todo", "evaluation"), &reads).await;
-    broken.assert_refused(503, "UNAVAILABLE");
-    // Mended.
-    copy(&example("todo"), &folder.domain("todo"));
-    let state = until(&service, |ready| ready["domains"]["todo"]["status"] == "ok").await;
-    assert_eq!(state["status"], "ok");
-    // An edit that its examples contradict is refused; what was in force stays so.
-    let policies =
-        fs::read_to_string(folder.domain("records").join("records.cedar")).expect("read");
-    let digest = state["domains"]["records"]["digest"].clone();
-    folder.write(
-        "records",
-        "records.cedar",
-        &policies.replace("group::\"readers\"", "group::\"writers\""),
-    );
-    let state = until(&service, |ready| {
-        ready["domains"]["records"]["status"] != "ok"
-    })
-    .await;
-    assert_eq!(state["domains"]["records"]["digest"], digest);
-    let reason = state["domains"]["records"]["refused"]
-        .as_str()
-        .expect("a reason");
-    assert!(reason.contains("a reader reads"), "{reason}");
-    assert_eq!(decision().await, json!(true));
-    folder.write("records", "records.cedar", &policies);
-    until(&service, |ready| {
-        ready["domains"]["records"]["status"] == "ok"
-    })
-    .await;
-    // An entity is taken away.
-    let entities =
-        fs::read_to_string(folder.domain("records").join("entities.json")).expect("read");
-    let line = entities
-        .lines()
-        .find(|line| line.contains("alice"))
-        .expect("a line");
-    folder.write(
-        "records",
-        "entities.json",
-        &entities.replace(&format!("{line}\n"), ""),
-    );
-    until(&service, |ready| {
-        let now = &ready["domains"]["records"]["digest"];
-        *now != digest && now.is_string()
-    })
-    .await;
-    assert_eq!(decision().await, json!(false));
-    // The domain itself goes.
-    fs::remove_dir_all(folder.domain("records")).expect("removed");
-    until(&service, |ready| ready["domains"].get("records").is_none()).await;
-    let gone = service.ask(&path("records", "evaluation"), &reads).await;
-    gone.assert_refused(404, "NOT_FOUND");
-    service.stop().await;
-}
-
-#[test]
-fn what_is_wrong_with_a_folder_is_told_with_its_place() {
-    use charter_authz::folder;
-    use charter_authz::own_domain::OwnDomain;
-
-    let load = |name: &str, text: &str| -> String {
-        let folder = Folder::with(&["records", "gateway"]);
-        let domain = if name == "routes.toml" {
-            "gateway"
-        } else {
-            "records"
-        };
-        folder.write(domain, name, text);
-        let read = folder::Folder::read(&folder.domain(domain)).expect("readable");
-        match OwnDomain::from_folder(&read) {
-            Ok(_) => "ok".to_owned(),
-            Err(error) => error.report(),
-        }
-    };
-    let group = |id: &str, parent: &str| {
-        format!(
-            "{{ \"uid\": {{ \"type\": \"group\", \"id\": \"{id}\" }}, \"attrs\": {{}}, \"parents\": [{{ \"type\": \
-             \"group\", \"id\": \"{parent}\" }}] }}"
-        )
-    };
-    let circle = format!(
-        "[\n{},\n{},\n{}\n]",
-        group("a", "b"),
-        group("b", "c"),
-        group("c", "a")
-    );
-    let report = load("entities.json", &circle);
-    assert!(report.contains("entities.json:2:1"), "{report}");
-    assert!(
-        report.contains("a circle of parents: `group::\"a\"` in `group::\"b\"`"),
-        "{report}"
-    );
-    for (text, told, place) in [
-        (format!("[\n{}\n]", group("a", "a")), "a circle of parents", ":2:1"),
-        (format!("[\n{}\n]", group("a", "z")), "which the file does not have", ":2:1"),
-        ("[\n{ \"uid\": { \"type\": \"record\", \"id\": \"1\" }, \"attrs\": {}, \"parents\": [] }\n]".to_owned(), "status", ":2:1"),
-        ("[\n{ \"uid\": { \"type\": \"user\", \"id\": \"1\" }, \"attrs\": { \"role\": 1 }, \"parents\": [] }\n]".to_owned(), "role", ":2:1"),
-        ("[\n{ \"uid\": { \"type\": \"ship\", \"id\": \"1\" }, \"attrs\": {}, \"parents\": [] }\n]".to_owned(), "ship", ":2:1"),
-        ("{}".to_owned(), "not a JSON array", ":1:"),
-        ("[\n{ \"uid\": { \"type\": \"user\", \"id\": \"1\" }, \"attrs\": {}, \"attrs\": {}, \"parents\": [] }\n]".to_owned(), "attrs", ":2:1"),
-    ] {
-        let report = load("entities.json", &text);
-        assert!(report.contains(told), "{report}");
-        assert!(report.contains(&format!("entities.json{place}")), "{report}");
-    }
-    for (text, told) in [
-        (
-            "[routes]\n\"GET /a\" = { action = \"billing:Fly\", resource = 'Service::\"billing\"' }",
-            "there is no action `billing:Fly`",
-        ),
-        (
-            "[routes]\n\"GET /a\" = { action = \"billing:ListInvoices\", resource = 'Ship::\"x\"' }",
-            "no entity type `Ship`",
-        ),
-        (
-            "[routes]\n\"GET /a\" = { action = \"billing:ReadInvoice\", resource = 'Invoice::\"{id}\"' }",
-            "the path has no `{id}`",
-        ),
-        (
-            "[routes]\n\"get /a\" = { action = \"billing:ListInvoices\", resource = 'Service::\"billing\"' }",
-            "not a method in capitals",
-        ),
-        (
-            "[routes]\n\"GET /a/\" = { action = \"billing:ListInvoices\", resource = 'Service::\"billing\"' }",
-            "no segment of a path",
-        ),
-        (
-            "[routes]\n\"GET /a%2Fb\" = { action = \"billing:ListInvoices\", resource = 'Service::\"billing\"' }",
-            "no segment of a path",
-        ),
-        (
-            "[routes]\n\"GET /a/{id}\" = { action = \"billing:ReadInvoice\", resource = 'Invoice::\"{id}\"' }\n\
-             \"GET /a/new\" = { action = \"billing:ListInvoices\", resource = 'Service::\"billing\"' }",
-            "another route matches, too",
-        ),
-        (
-            "[routes]\n\"GET /a\" = { action = \"billing:ListInvoices\", resource = 'Service::\"billing\"', more = 1 }",
-            "unknown field",
-        ),
-        ("[rutes]\n", "unknown field"),
-    ] {
-        let report = load("routes.toml", text);
-        assert!(report.contains(told), "{report}");
-        assert!(report.contains("routes.toml:"), "{report}");
-    }
-    assert_eq!(load("entities.json", "[]"), "ok");
 }

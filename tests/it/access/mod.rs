@@ -4,6 +4,8 @@ mod approved;
 mod built_in;
 mod certification;
 mod certification_cases;
+mod certification_searches;
+mod domain_folders;
 pub(crate) mod domains;
 mod foreign_client;
 mod forward_auth;

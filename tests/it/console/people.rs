@@ -5,7 +5,7 @@ use serde_json::json;
 use test_support::on_both_services;
 use test_support::service::{PASSWORD, Persona, Service, TeamRole};
 
-use super::{at_the_desk, browser, sign_in};
+use super::{at_the_desk, browser, end_sessions, owner_at_work, sign_in};
 
 on_both_services!(
     a_person_signs_in_and_makes_a_key,
@@ -17,16 +17,10 @@ on_both_services!(
 );
 
 async fn a_person_signs_in_and_makes_a_key(service: &Service) {
-    let Some(browser) = browser(service) else {
+    let Some((browser, _)) = owner_at_work(service).await else {
         return;
     };
-    let owner = service
-        .organization("acme")
-        .await
-        .person(TeamRole::Owner)
-        .await;
     let (access_key, secret_key, id) = at_the_desk(|| {
-        sign_in(&browser, &owner.email, PASSWORD);
         browser.press("Service accounts");
         browser.press("Make a service account");
         browser.arrive_at("Make a service account");
@@ -137,13 +131,10 @@ async fn somebody_registers_verifies_and_invites_a_colleague(service: &Service) 
 }
 
 async fn an_organization_is_closed_after_its_name_is_typed(service: &Service) {
-    let Some(browser) = browser(service) else {
+    let Some((browser, owner)) = owner_at_work(service).await else {
         return;
     };
-    let acme = service.organization("acme").await;
-    let owner = acme.person(TeamRole::Owner).await;
     at_the_desk(|| {
-        sign_in(&browser, &owner.email, PASSWORD);
         browser.press("Organization");
         browser.arrive_at("Organization");
         browser.press("Deactivate the organization…");
@@ -168,16 +159,10 @@ async fn an_organization_is_closed_after_its_name_is_typed(service: &Service) {
 }
 
 async fn whoever_is_slower_keeps_what_was_typed(service: &Service) {
-    let Some(browser) = browser(service) else {
+    let Some((browser, owner)) = owner_at_work(service).await else {
         return;
     };
-    let owner = service
-        .organization("acme")
-        .await
-        .person(TeamRole::Owner)
-        .await;
     at_the_desk(|| {
-        sign_in(&browser, &owner.email, PASSWORD);
         browser.press("Organization");
         browser.arrive_at("Organization");
         browser.fill("Name", "Slower");
@@ -217,16 +202,7 @@ async fn a_session_that_ends_loses_nothing(service: &Service) {
         browser.arrive_at("Organization");
         browser.fill("Name", "Typed before");
     });
-    let sessions = owner.get("/api/portal/sessions").await.ok();
-    for session in sessions.as_array().expect("sessions") {
-        if session["current"] == false {
-            let id = session["id"].as_str().expect("an id");
-            owner
-                .delete(&format!("/api/portal/sessions/{id}"))
-                .await
-                .ok();
-        }
-    }
+    end_sessions(&owner, false).await;
     at_the_desk(|| {
         browser.press("Save profile");
         browser.see("Your session has ended");

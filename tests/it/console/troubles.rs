@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use test_support::on_both_services;
 use test_support::service::{PASSWORD, Persona as _, Service, TeamRole};
 
-use super::{at_the_desk, browser, sign_in};
+use super::{at_the_desk, browser, end_sessions, owner_at_work, sign_in};
 
 on_both_services!(
     two_tabs_that_change_the_same_lose_nothing,
@@ -68,13 +68,10 @@ async fn two_tabs_that_change_the_same_lose_nothing(service: &Service) {
 }
 
 async fn a_service_that_is_away_is_said_and_asked_again(service: &Service) {
-    let Some(browser) = browser(service) else {
+    let Some((browser, owner)) = owner_at_work(service).await else {
         return;
     };
-    let acme = service.organization("acme").await;
-    let owner = acme.person(TeamRole::Owner).await;
     at_the_desk(|| {
-        sign_in(&browser, &owner.email, PASSWORD);
         browser.press("Organization");
         browser.arrive_at("Organization");
         browser.fill("Name", "Typed before");
@@ -110,23 +107,14 @@ async fn a_service_that_is_away_is_said_and_asked_again(service: &Service) {
 }
 
 async fn what_fails_behind_a_button_is_said(service: &Service) {
-    let Some(browser) = browser(service) else {
+    let Some((browser, owner)) = owner_at_work(service).await else {
         return;
     };
-    let acme = service.organization("acme").await;
-    let owner = acme.person(TeamRole::Owner).await;
     at_the_desk(|| {
-        sign_in(&browser, &owner.email, PASSWORD);
         browser.press("Profile");
         browser.see("an unknown browser");
     });
-    let own = "/api/portal/sessions";
-    for session in owner.get(own).await.ok().as_array().expect("sessions") {
-        if session["current"] == true {
-            let id = session["id"].as_str().expect("an id");
-            owner.delete(&format!("{own}/{id}")).await.ok();
-        }
-    }
+    end_sessions(&owner, true).await;
     at_the_desk(|| {
         browser.press("End the session of an unknown browser");
         browser.see("That did not work");

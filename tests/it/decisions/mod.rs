@@ -12,6 +12,7 @@ mod format;
 mod kills;
 mod lines;
 mod listed;
+mod listed_log;
 mod masked;
 mod moved;
 mod overflow;

@@ -25,5 +25,6 @@ mod process;
 mod service_accounts;
 mod signed_writes;
 mod transcript;
+mod unreadable;
 mod world;
 mod writer_faults;

@@ -210,3 +210,30 @@ fn a_service_that_need_not_wait_for_its_database_does_not() {
     let said = "the database cannot be used: the database is unavailable";
     assert!(refused.err.contains(said), "{refused:?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_fell_silent_does_not_hold_up_the_stop() {
+    let Some(database) = TestDatabase::empty_postgres().await else {
+        return;
+    };
+    let proxy = Proxy::before(&database);
+    // The longest that there are: the stop has a deadline of its own.
+    let home = Home::new()
+        .with("CHARTER__DATABASE__URL", proxy.url())
+        .with("CHARTER__DATABASE__ACQUIRE_TIMEOUT", "1m")
+        .with("CHARTER__DATABASE__STATEMENT_TIMEOUT", "5m")
+        .with("CHARTER__SERVER__SHUTDOWN_DRAIN", "0s")
+        .with("CHARTER__SERVER__SHUTDOWN_GRACE", "1s");
+    let service = home.serve();
+    proxy.silence_for_good();
+    service.terminate();
+    let ended = tokio::task::spawn_blocking(move || service.ended()).await;
+    let (status, _) = ended.expect("its end");
+    let log = home.log();
+    assert_eq!(status.code(), Some(0), "{log}");
+    let told = log
+        .lines()
+        .find(|line| line.contains("could not be told that this process ends"));
+    let told = told.unwrap_or_else(|| panic!("{log}"));
+    assert!(told.contains("deadline has elapsed"), "{told}");
+}

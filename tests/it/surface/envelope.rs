@@ -206,7 +206,13 @@ async fn the_operations_listener_serves_no_tenant(service: &Service) {
     assert_eq!(anyone.get("/healthz").await.status, 200);
     let ready = anyone.get("/readyz").await;
     assert_eq!(ready.status, 200);
-    for part in ["database", "replay_guard", "decision_log", "policies"] {
+    for part in [
+        "database",
+        "replay_guard",
+        "decision_log",
+        "disk",
+        "policies",
+    ] {
         assert_eq!(ready.json()[part]["status"], "ok", "{part}");
     }
     assert_eq!(anyone.get("/metrics").await.status, 200);

@@ -37,4 +37,9 @@ async fn replicas_are_listed_with_their_last_sign_of_life(service: &Service) {
     assert_ne!(of("a")["seen_at"], of("a")["started_at"]);
     assert_eq!(of("a")["readiness"], json!("degraded"));
     assert_eq!(of("a")["host"], json!("one/7"));
+    let policies = get(service, "/policies?without_texts=true").await.ok();
+    let replicas = policies["replicas"].as_array().expect("a list");
+    let digest =
+        |id: &str| &replicas.iter().find(|one| one["id"] == id).expect("listed")["policy_digest"];
+    assert_eq!(digest("a"), "digest");
 }

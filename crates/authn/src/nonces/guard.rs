@@ -23,6 +23,8 @@ use charter_domain::timestamp::Timestamp;
 
 /// How often [`ReplayGuard::run`] drops and opens buckets; far below a bucket's half minute.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(1);
+/// How long the end of this process waits for the database to hear of it.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Remembers nonces: in this process, with a journal beside it. Cheap to clone; clones share
 /// everything.
@@ -105,10 +107,18 @@ impl ReplayGuard {
     pub async fn clean_stop(&self) -> io::Result<()> {
         let memory = Arc::clone(&self.memory);
         tokio::task::spawn_blocking(move || memory.clean_stop()).await??;
-        if let Some(lease) = &self.lease
-            && let Err(error) = lease.release().await
-        {
-            tracing::warn!(%error, "the database could not be told that this process ends, the next one may have to wait");
+        if let Some(lease) = &self.lease {
+            let released = tokio::time::timeout(RELEASE_TIMEOUT, lease.release()).await;
+            let fault = match released {
+                Ok(released) => released.err().map(|error| error.to_string()),
+                Err(elapsed) => Some(elapsed.to_string()),
+            };
+            if let Some(error) = fault {
+                tracing::warn!(
+                    error,
+                    "the database could not be told that this process ends, the next one may have to wait"
+                );
+            }
         }
         Ok(())
     }

@@ -220,19 +220,24 @@ impl AcceptFailures {
         ) {
             return;
         }
-        self.count += 1;
-        let is_due = self
-            .last_line
-            .is_none_or(|last| last.elapsed() >= ACCEPT_LOG_INTERVAL);
-        if is_due {
-            let failures = std::mem::take(&mut self.count);
+        if let Some(failures) = self.due(Instant::now()) {
             tracing::error!(
                 %error, failures,
                 "cannot accept connections; raise the limit of open files, or lower `server.max_connections`"
             );
-            self.last_line = Some(Instant::now());
         }
         sleep(ACCEPT_BACKOFF).await;
+    }
+
+    /// Counts a failure; the number since the last line, if another one is due.
+    fn due(&mut self, now: Instant) -> Option<u64> {
+        self.count += 1;
+        let is_early = |last| now.saturating_duration_since(last) < ACCEPT_LOG_INTERVAL;
+        if self.last_line.is_some_and(is_early) {
+            return None;
+        }
+        self.last_line = Some(now);
+        Some(std::mem::take(&mut self.count))
     }
 }
 
@@ -292,5 +297,21 @@ impl Acceptor for WireAcceptor {
                 http_scheme: Scheme::HTTP,
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_to_accept_have_a_line_now_and_then() {
+        let mut failures = AcceptFailures::default();
+        let start = Instant::now();
+        assert_eq!(failures.due(start), Some(1));
+        for _ in 0..100 {
+            assert_eq!(failures.due(start), None);
+        }
+        assert_eq!(failures.due(start + ACCEPT_LOG_INTERVAL), Some(101));
     }
 }

@@ -113,7 +113,6 @@ impl<I: Input> Anonymous<I> {
     }
 
     /// Runs a write that continues if the client disconnects, so that it is atomic and attempts are counted.
-    /// The work's own.
     pub async fn run<T, F, R>(self, work: F) -> Result<T, ApiError>
     where
         T: Send + 'static,

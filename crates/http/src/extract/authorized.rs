@@ -97,7 +97,6 @@ impl<O: Operation> Authorized<O> {
 
     /// The version that a write must find if the client sent a condition: `current`, whose tag is `etag`.
     /// `PRECONDITION_FAILED` if `if-match` names another version, or `if-none-match` this one.
-    /// `PRECONDITION_FAILED` if `if-match` names another, or `if-none-match` this one.
     pub fn expected_version(
         &self,
         etag: &EntityTag,

@@ -21,7 +21,6 @@ pub struct Query(Vec<(String, String)>);
 impl Query {
     /// Parses the query without its `?`. `+` is a space. `BAD_PARAMETER` for an invalid escape, invalid UTF-8, a
     /// missing `=`, an empty piece, or a duplicate parameter.
-    /// doubled parameter.
     pub fn parse(raw: Option<&str>) -> Result<Self, ApiError> {
         let mut pairs: Vec<(String, String)> = Vec::new();
         for piece in raw.into_iter().flat_map(|raw| raw.split('&')) {

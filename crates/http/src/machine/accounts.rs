@@ -136,7 +136,7 @@ fn etag(account: &Account) -> EntityTag {
 }
 
 request_body! {
-    /// A new service account.
+    /// A new account.
     pub struct AccountInput as "NewAccount" {
         required name: Name = "Production",
         default metadata: Metadata,

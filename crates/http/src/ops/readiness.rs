@@ -24,6 +24,7 @@ pub(super) struct Readiness {
     audit_heads: Part,
     replay_guard: Part,
     decision_log: Part,
+    disk: Part,
     policies: Policies,
     #[serde(skip_serializing_if = "Domains::is_empty")]
     domains: Domains,
@@ -52,7 +53,8 @@ impl Readiness {
         let domains = Domains::of(&state.domains);
         let decision_log = decision_log::part(state.decisions.status());
         let audit_heads = Part::from(state.store_health.audit_heads_fault(), "degraded");
-        let replicas = Part::from(state.replicas.fault(), "degraded");
+        let disk = Part::from(state.disk.found(), "degraded");
+        let replicas = Part::from(state.replicas.found(), "degraded");
         let stop = state.stopping.is_cancelled().then(|| Part {
             status: "unavailable",
             reason: Some("the service is stopping".to_owned()),
@@ -63,6 +65,7 @@ impl Readiness {
             audit_heads.status,
             replay_guard.status,
             decision_log.status,
+            disk.status,
             policies.status,
             domains.status(),
             replicas.status,
@@ -78,6 +81,7 @@ impl Readiness {
             audit_heads,
             replay_guard,
             decision_log,
+            disk,
             policies,
             domains,
             replicas,

@@ -21,13 +21,13 @@ pub async fn verify_email(follower: PerhapsSignedIn<Body<Link>>) -> Result<Done,
     follower
         .request
         .run(|state, Body(Link { token, password }), client| async move {
+            if let Some(person) = &person {
+                require_active(person)?;
+            }
             let by_password = password.is_some();
             let proof = match (password, person) {
                 (Some(password), _) => Proof::Password(password.into_secret()),
-                (None, Some(person)) => {
-                    require_active(&person)?;
-                    Proof::Session(person.user().id)
-                }
+                (None, Some(person)) => Proof::Session(person.user().id),
                 (None, None) => {
                     return Err(ApiError::invalid(
                         Code::MissingField,

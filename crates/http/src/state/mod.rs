@@ -2,7 +2,7 @@
 
 mod domains;
 mod policy_tools;
-mod replicas;
+mod reported_fault;
 mod revisions;
 mod searches;
 mod shared;
@@ -12,7 +12,7 @@ mod workbench;
 
 pub use domains::{DomainState, Domains};
 pub use policy_tools::{Busy, FolderRefusal, JobEvent, PolicyJob, PolicyTools};
-pub use replicas::Replicas;
+pub use reported_fault::ReportedFault;
 pub use revisions::Revisions;
 pub use searches::{NoPermit, SearchPermit, Searches};
 pub use shared::{ProvideState, State};

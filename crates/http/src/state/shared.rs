@@ -21,7 +21,7 @@ use charter_decision_log::{DecisionLookup, Recorder};
 use charter_domain::clock::Clock;
 
 use super::domains::Domains;
-use super::replicas::Replicas;
+use super::reported_fault::ReportedFault;
 use super::revisions::Revisions;
 use super::searches::Searches;
 use super::store_health::StoreHealth;
@@ -75,7 +75,10 @@ pub struct State {
     pub nonces: Arc<dyn NonceStore>,
     /// Rate limits of callers.
     pub rates: Arc<RateLimits>,
-    pub replicas: Replicas,
+    /// Among the processes that serve the database.
+    pub replicas: ReportedFault,
+    /// A disk that is nearly full.
+    pub disk: ReportedFault,
     pub clock: Arc<dyn Clock>,
     /// The text of the OpenAPI document; a function, because the document is built from the routes.
     pub document: fn() -> &'static str,

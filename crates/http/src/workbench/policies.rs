@@ -15,6 +15,7 @@ use charter_authz::snapshot::Snapshot;
 use charter_domain::timestamp::{self, Timestamp};
 
 use super::admission::OperatorRequest;
+use super::replicas::ReplicaBody;
 use crate::extract::query::Query;
 use crate::respond::ApiError;
 use crate::state::State;
@@ -29,7 +30,11 @@ pub(super) async fn show(
     let mut query = Query::parse(request.uri().query())?;
     let without_texts = query.boolean("without_texts")?;
     query.finish()?;
-    Ok(Json(PoliciesBody::of(&asked.state, !without_texts)))
+    let mut body = PoliciesBody::of(&asked.state, !without_texts);
+    // What this process has in force is shown whatever the database.
+    let replicas = asked.operator().replicas().await.ok();
+    body.replicas = replicas.map(|all| all.into_iter().map(ReplicaBody::from).collect());
+    Ok(Json(body))
 }
 
 #[derive(Serialize)]
@@ -39,6 +44,8 @@ pub(super) struct PoliciesBody {
     refused: Option<Refused>,
     /// Null without `policies.shadow`.
     shadow: Option<Shadow>,
+    /// Each process with the digest of its policies, as in `GET /replicas`; null if the database does not answer.
+    replicas: Option<Vec<ReplicaBody>>,
 }
 
 #[derive(Serialize)]
@@ -146,6 +153,7 @@ impl PoliciesBody {
                 .as_ref()
                 .map(|refused| Refused::of(refused, &health.files, with_texts)),
             shadow: is_shadowed.then(|| Shadow::of(shadow.as_deref(), &health, with_texts)),
+            replicas: None,
         }
     }
 }

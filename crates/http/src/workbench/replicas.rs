@@ -31,7 +31,7 @@ pub(super) struct ReplicasBody {
 }
 
 #[derive(Serialize)]
-struct ReplicaBody {
+pub(super) struct ReplicaBody {
     /// Another one at each start.
     id: String,
     /// The machine's name and the number of the process.

@@ -68,6 +68,18 @@ async fn afterwards_nothing_is_written_and_reading_goes_on(service: &Service) {
             assert_eq!(error["type"], "ORGANIZATION_DEACTIVATED");
             assert!(error["decision_id"].is_string(), "{error}");
         }
+        // These are no matter of policy.
+        let change = json!({"currentPassword": PASSWORD, "newPassword": "another horse battery"});
+        let link = json!({"token": "A".repeat(43), "password": PASSWORD});
+        for request in [
+            person.post("/api/auth/change-password", change),
+            person.post("/api/auth/verify-email", link),
+            person.ask("POST", "/api/auth/resend-verification"),
+        ] {
+            request
+                .await
+                .assert_refused(403, "ORGANIZATION_DEACTIVATED");
+        }
         for target in [
             ORGANIZATION,
             TEAM,

@@ -1,5 +1,6 @@
 //! `/service-accounts`
 
+mod create;
 mod delete;
 mod grants;
 mod keys;

@@ -96,6 +96,11 @@ impl Proxy {
         faults.open.close();
         faults.open.wait().await;
     }
+
+    /// The same for connections that are opened later, too.
+    pub fn silence_for_good(&self) {
+        self.faults.lock().silence.cancel();
+    }
 }
 
 async fn accept(listener: TcpListener, server: PathBuf, faults: Arc<Mutex<Faults>>) {
@@ -112,10 +117,11 @@ async fn accept(listener: TcpListener, server: PathBuf, faults: Arc<Mutex<Faults
 async fn carry(mut client: TcpStream, server: PathBuf, faults: Faults, open: TaskTrackerToken) {
     let mut server = UnixStream::connect(server).await.expect("the server");
     tokio::select! {
+        biased;
+        () = faults.silence.cancelled() => {}
+        () = faults.cut.cancelled() => return,
         // Either side has closed the connection.
         _ = copy_bidirectional(&mut client, &mut server) => return,
-        () = faults.cut.cancelled() => return,
-        () = faults.silence.cancelled() => {}
     }
     drop(open);
     // Until the proxy is dropped.

@@ -1,18 +1,18 @@
-//! Reports faults among the processes that serve the database.
+//! A fault that background work reports, for readiness.
 
 use parking_lot::Mutex;
 
 /// The fault found last.
 #[derive(Debug, Default)]
-pub struct Replicas(Mutex<Option<String>>);
+pub struct ReportedFault(Mutex<Option<String>>);
 
-impl Replicas {
+impl ReportedFault {
     /// Sets or clears the fault.
     pub fn report(&self, fault: Option<String>) {
         *self.0.lock() = fault;
     }
 
-    pub(crate) fn fault(&self) -> Option<String> {
+    pub(crate) fn found(&self) -> Option<String> {
         self.0.lock().clone()
     }
 }
