@@ -1,16 +1,26 @@
-//! `charter keys generate`: generates the keys for the settings.
+//! `charter keys`: generates the keys for the settings, and seals what old ones have sealed anew.
 
 use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use serde_json::json;
 
+use crate::app::{self, StartError};
 use crate::settings::keys;
+use charter_authn::secrets::{Binding, SealError, Sealer};
+use charter_domain::access_key::{AccessKey, SealedSecret};
 use charter_domain::entropy::OsEntropy;
+use charter_store as store;
 
 use super::Error;
+use super::operator::{Operator, SettingsArgs};
+use super::output::OutputArgs;
 
-/// Make the keys that the settings need
+/// Secrets that are read at once.
+const PAGE: u64 = 200;
+
+/// Make the keys that the settings need, and retire old ones
 #[derive(Debug, Args)]
 pub struct KeysArgs {
     #[command(subcommand)]
@@ -21,11 +31,92 @@ pub struct KeysArgs {
 enum Command {
     /// Print new keys as a part of a settings file: sealing, audit, replay, token, refresh
     Generate,
+    /// Seal all secrets with the first sealing key, so that the others can be removed; also while the service runs
+    Reseal {
+        #[command(flatten)]
+        settings: SettingsArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
 }
 
 pub fn run(args: &KeysArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
-    match args.command {
-        Command::Generate => write!(out, "{}", *keys::generate(&OsEntropy))?,
+    match &args.command {
+        Command::Generate => {
+            write!(out, "{}", *keys::generate(&OsEntropy))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Reseal { settings, output } => settings.operate(async |operator| {
+            let found = Resealing::run(operator).await?;
+            let Resealing { sealed, failed } = &found;
+            let document = || json!({ "sealed_anew": sealed, "failed": failed });
+            output.either(out, document, |out| {
+                for fault in failed {
+                    writeln!(out, "{fault}")?;
+                }
+                writeln!(out, "{sealed} secrets sealed anew, {} not", failed.len())
+            })?;
+            let is_done = failed.is_empty();
+            Ok(if is_done {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
+        }),
     }
-    Ok(ExitCode::SUCCESS)
+}
+
+/// What became of the secrets that another key had sealed.
+#[derive(Default)]
+struct Resealing {
+    sealed: u64,
+    /// A line for each key that stays as it was.
+    failed: Vec<String>,
+}
+
+impl Resealing {
+    async fn run(operator: &Operator) -> Result<Self, Error> {
+        let keys = operator.settings.require_keys().map_err(StartError::from)?;
+        let sealer = app::sealer(keys)?;
+        let current = keys.sealing.first().map_or("", |key| key.id());
+        let (store, mut done, mut after) = (&operator.store, Self::default(), None);
+        loop {
+            let page = store.list_keys_to_reseal(current, after, PAGE).await?;
+            let Some((last, _)) = page.last() else {
+                return Ok(done);
+            };
+            after = Some(*last);
+            for (id, found) in page {
+                let sealed = found
+                    .map_err(|error| error.to_string())
+                    .and_then(|(key, before)| {
+                        let sealed = reseal(&sealer, &key, &before);
+                        Ok((before, sealed.map_err(|error| error.to_string())?))
+                    });
+                let resealed = match sealed {
+                    Ok((before, sealed)) => match store.reseal_key(id, &before, sealed).await {
+                        Err(error @ store::Error::Stale) => Err(error.to_string()),
+                        other => Ok(other?),
+                    },
+                    Err(why) => Err(why),
+                };
+                match resealed {
+                    Ok(()) => done.sealed += 1,
+                    Err(why) => done.failed.push(format!("{id}: {why}")),
+                }
+            }
+        }
+    }
+}
+
+fn reseal(
+    sealer: &Sealer,
+    key: &AccessKey,
+    before: &SealedSecret,
+) -> Result<SealedSecret, SealError> {
+    let binding = Binding {
+        key: key.id,
+        organization: key.organization_id,
+    };
+    sealer.seal(&sealer.open(before, binding)?, binding, &OsEntropy)
 }

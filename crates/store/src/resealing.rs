@@ -1,6 +1,6 @@
 //! Reseals secrets under a new key-encryption key while the service runs. For operators.
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::entity::{MaybeReadable, access_key};
 use super::{Error, Store};
@@ -8,28 +8,30 @@ use charter_domain::access_key::{AccessKey, SealedSecret};
 use charter_domain::id::AccessKeyId;
 
 impl Store {
-    /// Keys of all tenants whose secrets are not sealed under `current`, by id, at most `limit`. Includes revoked
-    /// keys, because their secrets are kept.
+    /// Keys of all tenants whose secrets are not sealed under `current`, by id, at most `limit` after `after`, or the
+    /// reason why a row cannot be read. Includes revoked keys, because their secrets are kept.
     pub async fn list_keys_to_reseal(
         &self,
         current: &str,
+        after: Option<AccessKeyId>,
         limit: u64,
-    ) -> Result<Vec<(AccessKey, SealedSecret)>, Error> {
+    ) -> Result<Vec<(AccessKeyId, Result<(AccessKey, SealedSecret), Error>)>, Error> {
+        let mut others = Condition::all().add(access_key::Column::SealingKeyId.ne(current));
+        if let Some(after) = after {
+            others = others.add(access_key::Column::Id.gt(after.uuid()));
+        }
         let rows = access_key::Entity::find()
-            .filter(access_key::Column::SealingKeyId.ne(current))
+            .filter(others)
             .order_by_asc(access_key::Column::Id)
             .limit(limit)
             .into_model::<MaybeReadable<access_key::Model>>()
             .all(&self.reader)
             .await?;
         let read = |MaybeReadable { id, row }: MaybeReadable<access_key::Model>| {
-            row.and_then(<(AccessKey, SealedSecret)>::try_from)
-                .inspect_err(|error| {
-                    tracing::error!(key = %id, %error, "a key cannot be read, so it is not resealed");
-                })
-                .ok()
+            let read = row.and_then(<(AccessKey, SealedSecret)>::try_from);
+            (AccessKeyId::from_uuid(id), read)
         };
-        Ok(rows.into_iter().filter_map(read).collect())
+        Ok(rows.into_iter().map(read).collect())
     }
 
     /// Replaces a key's sealed secret. The secret itself is unchanged, so there is no audit event.

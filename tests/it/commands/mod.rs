@@ -10,6 +10,7 @@ mod pages;
 mod progress;
 mod request_lines;
 mod schema;
+mod sealing;
 mod serving;
 mod signals;
 mod start_faults;

@@ -129,8 +129,10 @@ async fn a_secret_is_sealed_anew_once(database: TestDatabase) {
     }
     keys.sort_by_key(|key| key.id);
     let list = async |current: &str, limit| {
-        let list = world.store.list_keys_to_reseal(current, limit).await;
-        list.expect("a list")
+        let list = world.store.list_keys_to_reseal(current, None, limit).await;
+        let list = list.expect("a list").into_iter();
+        let readable: Vec<_> = list.map(|(_, key)| key.expect("readable")).collect();
+        readable
     };
     assert_eq!(list("kek-1", 9).await, []);
     let found = list("kek-2", 2).await;

@@ -53,9 +53,10 @@ async fn keys_and_grants_of_others_are_found(database: TestDatabase) {
     spoil(&world, "access_keys", "ip_allowlist", &spoilt).await;
     let granted = world.store.granted_names().await.expect("names");
     assert!(granted.roles.contains("viewer"), "{granted:?}");
-    let anew = world.store.list_keys_to_reseal("kek-2", 10).await;
-    let anew: Vec<_> = anew.expect("keys").into_iter().map(|it| it.0.id).collect();
-    assert_eq!(anew, [keys[0].id]);
+    let anew = world.store.list_keys_to_reseal("kek-2", None, 10).await;
+    let anew = anew.expect("keys").into_iter();
+    let anew: Vec<_> = anew.map(|(id, key)| (id, key.is_ok())).collect();
+    assert_eq!(anew, [(keys[0].id, true), (keys[1].id, false)]);
     // The newest secret shows a start whether the key is right.
     let sealed = world.store.sealed_by("kek-1").await.expect("an answer");
     assert_eq!(sealed.map(|it| it.0), Some(keys[1].id));
