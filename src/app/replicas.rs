@@ -10,14 +10,12 @@ use crate::settings::Settings;
 use charter_domain::clock::Clock;
 use charter_domain::timestamp::Timestamp;
 use charter_http::ops;
-use charter_http::state::State;
+use charter_http::state::{Replicas, State};
 use charter_store::{Error, Replica, Store};
 
 const HOST_NAME: &str = "/proc/sys/kernel/hostname";
 /// Interval of heartbeats.
 const INTERVAL: Duration = Duration::from_secs(2);
-/// A process with an older heartbeat counts as dead. Also bounds the difference between machines' clocks.
-const ALIVE: Duration = Duration::from_secs(30);
 /// How long a dead process stays listed.
 const LISTED: Duration = Duration::from_hours(1);
 /// How long replicas may have different policies in force before a warning.
@@ -87,12 +85,7 @@ async fn round(
     store.note_replica(own).await?;
     store.forget_replicas_before(now - LISTED).await?;
     let mut live = store.list_replicas().await?;
-    live.retain(|other| {
-        (now - other.seen_at)
-            .abs()
-            .to_std()
-            .is_ok_and(|age| age < ALIVE)
-    });
+    live.retain(|other| !Replicas::is_lost(other, now));
     gauge!("charter_replicas").set(f64::from(u32::try_from(live.len()).unwrap_or(u32::MAX)));
     if presence.is_shared {
         state.nonces.share_among(live.len());
