@@ -47,7 +47,7 @@ async fn redis_is_trusted_by_its_certificate_and_asked_with_a_password() {
         (url.clone(), Some(empty), "it has none"),
         (url, Some(missing), "No such file"),
         (elsewhere, Some(authority.clone()), "not valid for name"),
-        (guessed, Some(authority), "WRONGPASS"),
+        (guessed, Some(authority), "Password authentication failed"),
     ] {
         let Err(error) = open(url, ca_file.as_deref()).await else {
             panic!("{why}");
