@@ -52,13 +52,13 @@ async fn replicas_outlive_faults_of_all_that_they_stand_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-#[ignore = "half an hour: each fault alone"]
+#[ignore = "minutes long: each fault alone"]
 async fn replicas_outlive_each_fault_in_full() {
     nothing_is_lost(ALL.map(|fault| vec![fault])).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-#[ignore = "hours: each pair of faults"]
+#[ignore = "an hour: each pair of faults"]
 async fn replicas_outlive_each_pair_of_faults_in_full() {
     let pairs = ALL.iter().enumerate().flat_map(|(at, one)| {
         let others = ALL[at + 1..].iter();
