@@ -126,6 +126,8 @@ url = "redis://127.0.0.1:{self.redis_port}"
 listen = "127.0.0.1:{main}"
 ops_listen = "127.0.0.1:{ops}"
 trusted_proxies = ["127.0.0.1"]
+# On a busy machine HAProxy notices later that /readyz fails.
+shutdown_drain = "5s"
 
 [portal]
 base_url = "{self.url()}"

@@ -165,6 +165,22 @@ def envoy_shape(checks):
     checks.group("shape of envoy/gateway.yaml", before)
 
 
+def package(checks, binary, directory):
+    if program("dpkg-deb") is None:
+        print("SKIPPED: dpkg-deb is not installed; no package was made")
+        return
+    # Uncompressed, since a binary for debugging is large.
+    settings = os.environ | {"CHARTER_BIN": binary, "DPKG_DEB_COMPRESSOR_TYPE": "none"}
+    built = subprocess.run([DEPLOY / "debian/build", directory], env=settings, capture_output=True, text=True)
+    checks.expect("a Debian package is built", built.returncode == 0, built.stderr)
+    for made in Path(directory).glob("charter_*.deb"):
+        listed = subprocess.run(["dpkg-deb", "--contents", made], capture_output=True, text=True).stdout
+        for name in ("usr/bin/charter", "usr/lib/systemd/system/charter.service",
+                     "usr/share/charter/policies/schema.cedarschema", "usr/share/doc/charter/charter.cdx.json"):
+            checks.expect(f"the package has {name}", f" ./{name}\n" in listed, listed[-2000:])
+        made.unlink()
+
+
 def run(checks, binary):
     envoy_shape(checks)
     metrics_exist(checks)
@@ -176,3 +192,4 @@ def run(checks, binary):
     with tempfile.TemporaryDirectory(prefix="charter-deploy-") as directory:
         unit(checks, binary, directory)
         kubernetes_policies(checks, binary, directory)
+        package(checks, binary, directory)

@@ -13,7 +13,7 @@ use crate::settings::Settings;
 use crate::telemetry::metrics::Recorder as Metrics;
 use charter_authn::access_clients::AccessClients;
 use charter_authn::limits::rate_limit::RateLimits;
-use charter_authn::nonces::NonceStore;
+use charter_authn::nonces::{NonceStore, SharedCounters};
 use charter_authn::operator::Operators;
 use charter_authn::operator_sessions::OperatorSessions;
 use charter_authn::signed::last_used::LastUsed;
@@ -53,6 +53,8 @@ pub struct App {
     pub(super) replica: Arc<replicas::Presence>,
     /// The rate limits of keys and organizations; idle entries must be removed.
     pub limits: Arc<RateLimits>,
+    /// With several replicas: what they count together.
+    pub(super) counters: Option<SharedCounters>,
     /// Organizations near their budgets.
     pub(super) near_budgets: Arc<near_budgets::Watch>,
     /// When unverified registrations are deleted.
@@ -220,6 +222,7 @@ impl App {
                 replay,
                 replica,
                 limits,
+                counters,
                 near_budgets,
                 unverified_expire_after: settings.portal.unverified_expire_after,
                 sync_within: settings.sync_within,

@@ -6,6 +6,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use charter_authn::limits::rate_limit::RateLimits;
+use charter_authn::nonces::SharedCounters;
 use charter_authn::signed::last_used::LastUsed;
 use charter_domain::clock::Clock;
 use charter_domain::confirmed_clock::{ConfirmedClock, Unconfirmed};
@@ -82,6 +84,10 @@ pub fn start(app: &App, tracker: &TaskTracker, stop: &CancellationToken) {
         app.sync_within,
         stop.clone(),
     ));
+    if let Some(counters) = app.counters.clone() {
+        let limits = Arc::clone(&app.limits);
+        tracker.spawn(share_rates(limits, counters, stop.clone()));
+    }
     let (store, last_used) = (Arc::clone(&app.store), Arc::clone(&app.state.last_used));
     let metrics = app.metrics.clone();
     let limits = Arc::clone(&app.limits);
@@ -171,6 +177,17 @@ async fn forget(expiry: Expiry, stop: CancellationToken) {
             () = stop.cancelled() => break,
         }
     }
+}
+
+/// Corrects this process's shares of the rates by what the others use.
+async fn share_rates(limits: Arc<RateLimits>, counters: SharedCounters, stop: CancellationToken) {
+    let rounds = async {
+        loop {
+            tokio::time::sleep(FLUSH_INTERVAL).await;
+            limits.correct(&counters).await;
+        }
+    };
+    stop.run_until_cancelled(rounds).await;
 }
 
 /// Syncs the heads of the audit chains to disk and retries failed writes.

@@ -67,11 +67,12 @@ pub(super) fn config(settings: &Settings, keys: &Keys) -> Config {
 
 /// The configuration of a guard on Redis; `None` if none is set.
 pub(super) fn redis(settings: &Settings, keys: &Keys) -> Option<RedisConfig> {
-    let ReplayStore::Redis { url } = &settings.replay.store else {
+    let ReplayStore::Redis { url, ca_file } = &settings.replay.store else {
         return None;
     };
     Some(RedisConfig {
         url: url.clone(),
+        ca_file: ca_file.clone(),
         window: settings.signing.max_skew,
         bounds: settings.replay.bounds,
         hash_key: SecretBox::new(Box::new(*keys.replay.expose())),

@@ -16,8 +16,6 @@ use charter_store::{Error, Replica, Store};
 const HOST_NAME: &str = "/proc/sys/kernel/hostname";
 /// Interval of heartbeats.
 const INTERVAL: Duration = Duration::from_secs(2);
-/// A process with an older heartbeat counts as dead. Also bounds the difference between machines' clocks.
-const ALIVE: Duration = Duration::from_secs(30);
 /// How long a dead process stays listed.
 const LISTED: Duration = Duration::from_hours(1);
 /// How long replicas may have different policies in force before a warning.
@@ -87,12 +85,7 @@ async fn round(
     store.note_replica(own).await?;
     store.forget_replicas_before(now - LISTED).await?;
     let mut live = store.list_replicas().await?;
-    live.retain(|other| {
-        (now - other.seen_at)
-            .abs()
-            .to_std()
-            .is_ok_and(|age| age < ALIVE)
-    });
+    live.retain(|other| !other.is_lost(now));
     gauge!("charter_replicas").set(f64::from(u32::try_from(live.len()).unwrap_or(u32::MAX)));
     if presence.is_shared {
         state.nonces.share_among(live.len());

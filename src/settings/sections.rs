@@ -192,10 +192,14 @@ const REQUIREMENTS: [(&str, Requirement); 3] = [
 
 fn replay(reader: &mut Reader) -> Replay {
     let url = reader.parsed("replay.url", String::new(), |text| {
-        if text.is_empty() || text.starts_with("redis://") || text.starts_with("rediss://") {
-            Ok(text.to_owned())
-        } else {
-            Err("expected `redis://HOST:PORT` or `rediss://HOST:PORT`".to_owned())
+        let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+        match scheme {
+            Some("redis" | "rediss" | "redis+sentinel" | "rediss+sentinel") => Ok(text.to_owned()),
+            None if text.is_empty() => Ok(String::new()),
+            _ => Err(
+                "expected `redis://HOST:PORT` or `redis+sentinel://HOST:PORT,HOST:PORT/NAME`, `rediss` for TLS"
+                    .to_owned(),
+            ),
         }
     });
     let is_redis = reader.parsed("replay.store", false, |text| match text {
@@ -208,12 +212,20 @@ fn replay(reader: &mut Reader) -> Replay {
     if is_redis && url.is_empty() {
         reader.disagreement("replay.url", "is needed when `replay.store` is `redis`");
     }
+    let ca_file = reader.text("replay.ca_file");
+    if !ca_file.is_empty() && !url.starts_with("rediss") {
+        reader.disagreement(
+            "replay.ca_file",
+            "is for TLS: `replay.url` must begin with `rediss`",
+        );
+    }
     let total: usize = reader.number("replay.total", 1..=1_000_000_000);
     // With more than half, two organizations could lock out all others.
     let percent: usize = reader.number("budgets.nonces_percent", 1..=50);
     Replay {
         store: if is_redis {
             ReplayStore::Redis {
+                ca_file: (!ca_file.is_empty()).then(|| PathBuf::from(ca_file)),
                 url: SecretString::from(url),
             }
         } else {

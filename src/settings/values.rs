@@ -212,8 +212,10 @@ pub enum ReplayStore {
     Memory,
     /// In Redis, shared by several processes.
     Redis {
-        /// `redis://…` or `rediss://…`; may hold a password.
+        /// Of a server or of sentinels; may hold a password.
         url: SecretString,
+        /// The authorities trusted under TLS; `None` is what the machine trusts.
+        ca_file: Option<PathBuf>,
     },
 }
 

@@ -46,7 +46,12 @@ pub(crate) struct Ledger {
 impl Ledger {
     /// Reads it; a SQLite file must be sound.
     pub(crate) async fn read(home: &Home) -> Self {
-        let connection = connect(&home.database_url()).await;
+        Self::of(&home.database_url()).await
+    }
+
+    /// Reads the database with this address.
+    pub(crate) async fn of(url: &str) -> Self {
+        let connection = connect(url).await;
         let rows = async |sql: &str| {
             let statement = Statement::from_string(connection.get_database_backend(), sql);
             connection.query_all_raw(statement).await.expect("rows")

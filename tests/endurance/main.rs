@@ -20,6 +20,7 @@ mod policy_swaps;
 mod portal;
 mod portal_races;
 mod replay;
+mod replicas;
 mod revocation;
 mod secrecy;
 mod slow_clients;

@@ -1,5 +1,7 @@
 //! Migrates the schema up or down. Of several processes one works and the others wait.
 
+use std::time::Duration;
+
 use migration::{Migrator, MigratorTrait as _};
 use sea_orm::{ConnectionTrait, DbBackend};
 
@@ -9,6 +11,12 @@ use super::{Error, Store};
 /// An arbitrary number that nothing else locks: `charter` in ASCII.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(27980790435702130)";
 
+/// Less than PostgreSQL's `deadlock_timeout` of a second: of a migration and requests that wait for one another the
+/// migration gives up, and requests wait no longer than this.
+const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '500ms'";
+const PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MigrationStatus {
     pub name: String,
@@ -16,12 +24,29 @@ pub struct MigrationStatus {
 }
 
 impl Store {
-    /// Applies all pending migrations in one transaction.
+    /// Applies all pending migrations in one transaction. Where services use the database, it gives way to their
+    /// requests and tries again, for a minute.
     ///
     /// # Errors
     ///
     /// [`Error::SchemaTooNew`].
     pub async fn migrate_up(&self) -> Result<(), Error> {
+        let is_postgres = self.reader.get_database_backend() == DbBackend::Postgres;
+        let began = self.clock.monotonic();
+        loop {
+            let applied = self.apply_pending().await;
+            let waited = self.clock.monotonic().saturating_sub(began);
+            match &applied {
+                Err(Error::Unavailable(cause)) if is_postgres && waited < LONGEST_WAIT => {
+                    tracing::info!(%cause, "the migration waits for a lock of the database; retrying");
+                    tokio::time::sleep(PAUSE).await;
+                }
+                _ => return applied,
+            }
+        }
+    }
+
+    async fn apply_pending(&self) -> Result<(), Error> {
         if self.migration_status().await?.iter().all(|one| one.applied) {
             return Ok(());
         }
@@ -97,11 +122,7 @@ impl Store {
     async fn begin_migration(&self) -> Result<Transaction, Error> {
         let transaction = self.writer.begin_alone().await?.unhurried();
         if transaction.get_database_backend() == DbBackend::Postgres {
-            for statement in [
-                "SET LOCAL lock_timeout = '60s'",
-                "SET LOCAL statement_timeout = 0",
-                LOCK,
-            ] {
+            for statement in [LOCK_TIMEOUT, "SET LOCAL statement_timeout = 0", LOCK] {
                 transaction.execute_unprepared(statement).await?;
             }
         }

@@ -1,5 +1,7 @@
 //! The processes that serve this database. Each updates its own row every few seconds.
 
+use std::time::Duration;
+
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
 
@@ -25,6 +27,18 @@ pub struct Replica {
     /// Its last sign of life, by its own clock. One that was killed keeps its row until it is
     /// [forgotten](Store::forget_replicas_before).
     pub seen_at: Timestamp,
+}
+
+/// A process with an older heartbeat counts as lost. Also bounds the difference between machines' clocks.
+const ALIVE: Duration = Duration::from_secs(30);
+
+impl Replica {
+    /// Whether it has not been heard of for so long that it is counted no more.
+    #[must_use]
+    pub fn is_lost(&self, now: Timestamp) -> bool {
+        let age = now.signed_duration_since(self.seen_at).abs();
+        age.to_std().is_ok_and(|age| age >= ALIVE)
+    }
 }
 
 impl Store {

@@ -99,7 +99,7 @@ async fn key_lists(keys: &Keys, found: &Found) -> Part {
 async fn service(settings: &Settings, keys: &Keys, store: Option<&Store>) -> (Part, bool) {
     let mut part = Part::new("service");
     if let Some(config) = replay::redis(settings, keys) {
-        part = part.fact("nonces", database::without_password(&config.url));
+        part = part.fact("nonces", config.servers());
         part.take(config.check().await);
         let Some(store) = store else {
             return (part, false);

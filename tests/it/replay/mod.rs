@@ -7,10 +7,14 @@ mod lease;
 mod missed;
 mod model;
 mod processes;
+mod rates;
 mod recovery;
 mod redis;
 mod rules;
+mod sentinel;
+mod shared;
 mod strangers;
+mod tls;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

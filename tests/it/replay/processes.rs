@@ -1,111 +1,8 @@
 //! Two `charter` processes on one PostgreSQL and one Redis.
 
-use std::os::unix::fs::OpenOptionsExt as _;
-
-use test_support::process::{Charter, Home};
-use test_support::services::TestDatabase;
-use test_support::services::redis::Redis;
-use test_support::signed_client::{Answer, Client, Credentials, Signed};
+use test_support::cluster::{Cluster, once_it_serves, send, stop};
+use test_support::signed_client::Client;
 use tokio::task::JoinSet;
-
-const INFO: &str = "/organizations/info";
-
-struct Cluster {
-    redis: Redis,
-    homes: [Home; 2],
-    config: String,
-    url: String,
-    robot: Credentials,
-}
-
-impl Cluster {
-    /// `None` where PostgreSQL or Redis is not installed.
-    async fn new() -> Option<Self> {
-        let database = TestDatabase::postgres().await?;
-        let redis = Redis::start()?;
-        let url = database.url().to_owned();
-        let shared = |home: Home| {
-            home.with("CHARTER__REPLAY__STORE", "redis")
-                .with("CHARTER__REPLAY__URL", &redis.url())
-                .with("CHARTER__POLICIES__PROOFS", "off")
-        };
-        let homes = [
-            shared(Home::on(database)),
-            shared(Home::new()).with("CHARTER__DATABASE__URL", &url),
-        ];
-        let file = homes[0].file("charter.toml");
-        let keys = homes[0].run(&["keys", "generate"]).success();
-        std::fs::File::options()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&file)
-            .and_then(|mut file| std::io::Write::write_all(&mut file, keys.as_bytes()))
-            .expect("a settings file");
-        let config = format!("--config={}", file.display());
-        let run = |arguments: &[&str]| homes[0].run(arguments).success();
-        run(&[
-            "organization",
-            &config,
-            "create",
-            "--name=Acme",
-            "--slug=acme",
-        ]);
-        let key = run(&[
-            "key",
-            &config,
-            "issue",
-            "acme",
-            "--name=robot",
-            "--permission=organizations:GetOrganization",
-            "--permission=organizations:UpdateOrganization",
-            "--permission=decisions:GetDecision",
-            "--permission=decisions:ListDecisions",
-        ]);
-        let key: serde_json::Value = serde_json::from_str(&key).expect("json");
-        let text = |name: &str| key[name].as_str().expect("a text").to_owned();
-        Some(Self {
-            redis,
-            homes,
-            config,
-            url,
-            robot: Credentials::new(&text("access_key"), &text("secret_key")),
-        })
-    }
-
-    fn serve(&self) -> [Charter; 2] {
-        [&self.homes[0], &self.homes[1]].map(|home| home.start(&["serve", &self.config]))
-    }
-
-    fn read(&self) -> Signed {
-        self.robot.sign("GET", INFO, "")
-    }
-
-    fn write(&self, name: &str) -> Signed {
-        self.robot
-            .sign("PATCH", INFO, &format!(r#"{{"name":"{name}"}}"#))
-    }
-}
-
-async fn send(to: &Charter, request: &Signed) -> Answer {
-    Client::http1(to.main).send(request).await
-}
-
-fn stop(charters: [Charter; 2]) {
-    for charter in charters {
-        charter.stop();
-    }
-}
-
-/// Asks until it is not 503; the last answer.
-async fn once_it_serves(to: &Charter, request: impl Fn() -> Signed) -> Answer {
-    loop {
-        let answer = send(to, &request()).await;
-        if answer.status != 503 {
-            return answer;
-        }
-    }
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_equal_requests_to_two_processes_one_passes_whatever_becomes_of_redis() {
@@ -154,23 +51,13 @@ async fn of_equal_requests_to_two_processes_one_passes_whatever_becomes_of_redis
     let ready = test_support::client::get(charters[0].operations, "/readyz").await;
     assert_eq!(ready.status, 503);
     assert_eq!(ready.json()["replay_guard"]["status"], "unavailable");
-    // Clients whose clock is a minute ahead are in no half minute that was marked.
-    let ahead = || {
-        let date = charter_domain::clock::Clock::now(&charter_domain::clock::SystemClock::start())
-            + std::time::Duration::from_secs(90);
-        let date = charter_domain::timestamp::format(date);
-        cluster.robot.sign_with(
-            "GET",
-            INFO,
-            "",
-            &date,
-            &test_support::signed_client::nonce(),
-        )
-    };
     for charter in &charters {
-        assert_eq!(once_it_serves(charter, ahead).await.status, 200);
+        assert_eq!(
+            once_it_serves(charter, || cluster.ahead()).await.status,
+            200
+        );
     }
-    let late = ahead();
+    let late = cluster.ahead();
     assert_eq!(send(&charters[0], &late).await.status, 200);
     accepted.push(late);
 
@@ -286,7 +173,10 @@ async fn a_denial_of_one_process_is_explained_by_the_other() {
     page(1, query).await.assert_refused(400, "BAD_PARAMETER");
     // Both know of both.
     let store = charter_store::Store::open(
-        test_support::services::config(&cluster.url, cluster.homes[0].data().as_path()),
+        test_support::services::config(
+            &cluster.homes[0].database_url(),
+            cluster.homes[0].data().as_path(),
+        ),
         std::sync::Arc::new(charter_domain::clock::SystemClock::start()),
         std::sync::Arc::new(charter_domain::entropy::OsEntropy),
     );

@@ -1,101 +1,11 @@
 //! Guards that share Redis and a database: whatever becomes of Redis, nothing is accepted twice.
 
-use charter_authn::nonces::{Pending, RedisConfig, RedisGuard, SharedPending};
-use charter_domain::entropy::Entropy;
-use charter_store::{SharedGuard, Store};
+use charter_authn::nonces::{Pending, RedisGuard};
 use test_support::services::TestDatabase;
 use test_support::services::redis::Redis;
 
+use super::shared::{LEASE, Shared};
 use super::*;
-
-const LEASE: Duration = Duration::from_millis(200);
-
-/// A database and a Redis that guards share, and one key.
-pub(super) struct Shared {
-    pub(super) clock: Arc<HandClock>,
-    pub(super) redis: Redis,
-    store: Arc<Store>,
-    bounds: Bounds,
-    key: AccessKeyId,
-    organization: OrganizationId,
-    _database: TestDatabase,
-}
-
-impl Shared {
-    /// `None` where Redis is not installed.
-    pub(super) async fn with(bounds: Bounds) -> Option<Self> {
-        Self::on(TestDatabase::sqlite(), bounds).await
-    }
-
-    async fn on(database: TestDatabase, bounds: Bounds) -> Option<Self> {
-        let redis = Redis::start()?;
-        let clock = HandClock::new();
-        let store = Store::open(database.config(), clock.clone(), Arc::new(OsEntropy)).await;
-        let store = store.expect("a store");
-        store.migrate_up().await.expect("a schema");
-        Some(Self {
-            redis,
-            store: Arc::new(store),
-            bounds,
-            key: key(&clock),
-            organization: organization(&clock),
-            clock,
-            _database: database,
-        })
-    }
-
-    pub(super) async fn open(&self) -> Result<RedisGuard, OpenError> {
-        self.open_with([7; 32]).await
-    }
-
-    async fn open_with(&self, hash_key: [u8; 32]) -> Result<RedisGuard, OpenError> {
-        let config = RedisConfig {
-            url: self.redis.url().into(),
-            window: WINDOW,
-            bounds: self.bounds,
-            hash_key: SecretBox::new(Box::new(hash_key)),
-            lease: LEASE,
-            clock_tolerance: None,
-        };
-        let clock: Arc<dyn Clock> = self.clock.clone();
-        let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
-        let pending = SharedPending::wait(&self.store, LEASE).await?;
-        pending.open(&config, &self.store, &clock, &entropy).await
-    }
-
-    async fn claim(&self, guard: &RedisGuard, nonce: &str) -> Result<(), ClaimError> {
-        self.claim_at(guard, nonce, self.clock.now()).await
-    }
-
-    async fn claim_at(
-        &self,
-        guard: &RedisGuard,
-        nonce: &str,
-        date: Timestamp,
-    ) -> Result<(), ClaimError> {
-        guard.claim(self.key, self.organization, nonce, date).await
-    }
-
-    /// Until requests of now are not those that may be lost.
-    async fn wait_until_open(&self, guard: &RedisGuard) {
-        let until = guard.status().closed_until.expect("it is closed");
-        let wait = (until - self.clock.now()).to_std().expect("later");
-        assert!(wait <= Duration::from_mins(1), "{wait:?}");
-        self.clock.pass(wait);
-        guard.maintain().await;
-    }
-
-    async fn agreed(&self) -> SharedGuard {
-        let turn = self.store.begin_shared_guard().await.expect("a row");
-        turn.guard.clone()
-    }
-}
-
-pub(super) const ROOMY: Bounds = Bounds {
-    per_key: 1_000,
-    per_organization: 1_000,
-    total: 4_000,
-};
 
 macro_rules! on_both {
     ($($name:ident),+ $(,)?) => {
@@ -104,7 +14,7 @@ macro_rules! on_both {
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $name() {
                     let database = super::TestDatabase::sqlite();
-                    if let Some(shared) = super::Shared::on(database, super::ROOMY).await {
+                    if let Some(shared) = crate::replay::shared::Shared::on(database, crate::replay::shared::ROOMY).await {
                         super::$name(shared).await;
                     }
                 }
@@ -117,7 +27,7 @@ macro_rules! on_both {
                     let Some(database) = super::TestDatabase::postgres().await else {
                         return;
                     };
-                    if let Some(shared) = super::Shared::on(database, super::ROOMY).await {
+                    if let Some(shared) = crate::replay::shared::Shared::on(database, crate::replay::shared::ROOMY).await {
                         super::$name(shared).await;
                     }
                 }

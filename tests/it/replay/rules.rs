@@ -3,7 +3,7 @@
 use charter_budgets::Resource;
 use tokio::task::JoinSet;
 
-use super::redis::Shared;
+use super::shared::Shared;
 use super::*;
 
 /// A guard, its clock, and two keys of one organization.

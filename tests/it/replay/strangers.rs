@@ -6,7 +6,7 @@ use charter_authn::limits::{
 use charter_authn::nonces::RedisGuard;
 use charter_domain::email::EmailAddress;
 
-use super::redis::{ROOMY, Shared};
+use super::shared::{ROOMY, Shared};
 use super::*;
 
 fn limits(shared: &Shared, guard: &RedisGuard) -> SharedLimits {

@@ -1,11 +1,12 @@
 //! Migrations: up, down, up again; one process at work at a time.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use charter_domain::clock::SystemClock;
 use charter_domain::entropy::OsEntropy;
 use charter_store::{Config, Error, NewOrganization, Store};
-use sea_orm::ConnectionTrait as _;
+use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use test_support::services::{TestDatabase, connect};
 
 use super::world::{World, name};
@@ -115,4 +116,44 @@ async fn a_new_database_says_that_all_is_pending() {
         assert_eq!(applied(&store).await.1, 0);
         store.close().await;
     }
+}
+
+/// Whoever waits for a lock keeps all others waiting who come after it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_migration_gives_way_and_tries_again() {
+    const LOCK: u64 = 27_980_790_435_702_130;
+    let Some(database) = TestDatabase::empty_postgres().await else {
+        return;
+    };
+    let clock = Arc::new(SystemClock::start());
+    let store = Store::open(database.config(), clock, Arc::new(OsEntropy)).await;
+    let store = store.expect("an open store");
+    let other = connect(database.url()).await;
+    let query = async |sql: &str| {
+        let statement = Statement::from_string(DbBackend::Postgres, sql);
+        other.query_all_raw(statement).await.expect("rows")
+    };
+    query(&format!("SELECT 1 FROM pg_advisory_lock({LOCK})")).await;
+    let release = async {
+        let mut waiting = BTreeSet::new();
+        while waiting.len() < 3 {
+            let rows = query(
+                "SELECT virtualtransaction FROM pg_locks
+                 WHERE locktype = 'advisory' AND NOT granted
+                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+            );
+            for row in rows.await {
+                let transaction: String = row.try_get_by_index(0).expect("its number");
+                waiting.insert(transaction);
+            }
+        }
+        query(&format!("SELECT pg_advisory_unlock({LOCK})")).await;
+    };
+    let migrated = tokio::try_join!(store.migrate_up(), async {
+        release.await;
+        Ok(())
+    });
+    migrated.expect("it goes on until the lock is free");
+    assert_eq!(applied(&store).await.1, 0);
+    store.close().await;
 }

@@ -21,6 +21,7 @@ mod network;
 mod organizations;
 mod people;
 mod policies;
+mod postgres_tls;
 mod process;
 mod service_accounts;
 mod signed_writes;

@@ -34,6 +34,11 @@ async fn replicas_are_listed_with_their_last_sign_of_life(service: &Service) {
     let all = shown["results"].as_array().expect("a list");
     let of = |id: &str| all.iter().find(|one| one["id"] == id).expect("listed");
     assert_eq!(of("b")["seen_at"], of("b")["started_at"]);
+    assert_eq!(
+        of("b")["readiness"],
+        json!("lost"),
+        "a minute without a sign"
+    );
     assert_ne!(of("a")["seen_at"], of("a")["started_at"]);
     assert_eq!(of("a")["readiness"], json!("degraded"));
     assert_eq!(of("a")["host"], json!("one/7"));

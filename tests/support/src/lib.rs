@@ -15,6 +15,7 @@ use std::sync::LazyLock;
 
 pub mod choices;
 pub mod client;
+pub mod cluster;
 pub mod policy_solver;
 pub mod policy_world;
 pub mod process;

@@ -13,6 +13,7 @@ mod failures;
 mod in_process;
 mod known_networks;
 pub mod rate_limit;
+mod rate_shares;
 mod shared;
 #[cfg(test)]
 pub(crate) mod stopped_clock;

@@ -5,7 +5,6 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use governor::clock::Clock as GovernorClock;
@@ -14,6 +13,10 @@ use governor::nanos::Nanos;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 
+use parking_lot::Mutex;
+
+use super::rate_shares::{Shares, WHOLE};
+use crate::nonces::SharedCounters;
 use charter_domain::clock::Clock;
 use charter_domain::id::{AccessKeyId, OrganizationId, SessionId};
 
@@ -49,6 +52,9 @@ pub struct RateLimits {
     keys: Option<Buckets<AccessKeyId>>,
     sessions: Option<Buckets<SessionId>>,
     organizations: Option<Buckets<OrganizationId>>,
+    clock: Arc<dyn Clock>,
+    /// Of the last correction, on the monotonic clock.
+    corrected: Mutex<Duration>,
 }
 
 impl RateLimits {
@@ -59,22 +65,42 @@ impl RateLimits {
             keys: key.map(|rate| Buckets::new(rate, clock)),
             sessions: key.map(|rate| Buckets::new(rate, clock)),
             organizations: organization.map(|rate| Buckets::new(rate, clock)),
+            clock: Arc::clone(clock),
+            corrected: Mutex::new(clock.monotonic()),
         }
     }
 
-    /// So many processes share the limits from now on: a request counts for as many.
+    /// So many processes share the limits from now on.
     pub fn share_among(&self, replicas: usize) {
-        let cost = u32::try_from(replicas).unwrap_or(u32::MAX);
-        let cost = NonZeroU32::new(cost).unwrap_or(NonZeroU32::MIN);
-        for shared in [
-            self.keys.as_ref().map(|keys| &keys.cost),
-            self.sessions.as_ref().map(|sessions| &sessions.cost),
-            self.organizations.as_ref().map(|all| &all.cost),
-        ]
-        .into_iter()
-        .flatten()
-        {
-            shared.store(cost.get(), Ordering::Relaxed);
+        let replicas = u32::try_from(replicas).unwrap_or(u32::MAX);
+        if let Some(keys) = &self.keys {
+            keys.shares.share_among(replicas);
+        }
+        if let Some(sessions) = &self.sessions {
+            sessions.shares.share_among(replicas);
+        }
+        if let Some(organizations) = &self.organizations {
+            organizations.shares.share_among(replicas);
+        }
+    }
+
+    /// Tells the other replicas what was asked for since the last time, and takes its share of the whole. To be called
+    /// each second.
+    pub async fn correct(&self, counters: &SharedCounters) {
+        let now = self.clock.monotonic();
+        let before = std::mem::replace(&mut *self.corrected.lock(), now);
+        let passed = u64::try_from(now.saturating_sub(before).as_millis()).unwrap_or(u64::MAX);
+        if let Some(keys) = &self.keys {
+            let name = |id: &AccessKeyId| format!("rate of key {id}");
+            keys.shares.correct(counters, passed, name).await;
+        }
+        if let Some(sessions) = &self.sessions {
+            let name = |id: &SessionId| format!("rate of session {id}");
+            sessions.shares.correct(counters, passed, name).await;
+        }
+        if let Some(organizations) = &self.organizations {
+            let name = |id: &OrganizationId| format!("rate of organization {id}");
+            organizations.shares.correct(counters, passed, name).await;
         }
     }
 
@@ -129,30 +155,30 @@ impl RateLimits {
 
 type Limiter<Id> = RateLimiter<Id, DashMapStateStore<Id>, Monotonic, NoOpMiddleware<Nanos>>;
 
-struct Buckets<Id: Clone + Eq + std::hash::Hash> {
+struct Buckets<Id: Copy + Eq + std::hash::Hash> {
     limiter: Limiter<Id>,
     rate: Rate,
-    /// For how many a request counts: the replicas that share the rate.
-    cost: AtomicU32,
+    shares: Shares<Id>,
     clock: Monotonic,
 }
 
-impl<Id: Clone + Eq + std::hash::Hash> Buckets<Id> {
+impl<Id: Copy + Eq + std::hash::Hash> Buckets<Id> {
     fn new(rate: Rate, clock: &Arc<dyn Clock>) -> Self {
         let clock = Monotonic(Arc::clone(clock));
-        let quota = Quota::per_second(rate.per_second).allow_burst(rate.burst);
+        let parts = |requests: NonZeroU32| requests.saturating_mul(WHOLE);
+        let quota = Quota::per_second(parts(rate.per_second)).allow_burst(parts(rate.burst));
         Self {
             limiter: RateLimiter::new(quota, DashMapStateStore::default(), clock.clone()),
             rate,
-            cost: AtomicU32::new(1),
+            shares: Shares::new(),
             clock,
         }
     }
 
     fn count(&self, id: &Id) -> Result<(), Exceeded> {
-        let cost = self.cost.load(Ordering::Relaxed).min(self.rate.burst.get());
-        let cost = NonZeroU32::new(cost).unwrap_or(NonZeroU32::MIN);
-        // It is never more than the burst.
+        // With a share that is less than one request, it takes the whole burst.
+        let most = self.rate.burst.saturating_mul(WHOLE);
+        let cost = NonZeroU32::new(self.shares.cost(id)).map_or(WHOLE, |cost| cost.min(most));
         let Ok(checked) = self.limiter.check_key_n(id, cost) else {
             return Ok(());
         };
@@ -180,7 +206,7 @@ mod tests {
     use super::*;
     use charter_domain::timestamp::{self, Timestamp};
 
-    struct Stopped(parking_lot::Mutex<Duration>);
+    struct Stopped(Mutex<Duration>);
 
     impl Clock for Stopped {
         fn now(&self) -> Timestamp {
@@ -194,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_key_over_its_share_waits_and_others_do_not() {
-        let stopped = Arc::new(Stopped(parking_lot::Mutex::new(Duration::from_secs(1))));
+        let stopped = Arc::new(Stopped(Mutex::new(Duration::from_secs(1))));
         let clock: Arc<dyn Clock> = Arc::clone(&stopped) as _;
         let two = NonZeroU32::new(2).expect("not zero");
         let config = RateLimitsConfig {

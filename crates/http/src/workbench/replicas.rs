@@ -4,7 +4,7 @@ use salvo::prelude::Json;
 use salvo::{Depot, Request, handler};
 use serde::Serialize;
 
-use charter_domain::timestamp;
+use charter_domain::timestamp::{self, Timestamp};
 use charter_store::Replica;
 
 use super::admission::OperatorRequest;
@@ -20,8 +20,10 @@ pub(super) async fn list(
     let asked = OperatorRequest::of(request, depot)?;
     NoParameters::check(request)?;
     let replicas = asked.operator().replicas().await?;
+    let now = asked.state.clock.now();
+    let body = |replica| ReplicaBody::of(replica, now);
     Ok(Json(ReplicasBody {
-        results: replicas.into_iter().map(ReplicaBody::from).collect(),
+        results: replicas.into_iter().map(body).collect(),
     }))
 }
 
@@ -40,21 +42,26 @@ pub(super) struct ReplicaBody {
     started_at: String,
     /// Of the policies in force there.
     policy_digest: String,
-    /// `ok`, `degraded` or `unavailable`, as its `/readyz` said.
+    /// `ok`, `degraded` or `unavailable`, as its `/readyz` said; `lost` if it was killed, or cannot be heard.
     readiness: String,
-    /// Its last sign of life: one each two seconds. Who was killed is listed for another hour.
+    /// Its last sign of life: one each two seconds. What is lost is listed for an hour.
     seen_at: String,
 }
 
-impl From<Replica> for ReplicaBody {
-    fn from(replica: Replica) -> Self {
+impl ReplicaBody {
+    fn of(replica: Replica, now: Timestamp) -> Self {
+        let is_lost = replica.is_lost(now);
         Self {
             id: replica.id,
             host: replica.host,
             version: replica.version,
             started_at: timestamp::format(replica.started_at),
             policy_digest: replica.policy_digest,
-            readiness: replica.readiness,
+            readiness: if is_lost {
+                "lost".to_owned()
+            } else {
+                replica.readiness
+            },
             seen_at: timestamp::format(replica.seen_at),
         }
     }

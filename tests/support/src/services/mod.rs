@@ -3,11 +3,15 @@
 use charter_store::Config;
 use tempfile::TempDir;
 
+pub mod certificates;
 pub mod faults;
+pub mod link;
 pub mod pgbouncer;
 mod postgres;
+pub mod private_postgres;
 pub mod proxy;
 pub mod redis;
+pub mod sentinel;
 
 pub const AUDIT_SECRET: [u8; 32] = [7; 32];
 

@@ -125,7 +125,7 @@ impl Drop for Database {
 }
 
 /// The directory of `initdb` and the other programs: from the path, or Debian's.
-fn find_programs() -> Option<PathBuf> {
+pub(super) fn find_programs() -> Option<PathBuf> {
     let versions = fs::read_dir("/usr/lib/postgresql")
         .into_iter()
         .flatten()
@@ -165,9 +165,7 @@ fn start(programs: &Path, directory: &Path) {
     fs::create_dir_all(directory).expect("the server's directory");
     fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).expect("its permissions");
     let user = unprivileged_user();
-    if let Some((uid, gid)) = user {
-        chown(directory, Some(uid), Some(gid)).expect("its owner");
-    }
+    give(directory);
     let data = directory.join("data");
     let initdb = |locale: &[&str]| {
         let mut command = as_user(user, &programs.join("initdb"));
@@ -264,6 +262,13 @@ pub(super) fn unprivileged_user() -> Option<(u32, u32)> {
             .skip(2);
         Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
     })
+}
+
+/// Makes a file or directory that user's.
+pub(super) fn give(path: &Path) {
+    if let Some((uid, gid)) = unprivileged_user() {
+        chown(path, Some(uid), Some(gid)).expect("its owner");
+    }
 }
 
 pub(super) fn as_user(user: Option<(u32, u32)>, program: &Path) -> Command {

@@ -4,25 +4,39 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::postgres::{as_user, unprivileged_user};
+use super::postgres::{as_user, give, unprivileged_user};
+
+/// What a server and a sentinel say when they are up.
+const READY: [&str; 2] = ["eady to accept connections", "Sentinel ID is"];
 
 /// A server without persistence; stopped when dropped.
 pub struct Redis {
     program: PathBuf,
     directory: TempDir,
     port: u16,
+    arguments: Vec<String>,
     process: Child,
 }
 
 impl Redis {
     /// `None`, with a message, if no such server is installed; with `CHARTER_REQUIRE_SERVICES=1` that fails.
     pub fn start() -> Option<Self> {
+        Self::start_with(|port, _| {
+            let port = port.to_string();
+            ["--port", &port, "--save", "", "--appendonly", "no"]
+                .map(str::to_owned)
+                .to_vec()
+        })
+    }
+
+    /// With arguments made of its port and its directory.
+    pub(super) fn start_with(arguments: impl FnOnce(u16, &Path) -> Vec<String>) -> Option<Self> {
         let places = ["redis-server", "valkey-server"]
             .into_iter()
             .flat_map(|name| ["/usr/bin", "/usr/local/bin"].map(|at| Path::new(at).join(name)));
@@ -32,19 +46,23 @@ impl Redis {
         };
         let directory = tempfile::tempdir().expect("a directory");
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).expect("its mode");
-        if let Some((uid, gid)) = unprivileged_user() {
-            chown(directory.path(), Some(uid), Some(gid)).expect("its owner");
-        }
+        give(directory.path());
         let free = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = free.local_addr().expect("its number").port();
         drop(free);
-        let process = run(&program, directory.path(), port);
+        let arguments = arguments(port, directory.path());
+        let process = run(&program, directory.path(), &arguments);
         Some(Self {
             program,
             directory,
             port,
+            arguments,
             process,
         })
+    }
+
+    pub const fn port(&self) -> u16 {
+        self.port
     }
 
     pub fn url(&self) -> String {
@@ -54,7 +72,7 @@ impl Redis {
     /// Kills it and starts an empty one in its place.
     pub fn restart(&mut self) {
         self.kill();
-        self.process = run(&self.program, self.directory.path(), self.port);
+        self.process = run(&self.program, self.directory.path(), &self.arguments);
     }
 
     pub fn kill(&mut self) {
@@ -120,11 +138,11 @@ impl Drop for Redis {
 }
 
 /// Returns when the server is ready.
-fn run(program: &Path, directory: &Path, port: u16) -> Child {
+fn run(program: &Path, directory: &Path, arguments: &[String]) -> Child {
     let mut process = as_user(unprivileged_user(), program)
         .current_dir(directory)
-        .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
-        .args(["--save", "", "--appendonly", "no", "--daemonize", "no"])
+        .args(arguments)
+        .args(["--bind", "127.0.0.1", "--daemonize", "no"])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -132,7 +150,7 @@ fn run(program: &Path, directory: &Path, port: u16) -> Child {
         .expect("Redis starts");
     let mut output = BufReader::new(process.stdout.take().expect("its output"));
     let mut line = String::new();
-    while !line.contains("eady to accept connections") {
+    while !READY.iter().any(|ready| line.contains(ready)) {
         line.clear();
         assert!(output.read_line(&mut line).expect("a line") > 0, "it ended");
     }

@@ -1,11 +1,13 @@
 //! What a guard on Redis is opened with.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use secrecy::{SecretBox, SecretString};
+use secrecy::{ExposeSecret as _, SecretBox, SecretString};
 
+use super::address::{Address, Servers};
 use super::agreement::Disagreement;
-use super::connection::Address;
+use super::fault::Fault;
 use crate::nonces::fingerprint::Fingerprints;
 use crate::nonces::half_minute::HalfMinute;
 use crate::nonces::open_error::OpenError;
@@ -13,8 +15,10 @@ use crate::nonces::quota::Bounds;
 
 /// What a guard on Redis is opened with.
 pub struct RedisConfig {
-    /// `redis://[user:password@]host:port[/database]`, or `rediss://` for TLS.
+    /// `redis://[user:password@]host:port[/database]` or `redis+sentinel://…`; `rediss` for TLS.
     pub url: SecretString,
+    /// A PEM file with the authorities trusted under TLS; `None` is what the machine trusts.
+    pub ca_file: Option<PathBuf>,
     /// How far a request's date may lie from the server's clock, either way.
     pub window: Duration,
     /// Of all replicas together; each has its share.
@@ -40,8 +44,24 @@ impl RedisConfig {
         Ok(())
     }
 
+    /// The servers' addresses, without what signs in.
+    #[must_use]
+    pub fn servers(&self) -> String {
+        Servers::parse(self.url.expose_secret())
+            .map_or_else(|_| "malformed".to_owned(), |servers| servers.to_string())
+    }
+
     pub(super) fn address(&self, fingerprints: &Fingerprints) -> Result<Address, Disagreement> {
         let tag = fingerprints.check(HalfMinute(0), b"the tag of shared nonces");
-        Ok(Address::new(&self.url, &hex::encode(tag))?)
+        let read = |path: &PathBuf| {
+            let why = match std::fs::read_to_string(path) {
+                Ok(text) if text.contains("BEGIN CERTIFICATE") => return Ok(text),
+                Ok(_) => "it has none".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            Err(Fault::Authorities(path.display().to_string(), why))
+        };
+        let authorities = self.ca_file.as_ref().map(read).transpose()?;
+        Ok(Address::new(&self.url, authorities, &hex::encode(tag))?)
     }
 }

@@ -3,16 +3,11 @@
 use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
-use ::redis::{AsyncConnectionConfig, Client, InfoDict, RedisError, Value, cmd, pipe};
-use secrecy::{ExposeSecret as _, SecretString};
+use ::redis::{FromRedisValue, InfoDict, RedisError, Value, cmd, pipe};
 
 use super::fault::Fault;
 use super::server::Server;
 
-/// For an answer. Beyond it the connection is made anew.
-const ANSWER: Duration = Duration::from_secs(1);
-/// For a connection, TLS and sign-in included.
-const CONNECT: Duration = Duration::from_secs(2);
 /// How long the epoch key outlives the last look at it. A nonce is kept for longer than its request's time by
 /// [`KEPT`], so that a clock of Redis that jumps ahead loses the epoch with the first nonce that still counts.
 const EPOCH_KEPT_MILLISECONDS: u64 = 60_000;
@@ -27,37 +22,6 @@ pub(super) struct Answer {
     pub(super) epoch: Option<String>,
 }
 
-/// Where Redis is, and what its keys are called.
-pub(super) struct Address {
-    client: Client,
-    epoch_key: String,
-}
-
-impl Address {
-    /// `tag` tells installations on one server apart.
-    pub(super) fn new(url: &SecretString, tag: &str) -> Result<Self, Fault> {
-        let malformed = |error: RedisError| Fault::Address(error.to_string());
-        Ok(Self {
-            client: Client::open(url.expose_secret()).map_err(malformed)?,
-            epoch_key: format!("charter:{tag}:epoch"),
-        })
-    }
-
-    pub(super) async fn connect(&self) -> Result<Connection, Fault> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT))
-            .set_response_timeout(Some(ANSWER));
-        let connected = self
-            .client
-            .get_multiplexed_async_connection_with_config(&config)
-            .await?;
-        Ok(Connection {
-            connection: connected,
-            epoch_key: self.epoch_key.clone(),
-        })
-    }
-}
-
 /// Cheap to clone; clones share it. One that broke stays broken.
 #[derive(Clone)]
 pub(super) struct Connection {
@@ -66,6 +30,13 @@ pub(super) struct Connection {
 }
 
 impl Connection {
+    pub(super) const fn new(connection: MultiplexedConnection, epoch_key: String) -> Self {
+        Self {
+            connection,
+            epoch_key,
+        }
+    }
+
     /// Remembers a nonce for that long, in one round trip. The epoch is read after it: whoever has lost the nonce
     /// before has lost the epoch by then.
     pub(super) async fn claim(&self, nonce: u128, keep: Duration) -> Result<Answer, RedisError> {
@@ -115,13 +86,13 @@ impl Connection {
         Ok(begun)
     }
 
-    /// Runs a script that returns a number.
-    pub(super) async fn run(
+    /// Runs a script that returns a number, or numbers.
+    pub(super) async fn run<T: FromRedisValue>(
         &self,
         script: &str,
         keys: &[String],
         args: &[u64],
-    ) -> Result<u64, RedisError> {
+    ) -> Result<T, RedisError> {
         cmd("EVAL")
             .arg(script)
             .arg(keys.len())

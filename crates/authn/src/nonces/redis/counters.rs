@@ -8,13 +8,17 @@ use super::guard::{Parts, RedisGuard};
 #[derive(Clone)]
 pub struct SharedCounters {
     parts: Arc<Parts>,
+    process: u64,
 }
 
 impl RedisGuard {
     #[must_use]
     pub fn counters(&self) -> SharedCounters {
+        let mut process = [0; 8];
+        self.parts.entropy.fill(&mut process);
         SharedCounters {
             parts: Arc::clone(&self.parts),
+            process: u64::from_le_bytes(process),
         }
     }
 }
@@ -35,5 +39,21 @@ impl SharedCounters {
                 None
             }
         }
+    }
+
+    /// What the script returns for each key; `None` while Redis cannot be relied on, which the guard tells.
+    pub(crate) async fn totals(
+        &self,
+        script: &str,
+        keys: &[String],
+        args: &[u64],
+    ) -> Option<Vec<u64>> {
+        let epoch = self.parts.epoch.load_full()?;
+        epoch.connection.run(script, keys, args).await.ok()
+    }
+
+    /// Tells this process from others.
+    pub(crate) const fn process(&self) -> u64 {
+        self.process
     }
 }

@@ -8,6 +8,12 @@ pub enum Fault {
     /// The address is malformed.
     #[error("the address is malformed: {0}")]
     Address(String),
+    /// The authorities to trust cannot be read.
+    #[error("the certificates to trust cannot be read from `{0}`: {1}")]
+    Authorities(String, String),
+    /// What a sentinel answers instead of the master's address.
+    #[error("sentinel `{0}`: {1}")]
+    Sentinel(String, Box<Self>),
     /// It refuses, is away, or did not answer in time.
     #[error("{0}")]
     Away(#[from] RedisError),
@@ -16,6 +22,9 @@ pub enum Fault {
         "its `maxmemory-policy` is `{0}`, so it may forget nonces: set `maxmemory-policy` to `noeviction` there"
     )]
     Eviction(String),
+    /// It follows another one, as during a failover.
+    #[error("its role is `{0}`, not `master`")]
+    Role(String),
     /// It is none to remember nonces.
     #[error("{0}")]
     Unfit(String),
@@ -27,7 +36,9 @@ impl Fault {
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Away(error) => error.is_io_error() || error.is_timeout(),
-            Self::Address(_) | Self::Eviction(_) | Self::Unfit(_) => false,
+            Self::Sentinel(_, fault) => fault.may_pass(),
+            Self::Role(_) => true,
+            Self::Address(_) | Self::Authorities(..) | Self::Eviction(_) | Self::Unfit(_) => false,
         }
     }
 }

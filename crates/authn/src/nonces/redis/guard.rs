@@ -18,7 +18,8 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::connection::{Address, KEPT};
+use super::address::Address;
+use super::connection::KEPT;
 use super::epoch::Epoch;
 use crate::nonces::claim_error::ClaimError;
 use crate::nonces::fingerprint::Fingerprints;

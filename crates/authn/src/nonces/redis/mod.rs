@@ -2,6 +2,7 @@
 //! have been accepted. Redis is trusted for no more than it promises: another server, or one that has lost the epoch
 //! key, closes every half minute that was marked before.
 
+mod address;
 mod agreement;
 mod config;
 mod connection;

@@ -25,7 +25,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`Fault::Eviction`], and [`Fault::Unfit`] for a server that is none to remember nonces.
+    /// [`Fault::Eviction`], [`Fault::Role`], and [`Fault::Unfit`] for a server that is none to remember nonces.
     pub(super) fn read(
         epoch: Option<String>,
         info: &InfoDict,
@@ -41,7 +41,7 @@ impl Server {
         }
         let role = text("role")?;
         if role != "master" {
-            return Err(Fault::Unfit(format!("its role is `{role}`, not `master`")));
+            return Err(Fault::Role(role));
         }
         let (run, replication) = (text("run_id")?, text("master_replid")?);
         let evicted = text("evicted_keys")?;
@@ -83,9 +83,9 @@ mod tests {
     fn a_server_that_may_forget_or_is_no_master_is_refused() {
         let evicting = read(("noeviction", "allkeys-lru"));
         assert!(matches!(evicting, Err(Fault::Eviction(policy)) if policy == "allkeys-lru"));
-        for change in [("master\r", "slave\r"), ("run_id", "id")] {
-            let refused = read(change);
-            assert!(matches!(refused, Err(Fault::Unfit(_))), "{refused:?}");
-        }
+        let following = read(("master\r", "slave\r"));
+        assert!(matches!(following, Err(Fault::Role(role)) if role == "slave"));
+        let silent = read(("run_id", "id"));
+        assert!(matches!(silent, Err(Fault::Unfit(_))), "{silent:?}");
     }
 }

@@ -1,0 +1,72 @@
+//! Faults, alone and in pairs, while clients are at work.
+
+use charter_domain::clock::{Clock as _, SystemClock};
+
+use super::clients::Clients;
+use super::world::{ALL, Fault, Part, World};
+use crate::ledger::Ledger;
+
+/// Writes that each replica must acknowledge before and after.
+const ENOUGH: usize = 5;
+
+async fn nothing_is_lost(rounds: impl IntoIterator<Item = Vec<(Part, Fault)>>) {
+    let Some(mut world) = World::start().await else {
+        return;
+    };
+    let guest = world
+        .cluster
+        .issue("guest", &["organizations:GetOrganization"]);
+    let clock = SystemClock::start();
+    let mut writes = Vec::new();
+    for (round, faults) in rounds.into_iter().enumerate() {
+        let mut clients = Clients::start(&world, &format!("write {round}"), &guest);
+        clients.wait_for(ENOUGH).await;
+        world.suffer(&faults).await;
+        let ended = clock.monotonic();
+        clients.wait_for(ENOUGH).await;
+        let recovery = clock.monotonic().saturating_sub(ended);
+        let (reads, refused) = clients.counts();
+        writes.extend(clients.ended().await);
+        let ledger = Ledger::of(&world.url()).await;
+        ledger.assert_consistent();
+        ledger.assert_kept(&writes);
+        let acknowledged = writes.iter().filter(|write| write.acknowledged).count();
+        println!(
+            "{faults:?}: well again after {:.1} s; {acknowledged} writes acknowledged so far and there once, {reads} \
+             reads, {refused} refusals of who was disabled",
+            recovery.as_secs_f32()
+        );
+    }
+    world.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn replicas_outlive_faults_of_all_that_they_stand_on() {
+    nothing_is_lost([
+        vec![(Part::Replica, Fault::Kill)],
+        vec![(Part::Postgres, Fault::Kill), (Part::Redis, Fault::Slow)],
+        vec![(Part::Replica, Fault::CutOff), (Part::Redis, Fault::Pause)],
+        vec![(Part::Redis, Fault::Empty)],
+    ])
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "minutes long: each fault alone"]
+async fn replicas_outlive_each_fault_in_full() {
+    nothing_is_lost(ALL.map(|fault| vec![fault])).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "an hour: each pair of faults"]
+async fn replicas_outlive_each_pair_of_faults_in_full() {
+    let pairs = ALL.iter().enumerate().flat_map(|(at, one)| {
+        let others = ALL[at + 1..].iter();
+        // One part dies, stands still or is stopped once; its links may fail as well.
+        let is_one = |fault: &Fault| !matches!(fault, Fault::CutOff | Fault::Slow);
+        others
+            .filter(move |other| one.0 != other.0 || (is_one(&one.1) != is_one(&other.1)))
+            .map(|other| vec![*one, *other])
+    });
+    nothing_is_lost(pairs).await;
+}

@@ -1,0 +1,166 @@
+//! A PostgreSQL server of one test, which can be paused, killed and started again, and has TLS if wanted.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use super::certificates::Certificates;
+use super::postgres::{as_user, find_programs, give, unprivileged_user};
+
+const PASSWORD: &str = "secret";
+
+/// Stopped when dropped.
+pub struct PrivatePostgres {
+    programs: PathBuf,
+    directory: TempDir,
+    port: u16,
+    options: String,
+}
+
+impl PrivatePostgres {
+    /// `None`, with a message, if PostgreSQL is not installed. With certificates it takes connections under TLS only.
+    pub fn start(certificates: Option<&Certificates>) -> Option<Self> {
+        let Some(programs) = find_programs() else {
+            super::left_out("PostgreSQL");
+            return None;
+        };
+        let directory = tempfile::tempdir().expect("a directory");
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).expect("its mode");
+        give(directory.path());
+        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = free.local_addr().expect("its number").port();
+        drop(free);
+        let tls = certificates.map_or_else(String::new, |certificates| {
+            format!(
+                " -c ssl=on -c ssl_cert_file={} -c ssl_key_file={}",
+                certificates.certificate().display(),
+                certificates.key().display()
+            )
+        });
+        let server = Self {
+            options: format!(
+                "-k {} -c listen_addresses=127.0.0.1 -p {port} -c fsync=off{tls}",
+                directory.path().display()
+            ),
+            programs,
+            directory,
+            port,
+        };
+        let password = server.directory.path().join("password");
+        fs::write(&password, PASSWORD).expect("written");
+        let mut initdb = server.program("initdb");
+        initdb
+            .args([
+                "--username=charter",
+                "--auth=scram-sha-256",
+                "--encoding=UTF8",
+            ])
+            .args(["--no-sync", "--no-instructions", "--locale=C", "--pwfile"])
+            .arg(&password);
+        server.run(initdb);
+        if certificates.is_some() {
+            let rules = server.directory.path().join("data/pg_hba.conf");
+            fs::write(rules, "hostssl all all 127.0.0.1/32 scram-sha-256\n").expect("written");
+        }
+        server.start_again();
+        Some(server)
+    }
+
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Of this host and port, and with these parameters.
+    pub fn url(host: &str, port: u16, parameters: &str) -> String {
+        format!("postgres://charter:{PASSWORD}@{host}:{port}/postgres?{parameters}")
+    }
+
+    /// Returns when it takes connections.
+    pub fn start_again(&self) {
+        let mut start = self.program("pg_ctl");
+        start.args(["start", "--wait", "--silent", "-o", &self.options]);
+        start.arg("-l").arg(self.directory.path().join("log"));
+        self.run(start);
+    }
+
+    /// All its processes die at once.
+    pub fn kill(&self) {
+        self.run(self.stop_in("immediate"));
+    }
+
+    /// Ends its connections, and stops.
+    pub fn stop(&self) {
+        self.run(self.stop_in("fast"));
+    }
+
+    fn stop_in(&self, mode: &str) -> Command {
+        let mut stop = self.program("pg_ctl");
+        stop.args(["stop", "--silent", "--mode", mode]);
+        stop
+    }
+
+    /// Stops all its processes until [`PrivatePostgres::resume`].
+    pub fn pause(&self) {
+        self.signal("STOP");
+    }
+
+    pub fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let file = self.directory.path().join("data/postmaster.pid");
+        let Some(first) = fs::read_to_string(file)
+            .ok()
+            .and_then(|text| text.lines().next().map(str::to_owned))
+        else {
+            return;
+        };
+        let children = Command::new("pgrep").args(["-P", &first]).output();
+        let children = children.expect("pgrep runs").stdout;
+        let children = String::from_utf8_lossy(&children).into_owned();
+        // The first one first, so that it starts no others. One that has ended meanwhile is no fault.
+        let _status = Command::new("kill")
+            .args(["-s", name, &first])
+            .args(children.lines())
+            .stderr(Stdio::null())
+            .status();
+    }
+
+    /// On the data directory.
+    fn program(&self, name: &str) -> Command {
+        let mut command = as_user(unprivileged_user(), &self.programs.join(name));
+        command
+            .current_dir(self.directory.path())
+            .arg("-D")
+            .arg(self.directory.path().join("data"));
+        command
+    }
+
+    fn run(&self, mut command: Command) {
+        let silent = || Stdio::null();
+        let status = command
+            .stdin(silent())
+            .stdout(silent())
+            .stderr(silent())
+            .status();
+        assert!(
+            status.expect("it runs").success(),
+            "{command:?}: {}",
+            fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+        );
+    }
+}
+
+impl Drop for PrivatePostgres {
+    fn drop(&mut self) {
+        self.resume();
+        // Fails if it has ended already.
+        let mut stop = self.stop_in("immediate");
+        let _ = stop.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    }
+}
