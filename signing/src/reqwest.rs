@@ -1,10 +1,12 @@
 //! A middleware that signs the requests of `reqwest`; behind the feature `reqwest`.
 
 use std::fmt;
+use std::time::SystemTime;
 
+use ::reqwest::header::{HeaderName, HeaderValue};
 use ::reqwest::{Body, Response, Url};
 use async_trait::async_trait;
-use http::{Extensions, HeaderName, HeaderValue};
+use http_types::Extensions;
 use reqwest_middleware::{Error, Middleware, Next};
 
 use crate::client::Request;
@@ -42,6 +44,8 @@ pub enum NotSigned {
     StreamedBody,
     /// A part of it breaks its grammar.
     Malformed(Malformed),
+    /// The operating system gave no random bytes for a nonce.
+    NoRandomness,
 }
 
 impl fmt::Display for NotSigned {
@@ -51,6 +55,7 @@ impl fmt::Display for NotSigned {
                 f.write_str("a streamed body cannot be signed: give it as bytes or text")
             }
             Self::Malformed(malformed) => malformed.fmt(f),
+            Self::NoRandomness => f.write_str("there is no randomness for a nonce"),
         }
     }
 }
@@ -95,7 +100,7 @@ impl Signer {
             target: &format!("{}{}", url.path(), query.unwrap_or_default()),
             body,
             date: &now(),
-            nonce: &nonce(),
+            nonce: &nonce()?,
         }
         .sign(&self.access_key, &self.key)
         .map_err(NotSigned::Malformed)?;
@@ -113,12 +118,13 @@ impl Signer {
 
 #[expect(clippy::disallowed_methods, reason = "a client has its own clock")]
 fn now() -> String {
-    chrono::Utc::now().format("%Y-%m-%dT%H:%M:%SZ").to_string()
+    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
 }
 
-#[expect(clippy::disallowed_methods, reason = "a client has its own randomness")]
-fn nonce() -> String {
-    format!("{:032x}", rand::random::<u128>())
+fn nonce() -> Result<String, NotSigned> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(|_| NotSigned::NoRandomness)?;
+    Ok(format!("{:032x}", u128::from_be_bytes(random)))
 }
 
 #[async_trait]

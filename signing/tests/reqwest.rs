@@ -8,7 +8,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
-use http::Extensions;
+use http_types::Extensions;
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next};
 use signing::reqwest::{NotSigned, Signer};
 use signing::{Authorization, Key, StringToSign, content_matches};
@@ -134,11 +134,11 @@ fn run<T>(work: impl Future<Output = T>) -> T {
 
 #[test]
 fn each_attempt_is_signed_over_the_bytes_that_are_sent() {
-    let (server, served) = serve(&[503, 503, 200]);
+    let (server, requests) = serve(&[503, 503, 200]);
     let url = format!("http://{server}/organizations/a b?x=é&y=/%2F");
     let sent = client(server).patch(url).body("{\"name\": \"Zoë\"}").send();
     assert_eq!(run(sent).expect("an answer").status(), 200);
-    let received = served.join().expect("served");
+    let received = requests.join().expect("served");
     for request in &received {
         request.assert_signed();
         assert_eq!(request.target, "/organizations/a%20b?x=%C3%A9&y=/%2F");
@@ -152,23 +152,23 @@ fn each_attempt_is_signed_over_the_bytes_that_are_sent() {
 
 #[test]
 fn without_a_body_the_hash_of_nothing_is_signed() {
-    let (server, served) = serve(&[204]);
+    let (server, requests) = serve(&[204]);
     let sent = client(server).get(format!("http://{server}")).send();
     assert_eq!(run(sent).expect("an answer").status(), 204);
-    let received = served.join().expect("served");
+    let received = requests.join().expect("served");
     received[0].assert_signed();
     assert_eq!(received[0].target, "/");
 }
 
 #[test]
 fn another_server_gets_no_signature() {
-    let (server, served) = serve(&[200]);
+    let (server, requests) = serve(&[200]);
     let elsewhere = "http://127.0.0.1:1".parse().expect("a URL");
     let client = ClientBuilder::new(reqwest::Client::new())
         .with(Signer::new(&elsewhere, ACCESS_KEY, Key::new(SECRET)))
         .build();
     run(client.get(format!("http://{server}/x")).send()).expect("an answer");
-    let received = served.join().expect("served");
+    let received = requests.join().expect("served");
     for name in ["authorization", "x-date", "x-nonce", "x-content-sha256"] {
         assert!(!received[0].headers.contains_key(name), "{name}");
     }
