@@ -6,6 +6,8 @@ mod client;
 mod content;
 mod error;
 mod key;
+#[cfg(feature = "reqwest")]
+pub mod reqwest;
 mod string_to_sign;
 
 pub use authorization::{Authorization, SCHEME};

@@ -37,6 +37,7 @@ mod policy_roles;
 mod policy_rules;
 mod policy_test_command;
 mod private_files;
+mod protect_a_service;
 mod proxy_command;
 mod readme;
 mod replay;

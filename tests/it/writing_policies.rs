@@ -12,13 +12,13 @@ use crate::signing_docs::is_installed;
 const BINARY: &str = env!("CARGO_BIN_EXE_charter");
 
 /// A fenced block, and the path that the paragraph before it names last.
-struct Block<'a> {
-    language: &'a str,
-    text: &'a str,
+pub(crate) struct Block<'a> {
+    pub(crate) language: &'a str,
+    pub(crate) text: &'a str,
     path: Option<&'a str>,
 }
 
-fn blocks(document: &str) -> Vec<Block<'_>> {
+pub(crate) fn blocks(document: &str) -> Vec<Block<'_>> {
     let mut blocks = Vec::new();
     let mut rest = document;
     while let Some((before, after)) = rest.split_once("\n```") {
@@ -57,7 +57,7 @@ fn edit(file: &Path, diff: &str) {
 
 /// Each line must be in a line of what was printed, in this order; `…` stands for anything.
 #[track_caller]
-fn compare(expected: &str, printed: &str) {
+pub(crate) fn compare(expected: &str, printed: &str) {
     let mut lines = printed.lines();
     for line in expected.lines() {
         let parts: Vec<&str> = line.split('…').collect();

@@ -9,6 +9,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::context_cache::now_of;
 use super::definitions::DefinitionKind;
+use super::log_line::{CountedDecisions, FileStart, LogGap, LogLine};
 use super::record::{DecisionRecord, RecordedError};
 use charter_authz::json::{JsonError, Uid};
 use charter_domain::id::DecisionId;
@@ -34,14 +35,6 @@ pub struct DeterminedBy<'a> {
     pub at: i64,
     /// How many decisions the line stands for.
     pub count: u64,
-}
-
-#[derive(Debug)]
-pub enum LogLine {
-    Decision(Box<DecisionRecord>),
-    /// The number of allowed decisions of a case that are only counted.
-    Unwritten(u64),
-    Other,
 }
 
 /// Everything of a decision but its time, ids and context.
@@ -94,8 +87,6 @@ struct LineStart<'a> {
     kind: Option<&'a str>,
     #[serde(default)]
     number: Option<u32>,
-    #[serde(default)]
-    count: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -173,8 +164,10 @@ impl DefinitionReader {
             None => self.decision(serde_json::from_slice(line)?),
             // In format version 1 each line is complete.
             Some("decision") => Ok(LogLine::Decision(serde_json::from_slice(line)?)),
-            Some("rest") => Ok(LogLine::Unwritten(head.count.unwrap_or(0))),
-            Some("file" | "gap" | "entity" | "context" | "case") => Ok(LogLine::Other),
+            Some("rest") => self.counted(line),
+            Some("file") => Ok(LogLine::File(FileStart::parse(line)?)),
+            Some("gap") => Ok(LogLine::Gap(LogGap::parse(line)?)),
+            Some("entity" | "context" | "case") => Ok(LogLine::Other),
             Some(_) => Err("no line of a decision log".into()),
         }
     }
@@ -223,6 +216,20 @@ impl DefinitionReader {
             Some(EntityNumbers::Numbers(numbers)) => numbers.clone(),
             _ => Vec::new(),
         }
+    }
+
+    fn counted(&self, line: &[u8]) -> Result<LogLine, JsonError> {
+        let counted: CountedLine<'_> = serde_json::from_slice(line)?;
+        let case = self.cases.get(&counted.case).ok_or("its case is missing")?;
+        Ok(LogLine::Counted(Box::new(CountedDecisions {
+            until: timestamp::parse(counted.at.unwrap_or_default())?,
+            count: counted.count,
+            domain: case.domain.clone(),
+            principal: case.principal.clone(),
+            action: case.action.clone(),
+            resource: case.resource.clone(),
+            determining: case.determining.clone(),
+        })))
     }
 
     fn decision(&self, decided: DecisionLine) -> Result<LogLine, JsonError> {

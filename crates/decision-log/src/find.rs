@@ -11,10 +11,11 @@ use memchr::memmem;
 use parking_lot::Mutex;
 
 use super::definitions::DefinitionKind;
-use super::expand::{DefinitionReader, LogLine};
+use super::expand::DefinitionReader;
 use super::file_index::{FileIndex, find_line_in};
 use super::files;
 use super::log_file::LogFile;
+use super::log_line::LogLine;
 use super::record::DecisionRecord;
 use charter_authz::json::JsonError;
 use charter_domain::id::DecisionId;

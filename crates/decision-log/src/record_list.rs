@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::expand::{DefinitionReader, LogLine};
+use super::expand::DefinitionReader;
 use super::files;
 use super::find::gather;
+use super::log_line::LogLine;
 use super::page::{LogPosition, PageRequest, PagedFile, Selection};
 use super::record::DecisionRecord;
 use super::recorder::Recorder;

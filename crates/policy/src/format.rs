@@ -9,8 +9,8 @@ use charter_authz::fault::FolderFault;
 use charter_authz::source::Source;
 
 /// The defaults of the Cedar CLI and its editor extension.
-const LINE_WIDTH: usize = 80;
-const INDENT_WIDTH: isize = 2;
+pub(crate) const LINE_WIDTH: usize = 80;
+pub(crate) const INDENT_WIDTH: isize = 2;
 
 /// The formatted file; `None` if it is formatted already. The file must be one that loads.
 ///

@@ -2,6 +2,7 @@
 
 #![warn(missing_docs, clippy::missing_errors_doc, clippy::must_use_candidate)]
 
+pub mod advise;
 pub mod analysis;
 pub mod conditions;
 pub mod counterexample;

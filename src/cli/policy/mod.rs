@@ -1,5 +1,6 @@
 //! `charter policy`: tools for policy folders.
 
+mod advise;
 mod approvals;
 mod approve;
 mod check;
@@ -37,6 +38,7 @@ pub struct PolicyArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Advise(advise::AdviseArgs),
     Check(check::CheckArgs),
     Manifest(manifest::ManifestArgs),
     Approve(approve::ApproveArgs),
@@ -64,6 +66,7 @@ enum Command {
 pub fn run(args: &PolicyArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let out = &mut TerminalSafeWriter::new(out);
     match &args.command {
+        Command::Advise(args) => advise::run(args, out),
         Command::Check(args) => check::run(args, out),
         Command::Manifest(args) => manifest::run(args, out),
         Command::Approve(args) => approve::run(args, out),

@@ -156,3 +156,23 @@ pub(super) fn allowed_and_denied(name: &str) -> (Question, Question) {
         }
     }
 }
+
+/// A service account with the role `member` reads an invoice.
+pub(super) fn read_by_service_account(id: &str) -> Question {
+    let uid = |of: &str, id: &str| charter_authz::json::Uid {
+        of: format!("Charter::{of}"),
+        id: id.to_owned(),
+    };
+    let organization = uid("Organization", "org-1");
+    let attributes = json!({"organization": organization, "roles": ["member"]});
+    let (_, mut question) = allowed_and_denied("gateway");
+    question.action.0 = "billing:ReadInvoice";
+    question.subject = ("Charter::ServiceAccount", id.to_owned(), json!({}));
+    question.facts.truncate(1);
+    question.facts.push(Fact {
+        uid: uid("ServiceAccount", id),
+        attributes: members(&attributes).clone(),
+        parents: vec![organization],
+    });
+    question
+}

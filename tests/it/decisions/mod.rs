@@ -1,5 +1,7 @@
 //! The decision log: writing, verification and reading.
 
+mod advised;
+mod advised_accounts;
 mod asked_again;
 mod chain;
 mod domain_questions;

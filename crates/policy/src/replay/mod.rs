@@ -4,7 +4,7 @@
 pub(crate) mod log_reader;
 mod policies;
 mod report;
-mod worker;
+pub(crate) mod worker;
 
 use std::io;
 use std::path::PathBuf;

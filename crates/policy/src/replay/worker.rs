@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use cedar_policy::{Context, Entities, Request};
+use cedar_policy::{Context, Entities, EntityUid, Request};
 use parking_lot::RwLock;
 
 use charter_authz::decision::{Denial, Outcome as RecordedOutcome, Verdict};
@@ -19,9 +19,9 @@ use super::report::{EarlierSnapshots, Flip, FlipExample, ReplayMode, ReplayRepor
 /// Bounds memory.
 const MAX_CACHED: usize = 8_192;
 
-type BoxError = Box<dyn std::error::Error>;
+pub(crate) type BoxError = Box<dyn std::error::Error>;
 
-pub(super) struct Worker<'a> {
+pub(crate) struct Worker<'a> {
     policies: &'a ReplayPolicies<'a>,
     earlier: &'a EarlierSnapshots,
     mode: ReplayMode,
@@ -31,7 +31,7 @@ pub(super) struct Worker<'a> {
     pub(super) report: ReplayReport,
 }
 
-enum ReplayedAnswer {
+pub(crate) enum ReplayedAnswer {
     Decided(Verdict),
     /// The schema allowed the question neither then nor now.
     DeniedAgain,
@@ -40,7 +40,7 @@ enum ReplayedAnswer {
 }
 
 impl<'a> Worker<'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         policies: &'a ReplayPolicies<'a>,
         earlier: &'a EarlierSnapshots,
         mode: ReplayMode,
@@ -76,12 +76,12 @@ impl<'a> Worker<'a> {
     ) -> Result<(), BoxError> {
         let record = match definitions.read().read(line)? {
             LogLine::Decision(record) => *record,
-            LogLine::Unwritten(count) => {
-                self.report.counted += count;
+            LogLine::Counted(counted) => {
+                self.report.counted += counted.count;
                 return Ok(());
             }
             // They hold no decision.
-            LogLine::Other => return Ok(()),
+            LogLine::File(_) | LogLine::Gap(_) | LogLine::Other => return Ok(()),
         };
         self.report.counted += record.rest;
         self.report.decisions += 1;
@@ -137,7 +137,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn ask(
+    pub(crate) fn ask(
         &mut self,
         record: &DecisionRecord,
         snapshot: &Snapshot,
@@ -195,6 +195,19 @@ impl<'a> Worker<'a> {
             Ok(entities) => ReplayedAnswer::Decided(snapshot.judge(&request, entities)),
             Err(_) => ReplayedAnswer::Impossible,
         })
+    }
+
+    /// Whether the principal of a record is a member, by what is on record. The record must have been asked.
+    pub(crate) fn is_principal_in(
+        &mut self,
+        record: &DecisionRecord,
+        snapshot: &Snapshot,
+        group: &EntityUid,
+    ) -> Result<bool, BoxError> {
+        let principal = record.principal.to_cedar()?;
+        let known = self.entities_of(snapshot).get(record.entities.get());
+        let entities = known.ok_or("its entities are not known")?;
+        Ok(principal == *group || entities.is_ancestor_of(group, &principal))
     }
 
     /// The cached entities include the actions of one schema.

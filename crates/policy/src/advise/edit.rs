@@ -1,0 +1,135 @@
+//! Edits policies within their files, and shows that as a unified diff.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use cedar_policy::Policy;
+use cedar_policy_formatter::{Config, policies_str_to_pretty};
+use serde_json::Value;
+use similar::TextDiff;
+
+use super::narrow::parsed;
+use crate::format::{INDENT_WIDTH, LINE_WIDTH};
+use charter_authz::folder::{Files, Folder};
+use charter_authz::snapshot::Snapshot;
+
+/// Where a policy begins and ends, and its new text, if it stays.
+type Replacement = (usize, usize, Option<String>);
+
+/// Lines around each change.
+const CONTEXT: usize = 3;
+
+/// The folder's files with these permits replaced, or left out.
+pub(super) fn edited(
+    folder: &Folder,
+    snapshot: &Snapshot,
+    edits: &BTreeMap<String, Option<Value>>,
+) -> Result<Files, String> {
+    let mut by_file: BTreeMap<&str, Vec<Replacement>> = BTreeMap::new();
+    for policy in snapshot.policies().policies() {
+        let Some(edit) = edits.get(&policy.id().to_string()) else {
+            continue;
+        };
+        let file = snapshot.file_of(policy.id().as_ref());
+        let file = file.ok_or_else(|| format!("`{}` is in no file", policy.id()))?;
+        let place = policy.as_ref().loc().ok_or("a policy without a place")?;
+        let (start, end) = (place.span.offset(), place.span.offset() + place.span.len());
+        let text = edit.as_ref().map(written).transpose()?;
+        by_file.entry(file).or_default().push((start, end, text));
+    }
+    let mut files = folder.files().clone();
+    for (name, mut edits) in by_file {
+        let before = files.get(name).ok_or("a policy of an unknown file")?;
+        edits.sort_unstable_by_key(|(start, ..)| *start);
+        let mut after = before.to_string();
+        for (start, end, text) in edits.into_iter().rev() {
+            match text {
+                Some(text) => after.replace_range(start..end, &text),
+                None => remove(&mut after, start, end),
+            }
+        }
+        if after.contains("@id(") {
+            files.insert(name.to_owned(), Arc::from(after));
+        } else {
+            // A file without policies is a fault.
+            files.remove(name);
+        }
+    }
+    Ok(files)
+}
+
+/// As `charter policy fmt` lays it out.
+fn written(policy: &Value) -> Result<String, String> {
+    let policy: Policy = parsed(policy.clone())?;
+    let text = policy.to_cedar().ok_or("a policy without a text")?;
+    let config = Config {
+        line_width: LINE_WIDTH,
+        indent_width: INDENT_WIDTH,
+    };
+    let pretty = policies_str_to_pretty(&text, &config).map_err(|error| error.to_string())?;
+    Ok(pretty.trim_end().to_owned())
+}
+
+/// Removes a policy with the comment directly above it; what stands above an empty comment line is about the file.
+fn remove(text: &mut String, start: usize, end: usize) {
+    let mut from = start;
+    while let Some(line) = text
+        .get(..from)
+        .and_then(|before| before.lines().next_back())
+    {
+        let is_comment = line.trim_start().starts_with("//") && line.trim() != "//";
+        if !is_comment
+            || !text
+                .get(..from)
+                .is_some_and(|before| before.ends_with('\n'))
+        {
+            break;
+        }
+        from -= line.len() + 1;
+    }
+    let rest = text.get(end..).unwrap_or_default();
+    let space = rest.len() - rest.trim_start_matches([' ', '\n']).len();
+    text.replace_range(from..end + space, "");
+    let length = text.trim_end().len();
+    if length < text.len() && from >= length {
+        text.truncate(length);
+        text.push('\n');
+    }
+}
+
+/// A unified diff of two folders, for `patch -p1` above the folder if its path is relative.
+pub(super) fn unified_diff(dir: &Path, before: &Files, after: &Files) -> String {
+    let mut diff = String::new();
+    for (name, old) in before {
+        let new = after.get(name);
+        if new == Some(old) {
+            continue;
+        }
+        let path = dir.join(name).display().to_string();
+        let path = path.trim_start_matches(['.', '/']);
+        let to = new.map_or_else(|| "/dev/null".to_owned(), |_| format!("b/{path}"));
+        let compared = TextDiff::from_lines(&**old, new.map_or("", |text| text));
+        let mut shown = compared.unified_diff();
+        // Writing to a string cannot fail.
+        let _ = write!(
+            diff,
+            "{}",
+            shown
+                .context_radius(CONTEXT)
+                .header(&format!("a/{path}"), &to)
+        );
+    }
+    diff
+}
+
+/// The same of one document.
+pub(super) fn document_diff(title: &str, before: &str, after: &str) -> String {
+    let compared = TextDiff::from_lines(before, after);
+    let mut shown = compared.unified_diff();
+    shown
+        .context_radius(CONTEXT)
+        .header(&format!("a/{title}"), &format!("b/{title}"))
+        .to_string()
+}

@@ -1,0 +1,172 @@
+//! What is advised, as text and as data.
+
+use std::fmt::{self, Display, Formatter};
+
+use serde::Serialize;
+
+use super::subject::HeldGrants;
+
+/// Advice about one subject.
+#[derive(Debug, Clone, Serialize)]
+pub struct Advice {
+    /// What was judged.
+    pub subject: String,
+    /// The domain of one's own; `None` for the built-in one.
+    pub domain: Option<String>,
+    /// Beginning of the judged time.
+    pub since: String,
+    /// End of the judged time.
+    pub until: String,
+    /// Decisions of this time that are on record: the domain's, or the service account's own.
+    pub decisions: u64,
+    /// Further allowed ones that the log only counts.
+    pub counted: u64,
+    /// Recorded allowed decisions that were asked again, and are still allowed.
+    pub allowed: u64,
+    /// Those of them that were only asked about, through the evaluation endpoint.
+    pub evaluations: u64,
+    /// Decisions that were allowed then, and that the folder as it is denies.
+    pub denied_now: u64,
+    /// The policies of the subject, or one entry for all of a service account's grants.
+    pub uses: Vec<PolicyUse>,
+    /// What the narrower version is worth.
+    pub verdict: Verdict,
+    /// Permissions that it narrows, by the solver.
+    pub narrowed: Vec<String>,
+    /// Version of the solver.
+    pub solver: Option<String>,
+    /// Examples of the folder that it breaks.
+    pub broken_examples: Vec<String>,
+    /// A unified diff; empty if there is nothing to leave out.
+    pub diff: String,
+    /// What a service account is to be given instead, as the body of a PATCH.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patch: Option<HeldGrants>,
+    /// What else to know.
+    pub notes: Vec<String>,
+}
+
+/// What was granted, and how much of it was used.
+#[derive(Debug, Clone, Serialize)]
+pub struct PolicyUse {
+    /// The `@id`; `None` for the grants of a service account.
+    pub policy: Option<String>,
+    /// File and line.
+    pub place: Option<String>,
+    /// The allowed decisions, by permission.
+    pub used: Vec<UseCount>,
+    /// Granted, and never used.
+    pub never: Vec<String>,
+}
+
+/// How many allowed decisions there were of a permission.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UseCount {
+    /// Its name.
+    pub permission: String,
+    /// Those that the log only counts are included.
+    pub count: u64,
+}
+
+/// What a narrower version is worth.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "is", content = "why")]
+pub enum Verdict {
+    /// All of it was used, or what was not is left as it is.
+    NothingToLeaveOut,
+    /// Proved to allow nothing more, and shown to allow all that was allowed.
+    Narrower,
+    /// No narrower version was found that is proved, or that is enough.
+    NotFound(String),
+}
+
+impl Display for Advice {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let of = match &self.domain {
+            Some(domain) => format!("{} of the domain `{domain}`", self.subject),
+            None => self.subject.clone(),
+        };
+        writeln!(f, "{of}, {} to {}", self.since, self.until)?;
+        writeln!(
+            f,
+            "{} decisions on record and {} more counted; {} allowed ones asked again",
+            self.decisions, self.counted, self.allowed
+        )?;
+        for uses in &self.uses {
+            uses.fmt(f)?;
+        }
+        if self.evaluations > 0 {
+            let count = self.evaluations;
+            writeln!(
+                f,
+                "note: {count} of them were only asked about, and count as used"
+            )?;
+        }
+        if self.denied_now > 0 {
+            let count = self.denied_now;
+            writeln!(
+                f,
+                "note: {count} were allowed then, and the policies as they are deny them"
+            )?;
+        }
+        for note in &self.notes {
+            writeln!(f, "note: {note}")?;
+        }
+        match &self.verdict {
+            Verdict::NothingToLeaveOut => {
+                return writeln!(f, "nothing to leave out");
+            }
+            Verdict::NotFound(why) => return writeln!(f, "nothing advised: {why}"),
+            Verdict::Narrower => {}
+        }
+        let solver = self.solver.as_deref().unwrap_or_default();
+        writeln!(
+            f,
+            "narrower: proved by cvc5 {solver}; less is allowed of {}",
+            listed(&self.narrowed)
+        )?;
+        writeln!(
+            f,
+            "enough: each of the {} allowed decisions is still allowed",
+            self.allowed
+        )?;
+        if self.counted > 0 {
+            writeln!(
+                f,
+                "        and so are the counted ones, each of which has the caller, the permission and the resource of one that was asked"
+            )?;
+        }
+        for example in &self.broken_examples {
+            writeln!(f, "example to change: {example}")?;
+        }
+        write!(f, "\n{}", self.diff)?;
+        if let Some(patch) = &self.patch {
+            let body = serde_json::to_string(patch).map_err(|_| fmt::Error)?;
+            writeln!(f, "\nPATCH /service-accounts/{} {body}", patch.id)?;
+        }
+        Ok(())
+    }
+}
+
+impl Display for PolicyUse {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if let (Some(policy), Some(place)) = (&self.policy, &self.place) {
+            writeln!(f, "`{policy}` ({place})")?;
+        }
+        for UseCount { permission, count } in &self.used {
+            writeln!(f, "  used {count} times  {permission}")?;
+        }
+        for what in &self.never {
+            writeln!(f, "  never used  {what}")?;
+        }
+        Ok(())
+    }
+}
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() {
+        // Another policy permits the same.
+        return "nothing, as other policies permit it".to_owned();
+    }
+    names.join(", ")
+}

@@ -1,0 +1,281 @@
+//! Asks the allowed decisions of the log again, and keeps what they used.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{BuildHasher as _, RandomState};
+use std::path::PathBuf;
+
+use cedar_policy::{EntityUid, PolicyId};
+use serde_json::Value;
+
+use super::log_pass::{self, LogItem, LogPeriod, RefusedAdvice};
+use super::narrow::RequestKind;
+use super::policy_json::part;
+use super::subject::{Concern, HeldGrants};
+use crate::replay::worker::{BoxError, ReplayedAnswer, Worker};
+use crate::replay::{EarlierSnapshots, ReplayMode, ReplayPolicies};
+use charter_authz::decision::Outcome;
+use charter_authz::json::Uid;
+use charter_authz::snapshot::Snapshot;
+use charter_decision_log::{CountedDecisions, DecisionRecord, EVALUATION};
+use charter_domain::progress::Progress;
+use charter_domain::timestamp::Timestamp;
+
+/// Decisions that would be lost and are named.
+const EXAMPLES: usize = 3;
+
+/// A service account as other domains know it.
+const ACCOUNT_ELSEWHERE: &str = "Charter::ServiceAccount";
+
+/// The log, and whose decisions of it are judged.
+pub(super) struct JudgedLog<'a> {
+    pub(super) logs: &'a [PathBuf],
+    pub(super) period: LogPeriod,
+    pub(super) progress: &'a Progress,
+    /// The domain of one's own.
+    pub(super) domain: Option<&'a str>,
+    /// Only this service account's.
+    pub(super) account: Option<&'a str>,
+}
+
+/// What the allowed decisions used.
+#[derive(Debug, Default)]
+pub(super) struct Uses {
+    /// Lines of judged decisions.
+    pub(super) decisions: u64,
+    /// Further allowed ones that the log only counts.
+    pub(super) counted: u64,
+    /// Lines of allowed ones that were asked again, and are allowed.
+    pub(super) allowed: u64,
+    /// Those of them that were only asked about, through the evaluation endpoint.
+    pub(super) evaluations: u64,
+    /// Allowed then, and denied by the folder as it is.
+    pub(super) denied_now: u64,
+    /// Allowed ones that cannot be asked again.
+    unjudged: u64,
+    pub(super) of_policies: BTreeMap<String, BTreeMap<RequestKind, u64>>,
+    pub(super) permissions: BTreeMap<String, u64>,
+    /// Roles and permissions that were given away, as type and name.
+    pub(super) given: BTreeSet<(String, String)>,
+    /// `@id`s of the policies that allowed something.
+    pub(super) by: BTreeSet<String>,
+    /// What policies of other domains were told that the service account holds.
+    pub(super) elsewhere: HeldGrants,
+    /// By a hash of caller, permission and resource: whether the caller was in the role.
+    kinds: HashMap<u64, bool>,
+    hasher: RandomState,
+    pub(super) end: Timestamp,
+}
+
+/// Which uses are kept.
+pub(super) struct Wanted<'a> {
+    pub(super) policies: &'a BTreeMap<String, Concern>,
+    pub(super) role: Option<&'a EntityUid>,
+}
+
+impl JudgedLog<'_> {
+    /// # Errors
+    ///
+    /// The log does not have all decisions of the time, or some cannot be asked again.
+    pub(super) fn uses(
+        &self,
+        snapshot: &Snapshot,
+        wanted: &Wanted<'_>,
+    ) -> Result<Uses, RefusedAdvice> {
+        let (policies, earlier) = (ReplayPolicies::default(), EarlierSnapshots::new());
+        let mut worker = Worker::new(&policies, &earlier, ReplayMode::Candidate);
+        let mut uses = Uses::default();
+        let mut visit = |item: LogItem| {
+            match item {
+                LogItem::Decision(record)
+                    if self.concerns(record.domain.as_deref(), &record.principal) =>
+                {
+                    uses.decision(&record, &mut worker, snapshot, wanted);
+                }
+                LogItem::Decision(record) => self.elsewhere(&record, &mut uses),
+                LogItem::Counted(line)
+                    if self.concerns(line.domain.as_deref(), &line.principal) =>
+                {
+                    uses.counted(&line, snapshot, wanted);
+                }
+                LogItem::Counted(_) => {}
+            }
+            Ok(())
+        };
+        let end = log_pass::read(self.logs, self.period, self.progress, &mut visit)?;
+        uses.end = end;
+        if uses.unjudged > 0 {
+            return Err(RefusedAdvice::Unjudged(format!(
+                "{} allowed decisions of this time cannot be asked again: they are masked, or counted without one of their kind",
+                uses.unjudged
+            )));
+        }
+        Ok(uses)
+    }
+
+    /// Asks again what the first set allows: the number of those that the second denies, and the first of them.
+    pub(super) fn lost(
+        &self,
+        first: &Snapshot,
+        second: &Snapshot,
+    ) -> Result<(u64, Vec<String>), RefusedAdvice> {
+        let (policies, earlier) = (ReplayPolicies::default(), EarlierSnapshots::new());
+        let mut worker = Worker::new(&policies, &earlier, ReplayMode::Candidate);
+        let (mut lost, mut examples) = (0, Vec::new());
+        let mut visit = |item: LogItem| {
+            let LogItem::Decision(record) = item else {
+                return Ok(());
+            };
+            let is_judged = self.concerns(record.domain.as_deref(), &record.principal);
+            if is_judged
+                && record.decision == "allow"
+                && allowed_by(&mut worker, &record, first).is_some()
+                && allowed_by(&mut worker, &record, second).is_none()
+            {
+                lost += 1;
+                if examples.len() < EXAMPLES {
+                    examples.push(record.id.clone());
+                }
+            }
+            Ok(())
+        };
+        log_pass::read(self.logs, self.period, self.progress, &mut visit)?;
+        Ok((lost, examples))
+    }
+
+    fn concerns(&self, domain: Option<&str>, principal: &Uid) -> bool {
+        domain == self.domain
+            && self.account.is_none_or(|id| {
+                let is_masked = principal.id.starts_with("masked:") || principal.id == "***";
+                principal.of == "ServiceAccount" && (principal.id == id || is_masked)
+            })
+    }
+
+    /// Grants that policies of other domains may have read.
+    fn elsewhere(&self, record: &DecisionRecord, uses: &mut Uses) {
+        let Some(account) = self.account else { return };
+        let principal = &record.principal;
+        if principal.of != ACCOUNT_ELSEWHERE || record.decision != "allow" {
+            return;
+        }
+        uses.unjudged += u64::from(!record.masked.is_empty());
+        if principal.id != account {
+            return;
+        }
+        let held = &mut uses.elsewhere;
+        let entities: Vec<Value> = serde_json::from_str(record.entities.get()).unwrap_or_default();
+        let own = entities.iter().filter(|entity| {
+            let uid = part(entity, "uid")
+                .get("__entity")
+                .unwrap_or(part(entity, "uid"));
+            part(uid, "type") == ACCOUNT_ELSEWHERE && part(uid, "id") == account
+        });
+        for attributes in own.map(|entity| part(entity, "attrs")) {
+            for (names, into) in [
+                (part(attributes, "roles"), &mut held.roles),
+                (part(attributes, "permissions"), &mut held.permissions),
+            ] {
+                let names = names.as_array().into_iter().flatten();
+                into.extend(names.filter_map(Value::as_str).map(ToOwned::to_owned));
+            }
+        }
+    }
+}
+
+impl Uses {
+    fn decision(
+        &mut self,
+        record: &DecisionRecord,
+        worker: &mut Worker<'_>,
+        snapshot: &Snapshot,
+        wanted: &Wanted<'_>,
+    ) {
+        self.decisions += 1;
+        self.counted += record.rest;
+        if record.decision != "allow" {
+            return;
+        }
+        if !record.masked.is_empty() {
+            self.unjudged += 1;
+            return;
+        }
+        let Some(determining) = allowed_by(worker, record, snapshot) else {
+            self.denied_now += 1;
+            return;
+        };
+        let role = wanted.role;
+        let is_in_role = role.is_some_and(|role| {
+            let found = worker.is_principal_in(record, snapshot, role);
+            found.unwrap_or(true)
+        });
+        self.allowed += 1;
+        self.evaluations += u64::from(record.via.as_deref() == Some(EVALUATION));
+        let asked = (&record.principal, &record.action, &record.resource);
+        self.kinds.insert(self.kind(asked), is_in_role);
+        self.used(asked, &determining, is_in_role, 1 + record.rest, wanted);
+    }
+
+    fn counted(&mut self, line: &CountedDecisions, snapshot: &Snapshot, wanted: &Wanted<'_>) {
+        self.counted += line.count;
+        let asked = (&line.principal, &line.action, &line.resource);
+        let known = self.kinds.get(&self.kind(asked)).copied();
+        let is_of_folder = |id: &String| snapshot.policies().policy(&PolicyId::new(id)).is_some();
+        if known.is_none() && !line.determining.iter().any(is_of_folder) {
+            self.unjudged += line.count;
+            return;
+        }
+        self.used(
+            asked,
+            &line.determining,
+            known.unwrap_or(true),
+            line.count,
+            wanted,
+        );
+    }
+
+    fn kind(&self, (principal, action, resource): (&Uid, &Uid, &Uid)) -> u64 {
+        let text = |uid: &Uid| (uid.of.clone(), uid.id.clone());
+        let asked = (text(principal), &action.id, text(resource));
+        self.hasher.hash_one(asked)
+    }
+
+    fn used(
+        &mut self,
+        (principal, action, resource): (&Uid, &Uid, &Uid),
+        determining: &[String],
+        is_in_role: bool,
+        count: u64,
+        wanted: &Wanted<'_>,
+    ) {
+        for policy in determining {
+            let concern = wanted.policies.get(policy);
+            if concern.is_some_and(|it| *it == Concern::Whole || is_in_role) {
+                let kind = (action.id.clone(), principal.of.clone(), resource.of.clone());
+                let of = self.of_policies.entry(policy.clone()).or_default();
+                *of.entry(kind).or_default() += count;
+            }
+            if !self.by.contains(policy) {
+                self.by.insert(policy.clone());
+            }
+        }
+        *self.permissions.entry(action.id.clone()).or_default() += count;
+        if matches!(resource.of.as_str(), "Role" | "Permission") {
+            self.given
+                .insert((resource.of.clone(), resource.id.clone()));
+        }
+    }
+}
+
+/// The determining policies, if it is allowed. What cannot be asked is denied.
+fn allowed_by(
+    worker: &mut Worker<'_>,
+    record: &DecisionRecord,
+    snapshot: &Snapshot,
+) -> Option<Vec<String>> {
+    let answer: Result<ReplayedAnswer, BoxError> = worker.ask(record, snapshot);
+    match answer {
+        Ok(ReplayedAnswer::Decided(verdict)) if verdict.outcome == Outcome::Allow => {
+            Some(verdict.determining)
+        }
+        _ => None,
+    }
+}
