@@ -14,8 +14,10 @@ use super::{Error, Store};
 use charter_domain::id::{AccessKeyId, ServiceAccountId};
 use charter_domain::timestamp::Timestamp;
 
-/// Rows of a statement. It is as large as the next of these, so that few statements are prepared.
-const SIZES: [usize; 6] = [1, 4, 16, 64, 256, 1_024];
+/// Rows of a statement, at most.
+const MOST_ROWS: usize = 1_024;
+/// A statement is as large as the next of these, so that few are prepared.
+const SIZES: [usize; 6] = [1, 4, 16, 64, 256, MOST_ROWS];
 
 impl Store {
     /// Records times of last use; earlier times than the recorded ones change nothing. There are no versions and
@@ -50,7 +52,7 @@ impl Store {
             let earlier = Condition::any()
                 .add(last_used_at.is_null())
                 .add(last_used_at.lt(at));
-            for rows in rows.chunks(SIZES[SIZES.len() - 1]) {
+            for rows in rows.chunks(MOST_ROWS) {
                 // PostgreSQL locks them in this order, as all who lock several, to avoid deadlocks.
                 let locked = Query::select()
                     .column(id)
@@ -130,7 +132,7 @@ mod tests {
 
     #[test]
     fn statements_have_few_sizes_and_all_rows() {
-        for count in 1..=1_024 {
+        for count in 1..=MOST_ROWS {
             let rows: Vec<Uuid> = (0..count).map(id).collect();
             let padded: Vec<Uuid> = padded(&rows).collect();
             assert!(SIZES.contains(&padded.len()), "{count}: {}", padded.len());

@@ -33,7 +33,9 @@ pub(super) async fn show(
     let mut body = PoliciesBody::of(&asked.state, !without_texts);
     // What this process has in force is shown whatever the database.
     let replicas = asked.operator().replicas().await.ok();
-    body.replicas = replicas.map(|all| all.into_iter().map(ReplicaBody::from).collect());
+    let now = asked.state.clock.now();
+    let shown = |replica| ReplicaBody::of(replica, now);
+    body.replicas = replicas.map(|all| all.into_iter().map(shown).collect());
     Ok(Json(body))
 }
 

@@ -49,7 +49,7 @@ pub(super) struct ReplicaBody {
 }
 
 impl ReplicaBody {
-    fn of(replica: Replica, now: Timestamp) -> Self {
+    pub(super) fn of(replica: Replica, now: Timestamp) -> Self {
         let is_lost = replica.is_lost(now);
         Self {
             id: replica.id,
