@@ -1,0 +1,198 @@
+//! A key that another process revokes is refused within a second: used in one of two services on one PostgreSQL,
+//! revoked in the other; used in the service, revoked by an operator's command on the same SQLite file.
+
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use charter_domain::clock::{Clock as _, SystemClock};
+use serde_json::Value;
+use test_support::process::{Charter, Home};
+use test_support::services::TestDatabase;
+use test_support::services::redis::Redis;
+use test_support::signed_client::{Client, Credentials, Signed};
+use tokio::task::JoinSet;
+
+use super::rounds::rounds;
+
+const BOUND: Duration = Duration::from_secs(1);
+
+/// Who revokes.
+#[derive(Clone)]
+enum Revoker {
+    Service(SocketAddr, Credentials),
+    Command(Arc<Home>),
+}
+
+impl Revoker {
+    async fn revoke(&self, path: &str, access_key: String) {
+        match self {
+            Self::Service(address, manager) => {
+                let request = manager.sign("DELETE", path, "");
+                let answer = Client::http1(*address).send(&request).await;
+                assert_eq!(answer.status, 204);
+            }
+            Self::Command(home) => {
+                let home = Arc::clone(home);
+                let run = move || home.run(&["key", "--demo", "revoke", &access_key]);
+                tokio::task::spawn_blocking(run)
+                    .await
+                    .expect("it runs")
+                    .success();
+            }
+        }
+    }
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value[name].as_str().expect("a text")
+}
+
+fn used(key: &Credentials) -> Signed {
+    key.sign("GET", "/organizations/info", "")
+}
+
+/// One round after another; how long each key was accepted after its revocation.
+async fn revoke_and_use(
+    worker: usize,
+    rounds: Range<usize>,
+    service: SocketAddr,
+    manager: Credentials,
+    revoker: Revoker,
+) -> Vec<Duration> {
+    let clock = SystemClock::start();
+    let mut client = Client::http1(service);
+    let body =
+        format!(r#"{{"name":"worker {worker}","permissions":["organizations:GetOrganization"]}}"#);
+    let made = client
+        .send(&manager.sign("POST", "/service-accounts", &body))
+        .await;
+    assert_eq!(made.status, 201, "{}", made.json());
+    let keys = format!("/service-accounts/{}/keys", text(&made.json(), "id"));
+    let mut taken = Vec::new();
+    for round in rounds {
+        let made = client.send(&manager.sign("POST", &keys, "{}")).await;
+        assert_eq!(made.status, 201, "{}", made.json());
+        let made = made.json();
+        let key = Credentials::new(text(&made, "access_key"), text(&made, "secret_key"));
+        for _ in 0..2 {
+            assert_eq!(client.send(&used(&key)).await.status, 200);
+        }
+        let path = format!("{keys}/{}", text(&made, "id"));
+        revoker.revoke(&path, key.access_key.clone()).await;
+        let revoked_at = clock.monotonic();
+        loop {
+            // Before the request is sent: only then must it be refused.
+            let since = clock.monotonic().saturating_sub(revoked_at);
+            let answer = client.send(&used(&key)).await;
+            if answer.status != 200 {
+                answer.assert_refused(401, "KEY_REVOKED");
+                taken.push(since);
+                break;
+            }
+            assert!(
+                since < BOUND,
+                "round {round}: accepted {since:?} after its revocation"
+            );
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+    taken
+}
+
+/// The rounds, shared among so many who work at once.
+async fn revocations_hold_within_a_second(
+    rounds: Range<usize>,
+    workers: usize,
+    service: &Charter,
+    revoker: Revoker,
+) {
+    let share = rounds.len().div_ceil(workers);
+    let mut working = JoinSet::new();
+    for (worker, first) in rounds.clone().step_by(share).enumerate() {
+        let own = first..rounds.end.min(first + share);
+        let (manager, revoker) = (service.manager(), revoker.clone());
+        working.spawn(revoke_and_use(worker, own, service.main, manager, revoker));
+    }
+    let mut taken = working.join_all().await.concat();
+    assert_eq!(taken.len(), rounds.len());
+    taken.sort_unstable();
+    let at = |percent: usize| taken[(taken.len() - 1) * percent / 100];
+    println!(
+        "{} rounds; last accepted so long after the revocation at most: median {:?}, 99 % {:?}, longest {:?}",
+        taken.len(),
+        at(50),
+        at(99),
+        at(100)
+    );
+}
+
+fn unlimited(home: Home) -> Home {
+    home.with("CHARTER__BUDGETS__WRITES_PER_HOUR", "0")
+        .with("CHARTER__BUDGETS__STORED_BYTES_PER_DAY", "0")
+        .with("CHARTER__BUDGETS__DECISION_LOG_BYTES_PER_HOUR", "0")
+        .with("CHARTER__POLICIES__PROOFS", "off")
+        .with("CHARTER__POLICIES__TESTS", "off")
+}
+
+async fn beside_a_command(rounds: Range<usize>) {
+    let home = Arc::new(unlimited(Home::new()));
+    let charter = home.serve();
+    let revoker = Revoker::Command(Arc::clone(&home));
+    revocations_hold_within_a_second(rounds, 3, &charter, revoker).await;
+    charter.stop();
+    home.verify_audit();
+}
+
+async fn between_two_services(rounds: Range<usize>) {
+    let (Some(database), Some(redis)) = (TestDatabase::empty_postgres().await, Redis::start())
+    else {
+        return;
+    };
+    let url = database.url().to_owned();
+    let shared = |home: Home| {
+        unlimited(home)
+            .with("CHARTER__REPLAY__STORE", "redis")
+            .with("CHARTER__REPLAY__URL", &redis.url())
+    };
+    let homes = [
+        shared(Home::on(database)),
+        shared(Home::new()).with("CHARTER__DATABASE__URL", &url),
+    ];
+    let one = homes[0].serve();
+    // The same installation: its keys, and its demo.
+    std::fs::create_dir(homes[1].data()).expect("a directory");
+    for file in ["keys.toml", "demo.env"] {
+        let (from, to) = (homes[0].data().join(file), homes[1].data().join(file));
+        std::fs::copy(from, to).expect("copied");
+    }
+    let other = homes[1].serve();
+    let revoker = Revoker::Service(one.main, one.manager());
+    revocations_hold_within_a_second(rounds, 16, &other, revoker).await;
+    other.stop();
+    one.stop();
+    homes[0].verify_audit();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commands_revocation_holds_within_a_second() {
+    beside_a_command(0..6).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_services_revocation_holds_within_a_second() {
+    between_two_services(0..50).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "hours: each round runs a command"]
+async fn a_commands_revocation_holds_within_a_second_in_full() {
+    beside_a_command(rounds(20_000)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "minutes long"]
+async fn another_services_revocation_holds_within_a_second_in_full() {
+    between_two_services(rounds(20_000)).await;
+}
