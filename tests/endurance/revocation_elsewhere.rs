@@ -53,7 +53,7 @@ fn used(key: &Credentials) -> Signed {
     key.sign("GET", "/organizations/info", "")
 }
 
-/// One round after another; how long each key was accepted after its revocation.
+/// One round after another; how long after its revocation the first refused use of each key was sent.
 async fn revoke_and_use(
     worker: usize,
     rounds: Range<usize>,
@@ -65,9 +65,15 @@ async fn revoke_and_use(
     let mut client = Client::http1(service);
     let body =
         format!(r#"{{"name":"worker {worker}","permissions":["organizations:GetOrganization"]}}"#);
-    let made = client
-        .send(&manager.sign("POST", "/service-accounts", &body))
-        .await;
+    let made = loop {
+        let made = client
+            .send(&manager.sign("POST", "/service-accounts", &body))
+            .await;
+        // Two that have just begun agree first on what may have been forgotten.
+        if made.status != 503 {
+            break made;
+        }
+    };
     assert_eq!(made.status, 201, "{}", made.json());
     let keys = format!("/service-accounts/{}/keys", text(&made.json(), "id"));
     let mut taken = Vec::new();
@@ -120,7 +126,7 @@ async fn revocations_hold_within_a_second(
     taken.sort_unstable();
     let at = |percent: usize| taken[(taken.len() - 1) * percent / 100];
     println!(
-        "{} rounds; last accepted so long after the revocation at most: median {:?}, 99 % {:?}, longest {:?}",
+        "{} rounds; refused so long after the revocation: median {:?}, 99 % {:?}, longest {:?}",
         taken.len(),
         at(50),
         at(99),

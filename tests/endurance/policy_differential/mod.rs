@@ -28,7 +28,7 @@ use test_support::policy_world::shipped;
 use asked::{World, facts};
 use changing::Changing;
 use expressions::EXTENSIONS;
-use written::{OVERFLOWING, random};
+use written::{OVERFLOWING, Random, random};
 
 fn pick<'a, T>(rng: &mut StdRng, choices: &'a [T]) -> &'a T {
     &choices[rng.random_range(0..choices.len())]
@@ -183,40 +183,44 @@ fn compare(folders: u64, questions: usize) -> Seen {
 
 fn compare_one(number: u64, questions: usize, shipped: (&Folder, &Snapshot)) -> Seen {
     let mut rng = StdRng::seed_from_u64(number);
-    let (one, other) = (random(&mut rng, shipped), random(&mut rng, shipped));
-    let texts = format!("{}\n{}", one.text, other.text);
-    let has = |function: &&'static str| texts.contains(*function);
+    let Random {
+        snapshot: one,
+        text,
+        refused,
+    } = random(&mut rng, shipped);
+    let other = Snapshot::updated_from(shipped.1, shipped.0).expect("the shipped policies");
+    let has = |function: &&'static str| text.contains(*function);
     let mut seen = Seen {
-        refused: one.refused + other.refused,
+        refused,
         extensions: EXTENSIONS.into_iter().filter(has).collect(),
         ..Seen::default()
     };
-    let world = World::random(&mut rng, &one.snapshot);
+    let world = World::random(&mut rng, &one);
     while seen.asked() < questions / 2 {
         let question = of_own_records(world.question(&mut rng));
         // What is kept of an answer must not answer what the facts of the request change.
         let (source_ip, now) = facts(&mut rng);
-        let _ = one.snapshot.decide(&Question {
+        let _ = one.decide(&Question {
             source_ip,
             now,
             ..question
         });
-        let at = || format!("folder {number}, {texts}");
-        check(&one.snapshot, &question, question.principal, &mut seen, at);
+        let at = || format!("folder {number}, {text}");
+        check(&one, &question, question.principal, &mut seen, at);
     }
     compare_changing(
-        (number, &texts),
+        (number, &text),
         &mut rng,
-        (one.snapshot, other.snapshot),
+        (one, other),
         questions,
         &mut seen,
     );
     seen
 }
 
-/// What is kept beside records and policies goes with them.
+/// What is kept beside records and policies goes with them: now these policies are in force, now the shipped ones.
 fn compare_changing(
-    (number, texts): (u64, &str),
+    (number, text): (u64, &str),
     rng: &mut StdRng,
     (in_force, other): (Snapshot, Snapshot),
     questions: usize,
@@ -229,7 +233,7 @@ fn compare_changing(
         let snapshot = changing.snapshot();
         let [kept, fresh] = changing.asker(rng, &snapshot);
         let question = changing.question(rng, &kept);
-        let at = || format!("folder {number}, amid changes, {texts}");
+        let at = || format!("folder {number}, amid changes, {text}");
         let Some(decision) = check(&snapshot, &question, &fresh, seen, at) else {
             continue;
         };
