@@ -21,7 +21,7 @@ const BOUND: Duration = Duration::from_secs(1);
 /// Who revokes.
 #[derive(Clone)]
 enum Revoker {
-    Service(SocketAddr, Credentials),
+    Service(SocketAddr, Box<Credentials>),
     Command(Arc<Home>),
 }
 
@@ -174,7 +174,7 @@ async fn between_two_services(rounds: Range<usize>) {
         std::fs::copy(from, to).expect("copied");
     }
     let other = homes[1].serve();
-    let revoker = Revoker::Service(one.main, one.manager());
+    let revoker = Revoker::Service(one.main, Box::new(one.manager()));
     revocations_hold_within_a_second(rounds, 16, &other, revoker).await;
     other.stop();
     one.stop();

@@ -144,12 +144,12 @@ fn recover(
         if closed.contains(id) {
             continue;
         }
-        let Some(least) = expected.least(id) else {
+        let Some(counted) = expected.least(id) else {
             tracing::error!(half_minute = id.0, "the count of a replay journal is lost");
             closed.add(&HalfMinutes::range(id, id));
             continue;
         };
-        match memory.restore(&ledger.directory, id, least) {
+        match memory.restore(&ledger.directory, id, counted) {
             Ok(bucket) => {
                 ledger.state.journals.insert(id, bucket.journal.records());
                 memory.keep(bucket);
@@ -157,9 +157,9 @@ fn recover(
             // What it holds is not lost, and until it is read nothing is accepted beside it.
             Err(ReadError::Io(error)) => {
                 tracing::error!(half_minute = id.0, %error, "a replay journal cannot be read, it is tried again");
-                ledger.unread.insert(id, least);
+                ledger.unread.insert(id, counted);
                 if expected.knows(id) {
-                    ledger.state.journals.insert(id, least);
+                    ledger.state.journals.insert(id, counted);
                 }
             }
             Err(error) => {
