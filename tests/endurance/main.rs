@@ -1,7 +1,8 @@
 //! What shows only after many repetitions, under load or after kills.
 //!
 //! Each promise runs in a short form with all other tests. The long forms, minutes each, are the
-//! ignored tests whose names end in `_in_full`: `cargo endurance` runs them one after another.
+//! ignored tests whose names end in `_in_full`: `cargo endurance` runs them one after another. Of the longest,
+//! `CHARTER_ENDURANCE_ROUNDS=500..1000` runs a part.
 #![cfg(test)]
 
 mod changes;
@@ -22,6 +23,8 @@ mod portal_races;
 mod replay;
 mod replicas;
 mod revocation;
+mod revocation_elsewhere;
+mod rounds;
 mod secrecy;
 mod slow_clients;
 mod timing;

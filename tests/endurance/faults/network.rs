@@ -1,13 +1,16 @@
 //! The connections to the database end or fall silent while clients write.
 
+use std::ops::Range;
+
 use test_support::process::Home;
 use test_support::services::TestDatabase;
 use test_support::services::proxy::Proxy;
 
 use super::history::{History, recover};
 use super::running::with_settings;
+use crate::rounds::rounds;
 
-async fn nothing_is_lost(rounds: usize) {
+async fn nothing_is_lost(rounds: Range<usize>) {
     let Some(database) = TestDatabase::empty_postgres().await else {
         return;
     };
@@ -16,7 +19,7 @@ async fn nothing_is_lost(rounds: usize) {
         .with("CHARTER__DATABASE__URL", proxy.url())
         .with("CHARTER__DATABASE__STATEMENT_TIMEOUT", "1s");
     let mut history = History::default();
-    for round in 0..rounds {
+    for round in rounds {
         let charter = home.serve();
         let load = history.go_on(&charter).await;
         for fault in 0..4 {
@@ -39,17 +42,18 @@ async fn nothing_is_lost(rounds: usize) {
             history.add(load.ended().await);
         }
         history.verify(&home, round % 2 == 0).await;
+        println!("round {round}: {} writes", history.acknowledged());
     }
     println!("{} writes acknowledged, all there", history.acknowledged());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_outlives_lost_connections() {
-    nothing_is_lost(1).await;
+    nothing_is_lost(0..1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "minutes: forty services whose connections end again and again"]
 async fn what_was_acknowledged_outlives_lost_connections_in_full() {
-    nothing_is_lost(40).await;
+    nothing_is_lost(rounds(40)).await;
 }

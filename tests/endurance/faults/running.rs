@@ -81,6 +81,7 @@ pub(crate) fn with_settings(home: Home) -> Home {
         .with("CHARTER__DECISIONS__KEEP_FILES", "1000")
         // Its folder never changes here.
         .with("CHARTER__POLICIES__PROOFS", "off")
+        .with("CHARTER__POLICIES__TESTS", "off")
 }
 
 fn plan((call, path, most): Target, choices: &mut Choices) -> Plan {

@@ -1,5 +1,7 @@
 //! Who asks, and about what: themselves among others, as they are and as they have become.
 
+use std::net::IpAddr;
+
 use charter_authz::principal::Principal;
 use charter_authz::question::Question;
 use charter_authz::resource::Resource;
@@ -9,7 +11,7 @@ use charter_domain::account::Account;
 use charter_domain::caller::Caller;
 use charter_domain::permission::Permission;
 use charter_domain::service_account::ServiceAccount;
-use charter_domain::timestamp;
+use charter_domain::timestamp::{self, Timestamp};
 use charter_domain::user::User;
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -18,7 +20,7 @@ use test_support::policy_world::Tenant;
 use super::pick;
 
 /// The last one is a role that no schema has.
-const ROLES: &[&str] = &["owner", "admin", "member", "former"];
+pub(crate) const ROLES: &[&str] = &["owner", "admin", "member", "former"];
 const ADDRESSES: &[&str] = &[
     "192.0.2.7",
     "127.0.0.1",
@@ -88,14 +90,22 @@ impl World {
         if let Resource::Role(name) = &mut resource {
             *name = *pick(rng, ROLES);
         }
+        let (source_ip, now) = facts(rng);
         Question {
             principal: &asker.principal,
             permission,
             resource,
-            source_ip: pick::<&str>(rng, ADDRESSES).parse().expect("an address"),
-            now: timestamp::parse(pick::<&str>(rng, TIMES)).expect("a time"),
+            source_ip,
+            now,
         }
     }
+}
+
+/// Of a request: where it comes from, and when.
+pub(crate) fn facts(rng: &mut StdRng) -> (IpAddr, Timestamp) {
+    let address = pick::<&str>(rng, ADDRESSES).parse().expect("an address");
+    let time = timestamp::parse(pick::<&str>(rng, TIMES)).expect("a time");
+    (address, time)
 }
 
 impl RandomCaller {
@@ -143,7 +153,7 @@ impl RandomCaller {
     }
 }
 
-fn grants(rng: &mut StdRng) -> (Vec<&'static str>, Vec<&'static str>) {
+pub(crate) fn grants(rng: &mut StdRng) -> (Vec<&'static str>, Vec<&'static str>) {
     let mut some = |names: Vec<&'static str>| -> Vec<&'static str> {
         names.into_iter().filter(|_| rng.random_bool(0.2)).collect()
     };

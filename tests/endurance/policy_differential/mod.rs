@@ -3,10 +3,11 @@
 //! through can be evaluated on the stack that serves.
 
 mod asked;
+mod changing;
 mod expressions;
 mod written;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,6 +17,7 @@ use cedar_policy::{Authorizer, Effect, Request, Response};
 use charter_authz::decision::{Decision, Denial, Outcome};
 use charter_authz::depth::STACK_BYTES;
 use charter_authz::folder::Folder;
+use charter_authz::principal::Principal;
 use charter_authz::question::Question;
 use charter_authz::resource::Resource;
 use charter_authz::snapshot::Snapshot;
@@ -23,7 +25,8 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use test_support::policy_world::shipped;
 
-use asked::World;
+use asked::{World, facts};
+use changing::Changing;
 use expressions::EXTENSIONS;
 use written::{OVERFLOWING, Random, random};
 
@@ -91,6 +94,10 @@ struct Seen {
     with_errors: usize,
     /// The one who asks is what it is about.
     about_itself: usize,
+    /// It was not evaluated: the outcome of an equal question was kept.
+    remembered: usize,
+    /// The same was asked by the same credential before, and answered differently.
+    changed: usize,
     /// Policies that the gates refuse.
     refused: usize,
     /// Extension functions that some policy has.
@@ -114,6 +121,8 @@ impl Seen {
         self.forbidden += other.forbidden;
         self.with_errors += other.with_errors;
         self.about_itself += other.about_itself;
+        self.remembered += other.remembered;
+        self.changed += other.changed;
         self.refused += other.refused;
         self.extensions.extend(&other.extensions);
         self
@@ -131,6 +140,8 @@ impl Seen {
             self.forbidden,
             self.with_errors,
             self.about_itself,
+            self.remembered,
+            self.changed,
         ]
         .into_iter()
         .min();
@@ -172,56 +183,109 @@ fn compare(folders: u64, questions: usize) -> Seen {
 
 fn compare_one(number: u64, questions: usize, shipped: (&Folder, &Snapshot)) -> Seen {
     let mut rng = StdRng::seed_from_u64(number);
-    let random = random(&mut rng, shipped);
-    let Random { snapshot, text, .. } = &random;
-    let world = World::random(&mut rng, snapshot);
-    let authorizer = Authorizer::new();
+    let Random {
+        snapshot: one,
+        text,
+        refused,
+    } = random(&mut rng, shipped);
+    let other = Snapshot::updated_from(shipped.1, shipped.0).expect("the shipped policies");
     let has = |function: &&'static str| text.contains(*function);
     let mut seen = Seen {
-        refused: random.refused,
+        refused,
         extensions: EXTENSIONS.into_iter().filter(has).collect(),
         ..Seen::default()
     };
-    while seen.asked() < questions {
+    let world = World::random(&mut rng, &one);
+    while seen.asked() < questions / 2 {
         let question = of_own_records(world.question(&mut rng));
         // What is kept of an answer must not answer what the facts of the request change.
-        let facts = world.question(&mut rng);
-        let (source_ip, now) = (facts.source_ip, facts.now);
-        let _ = snapshot.decide(&Question {
+        let (source_ip, now) = facts(&mut rng);
+        let _ = one.decide(&Question {
             source_ip,
             now,
             ..question
         });
-        let decision = snapshot.decide(&question);
-        assert_eq!(snapshot.decide(&question), decision);
-        let given = snapshot.given(&question).expect("inputs that can be built");
-        let Some((request, entities)) = given else {
-            assert_eq!(decision.outcome, Outcome::Deny(Denial::NotPermitted));
+        let at = || format!("folder {number}, {text}");
+        check(&one, &question, question.principal, &mut seen, at);
+    }
+    compare_changing(
+        (number, &text),
+        &mut rng,
+        (one, other),
+        questions,
+        &mut seen,
+    );
+    seen
+}
+
+/// What is kept beside records and policies goes with them: now these policies are in force, now the shipped ones.
+fn compare_changing(
+    (number, text): (u64, &str),
+    rng: &mut StdRng,
+    (in_force, other): (Snapshot, Snapshot),
+    questions: usize,
+    seen: &mut Seen,
+) {
+    let mut changing = Changing::new(rng, in_force, other);
+    let mut answered = HashMap::new();
+    while seen.asked() < questions {
+        changing.change(rng);
+        let snapshot = changing.snapshot();
+        let [kept, fresh] = changing.asker(rng, &snapshot);
+        let question = changing.question(rng, &kept);
+        let at = || format!("folder {number}, amid changes, {text}");
+        let Some(decision) = check(&snapshot, &question, &fresh, seen, at) else {
             continue;
         };
-        seen.note(&request, &decision);
-        let at = || {
-            let caller = question.principal.caller();
-            format!("folder {number}, {request}, {caller:?}")
-        };
-        for error in &decision.errors {
-            assert!(
-                error.policy.starts_with(OVERFLOWING),
-                "{error:?}: {}, {text}",
-                at()
-            );
-        }
-        let again = snapshot.decide_request(question.permission, &request, &entities);
-        assert_eq!(again, *decision, "asked again: {}", at());
-        let whole = authorizer.is_authorized(&request, snapshot.policies(), &entities);
-        assert_eq!(
-            actual(Arc::unwrap_or_clone(decision)),
-            expected(snapshot, &whole),
-            "{}",
-            at()
-        );
+        let asked = (kept.kind(), question.permission);
+        let before = answered.insert(asked, decision.outcome);
+        seen.changed += usize::from(before.is_some_and(|before| before != decision.outcome));
     }
-    seen
+}
+
+/// Compares a decision with what Cedar makes of the whole set and of the records of `fresh`. `None`
+/// if the schema does not allow the question.
+fn check(
+    snapshot: &Snapshot,
+    question: &Question<'_>,
+    fresh: &Principal,
+    seen: &mut Seen,
+    at: impl Fn() -> String,
+) -> Option<Arc<Decision>> {
+    let decision = snapshot.decide(question);
+    let again = snapshot.decide(question);
+    seen.remembered += usize::from(Arc::ptr_eq(&decision, &again));
+    assert_eq!(again, decision, "{}", at());
+    assert_eq!(
+        snapshot.decide_with_inputs(question).0,
+        decision,
+        "{}",
+        at()
+    );
+    let fresh = Question {
+        principal: fresh,
+        ..*question
+    };
+    let given = snapshot.given(&fresh).expect("inputs that can be built");
+    let Some((request, entities)) = given else {
+        assert_eq!(decision.outcome, Outcome::Deny(Denial::NotPermitted));
+        return None;
+    };
+    seen.note(&request, &decision);
+    let at = || format!("{}, {request}, {:?}", at(), question.principal.caller());
+    for error in &decision.errors {
+        assert!(error.policy.starts_with(OVERFLOWING), "{error:?}: {}", at());
+    }
+    let again = snapshot.decide_request(question.permission, &request, &entities);
+    assert_eq!(again, *decision, "asked again: {}", at());
+    let whole = Authorizer::new().is_authorized(&request, snapshot.policies(), &entities);
+    assert_eq!(
+        actual((*decision).clone()),
+        expected(snapshot, &whole),
+        "{}",
+        at()
+    );
+    Some(decision)
 }
 
 /// The caller's organization as its own records have it: only then is an answer kept.

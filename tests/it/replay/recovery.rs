@@ -179,6 +179,63 @@ async fn a_damaged_journal_closes_its_half_minute_and_no_other() {
 }
 
 #[tokio::test]
+async fn a_journal_that_the_disk_refuses_is_read_as_soon_as_it_can_be() {
+    for way in [
+        "later",
+        "by the next start",
+        "by the start after a clean stop",
+    ] {
+        let mut bench = Bench::new();
+        let date = bench.now();
+        bench.claim("nonce-1", date).await.expect("fresh");
+        bench.guard = None;
+        let journal = bench.journals().remove(0);
+        let aside = journal.with_extension("aside");
+        std::fs::rename(&journal, &aside).expect("moved");
+        std::fs::create_dir(&journal).expect("nothing that can be read");
+        bench.restart();
+        bench.run_for(Duration::from_secs(5));
+        for nonce in ["nonce-1", "nonce-2"] {
+            let refused = bench.claim(nonce, date).await;
+            assert!(
+                matches!(refused, Err(ClaimError::Closed { .. })),
+                "{way}: {refused:?}"
+            );
+        }
+        if way.contains("clean") {
+            bench.guard().clean_stop().await.expect("a clean stop");
+        }
+        std::fs::remove_dir(&journal).expect("removed");
+        std::fs::rename(&aside, &journal).expect("back again");
+        if way == "later" {
+            bench.guard().maintain();
+        } else {
+            bench.restart();
+        }
+        let again = bench.claim("nonce-1", date).await;
+        assert!(
+            matches!(again, Err(ClaimError::Replayed)),
+            "{way}: {again:?}"
+        );
+        bench.claim("nonce-2", date).await.expect(way);
+        assert_eq!(bench.guard().status().closed_until, None, "{way}");
+        // What was counted is missed now as ever.
+        bench.guard = None;
+        std::fs::write(
+            &journal,
+            std::fs::read(&journal).expect("bytes").split_at(56).0,
+        )
+        .expect("cut");
+        bench.restart();
+        let refused = bench.claim("nonce-2", date).await;
+        assert!(
+            matches!(refused, Err(ClaimError::Closed { .. })),
+            "{way}: {refused:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn another_replay_key_closes_what_was_written_under_the_old_one() {
     let mut bench = Bench::new();
     let date = bench.now();

@@ -94,6 +94,15 @@ impl HalfMinutes {
         *self = Self::from(ranges);
     }
 
+    pub(super) fn remove(&mut self, id: HalfMinute) {
+        let before = HalfMinute(id.0.saturating_sub(1));
+        let split = |(first, last): (HalfMinute, HalfMinute)| {
+            [(first, last.min(before)), (first.max(id.next()), last)]
+        };
+        let ranges = std::mem::take(&mut self.0);
+        *self = Self::from(ranges.into_iter().flat_map(split).collect::<Vec<_>>());
+    }
+
     /// The first one from `id` on that is not in it.
     pub(super) fn next_outside(&self, id: HalfMinute) -> HalfMinute {
         self.range_of(id).map_or(id, |(_, last)| last.next())

@@ -24,6 +24,9 @@ pub(super) enum ReadError {
     /// Not written by this program, for this half minute, under this key; or damaged since.
     #[error("it is damaged or was written under another replay key")]
     Corrupt,
+    /// Fewer records than were counted.
+    #[error("it lacks records that were in it")]
+    Lacking,
 }
 
 /// One remembered nonce.

@@ -41,18 +41,21 @@ impl LeftJournals {
         Ok((tally, expected))
     }
 
-    /// Whether that many records are all that were in it. Of what no state tells nothing was
+    /// How many records it must hold; `None` where nobody can tell. Of what no state tells nothing was
     /// accepted, or it is an earlier version's.
-    pub(super) fn are_met(&self, id: HalfMinute, records: usize) -> bool {
-        self.0
-            .get(&id)
-            .is_none_or(|counted| counted.is_some_and(|counted| counted <= records as u64))
+    pub(super) fn least(&self, id: HalfMinute) -> Option<u64> {
+        self.0.get(&id).copied().unwrap_or(Some(0))
+    }
+
+    /// Whether the state tells of it.
+    pub(super) fn knows(&self, id: HalfMinute) -> bool {
+        self.0.contains_key(&id)
     }
 
     /// Those that should be among the `marked`.
     pub(super) fn missed(&self, marked: &BTreeSet<HalfMinute>) -> Vec<HalfMinute> {
         let ids = self.0.keys().copied();
-        ids.filter(|id| !marked.contains(id) && !self.are_met(*id, 0))
+        ids.filter(|id| !marked.contains(id) && self.least(*id) != Some(0))
             .collect()
     }
 }

@@ -1,5 +1,6 @@
 //! The guard of a single process: its claims. What waits on the disk is in `upkeep`.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -73,6 +74,9 @@ pub(super) struct Memory {
 pub(super) struct Ledger {
     pub(super) directory: Directory,
     pub(super) state: State,
+    /// Half minutes whose journals the disk refused to read at the start, with the number of records that each
+    /// must hold. Closed, but not for the next start.
+    pub(super) unread: BTreeMap<HalfMinute, u64>,
     pub(super) stopped: bool,
     pub(super) seen: (Timestamp, Duration),
 }

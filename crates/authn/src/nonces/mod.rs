@@ -26,6 +26,7 @@ mod state;
 mod status;
 mod tally;
 mod telemetry;
+mod unread;
 mod upkeep;
 
 pub use claim_error::ClaimError;

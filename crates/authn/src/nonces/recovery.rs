@@ -13,6 +13,7 @@ use super::directory::Directory;
 use super::fingerprint::Fingerprints;
 use super::half_minute::{GRACE, HalfMinute};
 use super::half_minutes::HalfMinutes;
+use super::journal::ReadError;
 use super::left_journals::LeftJournals;
 use super::memory::{Ledger, Memory};
 use super::open_error::OpenError;
@@ -124,6 +125,7 @@ fn recover(
         ledger: Mutex::new(Ledger {
             directory: found.directory,
             state,
+            unread: BTreeMap::new(),
             stopped: false,
             seen: (now, clock.monotonic()),
         }),
@@ -142,29 +144,26 @@ fn recover(
         if closed.contains(id) {
             continue;
         }
-        // Some are over by the wall clock alone, which may be wrong now: they are kept for as long
-        // as any is open.
-        let keep_for = if id.is_over(config.window, now) {
-            HalfMinute::longest_open(config.window)
-        } else {
-            id.remaining(config.window, now)
+        let Some(counted) = expected.least(id) else {
+            tracing::error!(half_minute = id.0, "the count of a replay journal is lost");
+            closed.add(&HalfMinutes::range(id, id));
+            continue;
         };
-        match memory.read(&ledger.directory, id, keep_for) {
-            Ok(bucket) if expected.are_met(id, bucket.set.len()) => {
-                memory.count(&bucket)?;
+        match memory.restore(&ledger.directory, id, counted) {
+            Ok(bucket) => {
                 ledger.state.journals.insert(id, bucket.journal.records());
                 memory.keep(bucket);
             }
-            Ok(bucket) => {
-                tracing::error!(
-                    half_minute = id.0,
-                    "a replay journal lacks records that were in it"
-                );
-                memory.quota.forget(id, bucket.set.len());
-                closed.add(&HalfMinutes::range(id, id));
+            // What it holds is not lost, and until it is read nothing is accepted beside it.
+            Err(ReadError::Io(error)) => {
+                tracing::error!(half_minute = id.0, %error, "a replay journal cannot be read, it is tried again");
+                ledger.unread.insert(id, counted);
+                if expected.knows(id) {
+                    ledger.state.journals.insert(id, counted);
+                }
             }
             Err(error) => {
-                tracing::error!(half_minute = id.0, %error, "a replay journal cannot be read");
+                tracing::error!(half_minute = id.0, %error, "a replay journal cannot be believed");
                 closed.add(&HalfMinutes::range(id, id));
             }
         }
@@ -177,6 +176,7 @@ fn recover(
             tracing::warn!(half_minute = id.0, %error, "an old replay journal cannot be removed");
         }
     }
+    closed.add(&ledger.unread.keys().copied().collect());
     drop(guard);
     let current = HalfMinute::of(now);
     let open = closed.next_outside(current);

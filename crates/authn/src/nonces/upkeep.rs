@@ -129,6 +129,7 @@ impl Memory {
         if let Err(error) = self.drop_over(&mut ledger, now, monotonic) {
             self.failed(&error);
         }
+        self.restore_unread(&mut ledger);
         let current = HalfMinute::of(now);
         for id in [current, current.next()] {
             // A failure is recorded by then; what is forgotten or not granted is not opened.
@@ -242,7 +243,12 @@ impl Memory {
             closed: self.closed.read().clone(),
             ..ledger.state.clone()
         };
-        state.journals.retain(|id, _| !gone.contains(id));
+        for id in ledger.unread.keys() {
+            state.closed.remove(*id);
+        }
+        let forgotten = &state.forgotten;
+        let is_gone = |id: &HalfMinute| gone.contains(id) || forgotten.contains(*id);
+        state.journals.retain(|id, _| !is_gone(id));
         if state == ledger.state {
             return Ok(());
         }
@@ -250,7 +256,7 @@ impl Memory {
     }
 
     /// Writes a state, with what the journals hold now.
-    fn save(&self, ledger: &mut Ledger, mut state: State) -> io::Result<()> {
+    pub(super) fn save(&self, ledger: &mut Ledger, mut state: State) -> io::Result<()> {
         for (id, records) in &mut state.journals {
             if let Some(bucket) = self.buckets.get(id) {
                 *records = bucket.journal.records();
