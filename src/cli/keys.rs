@@ -87,14 +87,14 @@ impl Resealing {
             };
             after = Some(*last);
             for (id, found) in page {
-                let sealed = found
+                let anew = found
                     .map_err(|error| error.to_string())
                     .and_then(|(key, before)| {
-                        let sealed = reseal(&sealer, &key, &before);
-                        Ok((before, sealed.map_err(|error| error.to_string())?))
+                        let anew = reseal(&sealer, &key, &before);
+                        Ok((before, anew.map_err(|error| error.to_string())?))
                     });
-                let resealed = match sealed {
-                    Ok((before, sealed)) => match store.reseal_key(id, &before, sealed).await {
+                let resealed = match anew {
+                    Ok((before, anew)) => match store.reseal_key(id, &before, anew).await {
                         Err(error @ store::Error::Stale) => Err(error.to_string()),
                         other => Ok(other?),
                     },
