@@ -226,7 +226,10 @@ impl App {
                 near_budgets,
                 unverified_expire_after: settings.portal.unverified_expire_after,
                 sync_within: settings.sync_within,
-                directories: vec![settings.data_dir.clone(), settings.decisions.dir.clone()],
+                directories: [settings.data_dir.clone(), settings.decisions.dir.clone()]
+                    .into_iter()
+                    .chain(database::sqlite_dir(settings))
+                    .collect(),
                 confirmed,
                 mail: Mutex::new(Some(mail)),
                 entropy,

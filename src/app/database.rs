@@ -1,6 +1,6 @@
 //! Opens the database: waits until it is up, and verifies that the keys belong to it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -102,15 +102,20 @@ pub(super) async fn open_read_only(
     entropy: &Arc<dyn Entropy>,
 ) -> Result<Option<Store>, StartError> {
     private::check_data_dir(&settings.data_dir)?;
-    let url = settings.database.connection.url.expose_secret();
-    let file = url.strip_prefix("sqlite://").map(Path::new);
-    let is_in_data_dir = file.and_then(Path::parent) == Some(&settings.data_dir);
+    let is_in_data_dir = sqlite_dir(settings).as_ref() == Some(&settings.data_dir);
     if is_in_data_dir && !settings.data_dir.exists() {
         return Ok(None);
     }
     let config = config(settings, keys, false);
     let opened = Store::open_read_only(config, Arc::clone(clock), Arc::clone(entropy)).await;
     Ok(opened?)
+}
+
+/// Where the database's file lies, if it is SQLite's.
+pub(super) fn sqlite_dir(settings: &Settings) -> Option<PathBuf> {
+    let url = settings.database.connection.url.expose_secret();
+    let file = url.strip_prefix("sqlite://")?;
+    Path::new(file).parent().map(Path::to_owned)
 }
 
 fn config(settings: &Settings, keys: &Keys, is_server: bool) -> store::Config {
@@ -124,7 +129,7 @@ fn config(settings: &Settings, keys: &Keys, is_server: bool) -> store::Config {
     }
 }
 
-fn audit_heads(data_dir: &Path) -> std::path::PathBuf {
+fn audit_heads(data_dir: &Path) -> PathBuf {
     data_dir.join("audit-heads.jsonl")
 }
 

@@ -11,7 +11,7 @@ use crate::settings::keys;
 use charter_authn::secrets::{Binding, SealError, Sealer};
 use charter_domain::access_key::{AccessKey, SealedSecret};
 use charter_domain::entropy::OsEntropy;
-use charter_store as store;
+use charter_store::{self as store, Store};
 
 use super::Error;
 use super::operator::{Operator, SettingsArgs};
@@ -31,7 +31,10 @@ pub struct KeysArgs {
 enum Command {
     /// Print new keys as a part of a settings file: sealing, audit, replay, token, refresh
     Generate,
-    /// Seal all secrets with the first sealing key, so that the others can be removed; also while the service runs
+    /// Seal the secrets of all access keys with the first sealing key, so that the others can be removed
+    ///
+    /// Also while the service runs. Every process must have been restarted with that key first in its settings.
+    /// Queued mails stay sealed as they are, for 48 hours at most.
     Reseal {
         #[command(flatten)]
         settings: SettingsArgs,
@@ -79,18 +82,39 @@ impl Resealing {
         let keys = operator.settings.require_keys().map_err(StartError::from)?;
         let sealer = app::sealer(keys)?;
         let current = keys.sealing.first().map_or("", |key| key.id());
-        let (store, mut done, mut after) = (&operator.store, Self::default(), None);
+        let store = &operator.store;
+        let new = app::check_keys(store, keys).await?;
+        if new.iter().any(|check| check.key_id == current) {
+            return Err(Error::Refused {
+                name: "keys.sealing",
+                reason: format!(
+                    "begins with `{current}`, with which no service has been started on this database: put it first in \
+                     the settings of every process and restart them, then seal anew"
+                ),
+            });
+        }
+        let mut done = Self::default();
+        // A process may have sealed with an old key meanwhile.
+        while done.pass(store, &sealer, current).await? > 0 {
+            done.failed.clear();
+        }
+        Ok(done)
+    }
+
+    /// Once over all that are sealed with another key; how many were sealed anew.
+    async fn pass(&mut self, store: &Store, sealer: &Sealer, current: &str) -> Result<u64, Error> {
+        let (before, mut after) = (self.sealed, None);
         loop {
             let page = store.list_keys_to_reseal(current, after, PAGE).await?;
             let Some((last, _)) = page.last() else {
-                return Ok(done);
+                return Ok(self.sealed - before);
             };
             after = Some(*last);
             for (id, found) in page {
                 let anew = found
                     .map_err(|error| error.to_string())
                     .and_then(|(key, before)| {
-                        let anew = reseal(&sealer, &key, &before);
+                        let anew = reseal(sealer, &key, &before);
                         Ok((before, anew.map_err(|error| error.to_string())?))
                     });
                 let resealed = match anew {
@@ -101,8 +125,8 @@ impl Resealing {
                     Err(why) => Err(why),
                 };
                 match resealed {
-                    Ok(()) => done.sealed += 1,
-                    Err(why) => done.failed.push(format!("{id}: {why}")),
+                    Ok(()) => self.sealed += 1,
+                    Err(why) => self.failed.push(format!("{id}: {why}")),
                 }
             }
         }

@@ -203,11 +203,11 @@ impl Write<'_> {
     /// [`Error::Stale`] if a guard found another row than was read; [`Error::SlugTaken`].
     pub(super) async fn apply(&mut self) -> Result<(), Error> {
         let effects = std::mem::take(&mut self.pending);
-        let expected = effects.len().try_into().unwrap_or(u64::MAX);
-        if expected > 0 && self.transaction.run_together(effects).await? != expected {
-            return Err(Error::Stale);
+        if effects.is_empty() || self.transaction.run_together(effects).await? {
+            Ok(())
+        } else {
+            Err(Error::Stale)
         }
-        Ok(())
     }
 
     /// Appends an event to the installation's chain, whose lock the transaction holds. Returns the event's number.
@@ -229,7 +229,7 @@ impl Write<'_> {
     /// Commits and publishes the new heads. Dropping a write before that rolls it back.
     pub(super) async fn commit(mut self) -> Result<(), Error> {
         let organizations = std::mem::take(self.locked.get_mut());
-        self.tell_other_processes(&organizations);
+        self.add_change_rows(&organizations);
         self.apply().await?;
         let committed = {
             // A commit whose answer is lost may have happened, so cached rows are invalid.
@@ -255,12 +255,12 @@ impl Write<'_> {
 
 impl Write<'_> {
     /// Leaves a row for each organization whose rows may have changed; they are read once it has committed.
-    fn tell_other_processes(&mut self, organizations: &[OrganizationId]) {
-        let mut told: Vec<_> = organizations.iter().map(|id| Some(id.uuid())).collect();
-        if told.is_empty() {
-            told.push(None);
+    fn add_change_rows(&mut self, organizations: &[OrganizationId]) {
+        let mut changed: Vec<_> = organizations.iter().map(|id| Some(id.uuid())).collect();
+        if changed.is_empty() {
+            changed.push(None);
         }
-        for organization_id in told {
+        for organization_id in changed {
             let row = change::ActiveModel {
                 organization_id: Set(organization_id),
                 ..Default::default()

@@ -51,7 +51,11 @@ async fn an_old_sealing_key_is_retired_and_every_secret_still_signs() {
             .run(&["keys", "reseal", &installation.config, "--json"])
     };
 
+    // No process has the new key yet.
     with_sealing(&installation, &[&new, &old]);
+    let outcome = reseal();
+    assert_eq!((outcome.code, &*outcome.out), (Some(1), ""), "{outcome:?}");
+    assert!(outcome.err.contains("restart them"), "{outcome:?}");
     assert!(is_let_in(&installation, &credentials).await);
     let out = reseal().success();
     let done: serde_json::Value = serde_json::from_str(&out).expect("JSON");

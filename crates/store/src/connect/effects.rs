@@ -28,20 +28,24 @@ impl From<UpdateStatement> for Effect {
 }
 
 impl Transaction {
-    /// Runs all of them, in one trip; returns the number of rows that they changed together. On PostgreSQL none sees
-    /// another's changes.
+    /// Runs all of them, in one trip; whether each changed one row. On PostgreSQL none sees another's changes.
     ///
     /// # Errors
     ///
     /// The first that fails; then the transaction can only be dropped.
-    pub(crate) async fn run_together(&self, effects: Vec<Effect>) -> Result<u64, DbErr> {
-        match self.get_database_backend() {
-            DbBackend::Postgres => {
-                let query = as_one_query(effects);
-                let rows = self.query_all(&query).await?;
-                Ok(rows.len().try_into().unwrap_or(u64::MAX))
-            }
-            _ => Ok(self.execute_raw(as_script(effects)).await?.rows_affected()),
+    pub(crate) async fn run_together(&self, effects: Vec<Effect>) -> Result<bool, DbErr> {
+        let count = effects.len();
+        if self.get_database_backend() == DbBackend::Postgres {
+            let rows = self.query_all(&as_one_query(effects)).await?;
+            let numbers = rows.iter().map(|row| row.try_get_by_index::<i32>(0));
+            let mut numbers: Vec<i32> = numbers.collect::<Result<_, _>>()?;
+            numbers.sort_unstable();
+            let expected = (0..).take(count);
+            Ok(numbers.into_iter().eq(expected))
+        } else {
+            // The driver tells the sum alone; the same effects are counted one by one on PostgreSQL.
+            let changed = self.execute_raw(as_script(effects)).await?.rows_affected();
+            Ok(u64::try_from(count).is_ok_and(|count| count == changed))
         }
     }
 }
@@ -69,25 +73,26 @@ fn as_script(effects: Vec<Effect>) -> Statement {
     Statement::from_sql_and_values(backend, script, values)
 }
 
-/// A query that has them as its common table expressions, and a row for each row that they change.
+/// A query that has them as its common table expressions, and the effect's number for each row that it changes.
 fn as_one_query(effects: Vec<Effect>) -> WithQuery {
     let mut with = WithClause::new();
     let mut changed: Option<SelectStatement> = None;
     for (number, effect) in effects.into_iter().enumerate() {
         let name = format!("effect_{number}");
-        let one = || Returning::new().exprs([Expr::cust("1")]);
+        let number = || Expr::cust(number.to_string());
+        let changed_row = || Returning::new().exprs([number()]);
         let statement = match effect {
             Effect::Insert(mut insert) => {
-                SubQueryStatement::InsertStatement(insert.returning(one()).take())
+                SubQueryStatement::InsertStatement(insert.returning(changed_row()).take())
             }
             Effect::Update(mut update) => {
-                SubQueryStatement::UpdateStatement(update.returning(one()).take())
+                SubQueryStatement::UpdateStatement(update.returning(changed_row()).take())
             }
         };
         let mut table = CommonTableExpression::new();
         table.table_name(name.clone()).query(statement);
         with.cte(table);
-        let rows = Query::select().expr(Expr::cust("1")).from(name).take();
+        let rows = Query::select().expr(number()).from(name).take();
         match &mut changed {
             None => changed = Some(rows),
             Some(changed) => {
@@ -135,14 +140,14 @@ mod tests {
     }
 
     #[test]
-    fn postgres_gets_one_query_with_a_row_for_each_changed_one() {
+    fn postgres_gets_one_query_that_says_which_effect_changed_each_row() {
         let query = DbBackend::Postgres.build(&as_one_query(effects()));
         assert_eq!(
             query.sql,
             concat!(
-                r#"WITH "effect_0" AS (UPDATE "notes" SET "text" = $1 WHERE "id" = $2 RETURNING 1) , "#,
+                r#"WITH "effect_0" AS (UPDATE "notes" SET "text" = $1 WHERE "id" = $2 RETURNING 0) , "#,
                 r#""effect_1" AS (INSERT INTO "changes" ("note", "by") VALUES ($3, $4) RETURNING 1) "#,
-                r#"SELECT 1 FROM "effect_0" UNION ALL (SELECT 1 FROM "effect_1")"#
+                r#"SELECT 0 FROM "effect_0" UNION ALL (SELECT 1 FROM "effect_1")"#
             )
         );
         let expected: [Value; 4] = ["new".into(), 7.into(), 7.into(), "me".into()];

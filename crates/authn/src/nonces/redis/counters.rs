@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::guard::{Parts, RedisGuard};
 
-/// Counters that replicas share. What cannot be counted there is told, and left to each process.
+/// Counters that replicas share. What cannot be counted there is reported, and left to each process.
 #[derive(Clone)]
 pub struct SharedCounters {
     parts: Arc<Parts>,
