@@ -296,11 +296,11 @@ fn line_ends_are_kept_and_lost_comments_are_told() {
     assert_ne!(commented, roles);
     let file = world.folder.path().join("roles.cedar");
     fs::write(file, commented.replace('\n', "\r\n")).expect("written");
-    let advised = world.run(&of(&["--role", "admin"]));
-    assert_eq!(advised.code, Some(0), "{advised:?}");
-    let told = "note: `roles.admin` has comments inside, which its new version lacks\n";
-    assert!(advised.out.contains(told), "{advised:?}");
-    world.apply(&advised.out);
+    let json = world.json(&of(&["--role", "admin"]));
+    let told = "`roles.admin` has comments inside, which its new version lacks";
+    assert_eq!(json["notes"], serde_json::json!([told]));
+    // Printed as text, carriage returns are escaped.
+    world.apply(json["diff"].as_str().expect("a diff"));
     let text = world.text("roles.cedar");
     assert!(!text.replace("\r\n", "").contains(['\r', '\n']), "{text:?}");
     assert!(
