@@ -51,7 +51,7 @@ fn meaning(text: &str) -> Option<serde_json::Value> {
 }
 
 /// In order, without surrounding white space.
-fn comments(text: &str) -> Vec<&str> {
+pub(crate) fn comments(text: &str) -> Vec<&str> {
     let mut comments = Vec::new();
     for line in text.lines() {
         let mut in_string = false;

@@ -34,7 +34,8 @@ use charter_store::EntityRef;
 pub(super) struct AdviseArgs {
     #[command(flatten)]
     settings: SettingsArgs,
-    /// Directories of decision logs, one for each replica; if left out, `decisions.dir` of the settings
+    /// Directories of decision logs, one for each replica; if left out, `decisions.dir` of the settings, unless
+    /// `replay.store` is `redis`
     #[arg(value_name = "LOG")]
     logs: Vec<PathBuf>,
     /// A service account: which of its roles and permissions does it need?
@@ -49,7 +50,7 @@ pub(super) struct AdviseArgs {
     /// Judge decisions since this time, `YYYY-MM-DD` or `YYYY-MM-DDTHH:MM:SSZ`
     #[arg(long, value_name = "TIME", value_parser = time)]
     since: Timestamp,
-    /// Until this time; if left out, until the log ends
+    /// Until this time, which each log must reach; if left out, until the logs end
     #[arg(long, value_name = "TIME", value_parser = time)]
     until: Option<Timestamp>,
     /// The policy folder; if left out, `policies.dir` of the settings
@@ -75,6 +76,12 @@ pub(super) fn run(args: &AdviseArgs, out: &mut dyn Write) -> Result<ExitCode, Er
         return Err(Error::argument("--until", "must be after `--since`"));
     }
     let settings = args.settings.load()?;
+    if args.logs.is_empty() && settings.replay.is_shared() {
+        return Err(Error::argument(
+            "LOG",
+            "is needed, as several replicas may serve (`replay.store` is `redis`): name the decision log of each",
+        ));
+    }
     let dir = args.policies.as_ref().unwrap_or(&settings.policies.dir);
     let dir = args.domain.within(dir).map_err(unknown_domain)?;
     let folder = folder_args::read(&dir)?;

@@ -4,6 +4,7 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
+use charter_authz::snapshot::Snapshot;
 use charter_decision_log::{DecisionLog, Mask, MaskStyle};
 use charter_domain::caller::Caller;
 use charter_domain::permission::Permission as P;
@@ -19,8 +20,8 @@ use crate::access::domains::Folder as PolicyFolder;
 /// A log, a copy of the shipped policies with domains, and a home to ask from.
 pub(super) struct World {
     pub(super) bench: Bench,
-    folder: PolicyFolder,
-    home: Home,
+    pub(super) folder: PolicyFolder,
+    pub(super) home: Home,
 }
 
 impl World {
@@ -43,7 +44,7 @@ impl World {
     }
 
     /// The command, from above the policy folder.
-    fn run(&self, arguments: &[&str]) -> Outcome {
+    pub(super) fn run(&self, arguments: &[&str]) -> Outcome {
         let above = self.folder.path();
         let above = above.parent().expect("a directory above");
         let log = self.bench.dir().display().to_string();
@@ -60,7 +61,7 @@ impl World {
     }
 
     #[track_caller]
-    fn json(&self, arguments: &[&str]) -> Value {
+    pub(super) fn json(&self, arguments: &[&str]) -> Value {
         let ran = self.run(&[arguments, &["--json"]].concat());
         serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{ran:?}"))
     }
@@ -80,15 +81,15 @@ impl World {
         assert!(applied.status.success(), "{applied:?}\n{printed}");
     }
 
-    fn text(&self, file: &str) -> String {
+    pub(super) fn text(&self, file: &str) -> String {
         fs::read_to_string(self.folder.path().join(file)).expect("a file")
     }
 }
 
 /// When the log begins.
-const SINCE: [&str; 2] = ["--since", "2025-09-30T12:00:00Z"];
+pub(super) const SINCE: [&str; 2] = ["--since", "2025-09-30T12:00:00Z"];
 
-fn of<'a>(subject: &[&'a str]) -> Vec<&'a str> {
+pub(super) fn of<'a>(subject: &[&'a str]) -> Vec<&'a str> {
     [subject, &SINCE].concat()
 }
 
@@ -240,6 +241,77 @@ fn counted_decisions_of_a_sampled_log_are_uses() {
     assert_eq!(json["uses"][0]["used"], used);
 }
 
+/// A policy that reads the context, at the end of a file of the folder.
+pub(super) fn read_context(folder: &PolicyFolder) {
+    let file = folder.path().join("organizations.cedar");
+    let text = fs::read_to_string(&file).expect("a file");
+    let forbid = "@id(\"test.token\")\nforbid (principal, action == Action::\"audit:ListEvents\", resource)\nwhen { context.authentication == AuthenticationMethod::\"bearer-token\" };\n";
+    fs::write(file, format!("{text}\n{forbid}")).expect("written");
+}
+
+#[test]
+fn other_policies_that_read_the_context_say_nothing_of_counted_decisions() {
+    if solver().is_none() {
+        return;
+    }
+    for has_decided in [true, false] {
+        let mut world = World::new(&[]);
+        world.bench.allowed_per_second = 1;
+        read_context(&world.folder);
+        if has_decided {
+            world.bench.snapshot = Snapshot::load(&world.folder.path()).expect("sound");
+        }
+        let log = world.bench.open();
+        let admin = world.bench.acme.person("admin");
+        for _ in 0..10 {
+            world.decide(&log, &admin, &[P::GetOrganization]);
+        }
+        log.close();
+        let advised = world.run(&of(&["--policy", "roles.admin"]));
+        assert_eq!(advised.code, Some(0), "{advised:?}");
+        let told = if has_decided {
+            "and so are the counted ones"
+        } else {
+            "not shown for the 9 counted ones: policies read the context"
+        };
+        assert!(advised.out.contains(told), "{told}: {advised:?}");
+        let json = world.json(&of(&["--policy", "roles.admin"]));
+        assert_eq!(json["counted_shown"], has_decided, "{json}");
+    }
+}
+
+#[test]
+fn line_ends_are_kept_and_lost_comments_are_told() {
+    if solver().is_none() {
+        return;
+    }
+    let world = World::new(&[]);
+    let log = world.bench.open();
+    let admin = world.bench.acme.person("admin");
+    world.decide(&log, &admin, &[P::GetOrganization]);
+    log.close();
+    let scope = "@id(\"roles.admin\")\npermit (\n";
+    let roles = world.text("roles.cedar");
+    let commented = roles.replace(scope, &format!("{scope}  // Whoever administers.\n"));
+    assert_ne!(commented, roles);
+    let file = world.folder.path().join("roles.cedar");
+    fs::write(file, commented.replace('\n', "\r\n")).expect("written");
+    let json = world.json(&of(&["--role", "admin"]));
+    let told = "`roles.admin` has comments inside, which its new version lacks";
+    assert_eq!(json["notes"], serde_json::json!([told]));
+    // Printed as text, carriage returns are escaped.
+    world.apply(json["diff"].as_str().expect("a diff"));
+    let text = world.text("roles.cedar");
+    assert!(!text.replace("\r\n", "").contains(['\r', '\n']), "{text:?}");
+    assert!(
+        !text.contains("An admin changes and removes members"),
+        "{text}"
+    );
+    // The one before it stays as it is.
+    let kept = "   Action::\"decisions:GetDecision\"]\r\n};\r\n\r\n// An admin does everything";
+    assert!(text.contains(kept), "{text:?}");
+}
+
 #[test]
 fn a_log_that_covers_less_is_refused() {
     if solver().is_none() {
@@ -271,7 +343,7 @@ fn a_log_that_covers_less_is_refused() {
     );
     refused(
         &["--since", "2025-09-30T12:00:00Z", "--until", "2025-10-01"],
-        "it ends at 2025-09-30T12:0",
+        " ends at 2025-09-30T12:0",
     );
     let whole = world.run(&of(&policy));
     assert_eq!(whole.code, Some(0), "{whole:?}");

@@ -17,16 +17,26 @@ use test_support::policy_world::{now, shipped};
 use test_support::process::Home;
 use test_support::signed_client::Client;
 
-use super::advised::World;
+use super::advised::{World, read_context};
+use super::advised_coverage::append;
 use super::domain_questions::{Domain, read_by_service_account};
-use super::files;
 use super::stand_alone::Bench;
+use super::{files, records};
 
 /// What is advised for a service account of these grants; the log has its id.
 fn advise_account(
     bench: &Bench,
     policies: &Path,
     held: HeldGrants,
+) -> Result<Advice, RefusedAdvice> {
+    advise_with_progress(bench, policies, held, &Progress::default())
+}
+
+fn advise_with_progress(
+    bench: &Bench,
+    policies: &Path,
+    held: HeldGrants,
+    progress: &Progress,
 ) -> Result<Advice, RefusedAdvice> {
     let folder = Folder::read(policies).expect("readable");
     let snapshot = Snapshot::from_folder(&folder).expect("sound");
@@ -44,7 +54,7 @@ fn advise_account(
         solver: &solver().expect("a solver"),
         limits: limits(),
         clock: &SystemClock::start(),
-        progress: &Progress::default(),
+        progress,
     })
 }
 
@@ -244,4 +254,89 @@ fn grants_that_another_domain_reads_are_kept() {
     assert_eq!(advised.verdict, Verdict::Narrower, "{advised}");
     assert!(advised.diff.contains("\n-role admin\n"), "{advised}");
     assert!(!advised.diff.contains("\n-role member\n"), "{advised}");
+}
+
+#[test]
+fn grants_elsewhere_that_cannot_be_read_are_not_none() {
+    if solver().is_none() {
+        return;
+    }
+    let world = World::new(&["gateway"]);
+    let log = world.bench.open();
+    let question = read_by_service_account(&held(&["member"], &[]).id);
+    let asked = Domain::load("gateway").ask(&world.bench, &log, &question);
+    asked.expect("on record");
+    log.close();
+    let file = files(&world.bench.dir()).remove(0);
+    let (record, whole) = (records(&file).remove(0), fs::read(&file).expect("a file"));
+    let changes: [fn(&mut Value); 2] = [
+        |record| record["entities"] = "lost".into(),
+        |record| {
+            for entity in record["entities"].as_array_mut().expect("a list") {
+                entity["attrs"]["roles"] = 7.into();
+            }
+        },
+    ];
+    for change in changes {
+        fs::write(&file, &whole).expect("written");
+        append(&file, record.clone(), change);
+        let advised = advise_account(&world.bench, &shipped(), held(&["member", "admin"], &[]));
+        let refused = advised.expect_err("unreadable");
+        assert!(matches!(refused, RefusedAdvice::Unjudged(_)), "{refused}");
+    }
+}
+
+#[test]
+fn counted_decisions_are_not_shown_to_be_allowed_where_policies_read_the_context() {
+    if solver().is_none() {
+        return;
+    }
+    let mut world = World::new(&[]);
+    world.bench.allowed_per_second = 1;
+    let log = world.bench.open();
+    let used = "organizations:GetOrganization";
+    let program = world.bench.acme.program(&[], &[used]);
+    for _ in 0..10 {
+        world.decide(&log, &program, &[P::GetOrganization]);
+    }
+    log.close();
+    let all = held(&[], &[used, "audit:ListEvents"]);
+    let ask = || {
+        let advice = advise_account(&world.bench, &world.folder.path(), all.clone());
+        let advice = advice.expect("covered");
+        assert_eq!(advice.verdict, Verdict::Narrower, "{advice}");
+        advice
+    };
+    let advice = ask();
+    assert!(advice.counted_shown, "{advice}");
+    let text = advice.to_string();
+    assert!(text.contains("and so are the counted ones"), "{text}");
+    read_context(&world.folder);
+    let advice = ask();
+    assert!(!advice.counted_shown, "{advice}");
+    let text = advice.to_string();
+    assert!(text.contains("not shown for the 9 counted ones"), "{text}");
+    assert!(!text.contains("so are the counted ones"), "{text}");
+}
+
+#[test]
+fn the_log_is_read_twice_however_many_grants_are_tried() {
+    if solver().is_none() {
+        return;
+    }
+    let world = World::new(&[]);
+    let used = "organizations:GetOrganization";
+    let log = world.bench.open();
+    let program = world.bench.acme.program(&["admin", "member"], &[used]);
+    world.decide(&log, &program, &[P::GetOrganization]);
+    log.close();
+    let progress = Progress::default();
+    let both = held(&["admin", "member"], &[used]);
+    let advice = advise_with_progress(&world.bench, &shipped(), both, &progress);
+    assert_eq!(advice.expect("covered").verdict, Verdict::Narrower);
+    let sizes = files(&world.bench.dir()).into_iter().map(|file| {
+        let file = fs::metadata(file).expect("a file");
+        file.len()
+    });
+    assert_eq!(progress.done(), 2 * sizes.sum::<u64>());
 }

@@ -2,6 +2,7 @@
 
 mod advised;
 mod advised_accounts;
+mod advised_coverage;
 mod asked_again;
 mod chain;
 mod domain_questions;

@@ -9,9 +9,10 @@ use serde_json::Value;
 use super::edit::{document_diff, edited, unified_diff};
 use super::grants::assuming;
 use super::log_pass::{LogPeriod, RefusedAdvice};
-use super::narrow::{RequestKind, RequestKinds, without_role};
-use super::report::{Advice, PolicyUse, UseCount, Verdict};
-use super::subject::{Concern, HeldGrants, Subject, mentions};
+use super::narrow::{RequestKind, RequestKinds, reads_context, without_role};
+use super::needed_grants::NeededGrants;
+use super::report::{Advice, JudgedLogEnd, PolicyUse, UseCount, Verdict};
+use super::subject::{Concern, HeldGrants, Subject};
 use super::uses::{JudgedLog, Uses, Wanted};
 use crate::diff::{Diff, compare_sets};
 use crate::solver::{Solver, SolverLimits};
@@ -21,6 +22,9 @@ use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::Clock;
 use charter_domain::progress::Progress;
 use charter_domain::timestamp;
+
+/// Candidates for which the log is read once. Bounds memory: each has its own entities.
+const CANDIDATES_PER_PASS: usize = 8;
 
 /// Who is judged, by which policies and which log.
 pub struct AdviceRequest<'a> {
@@ -77,11 +81,19 @@ impl<'a> AdviceRequest<'a> {
     }
 
     fn advice(&self, uses: &Uses, of: Vec<PolicyUse>) -> Advice {
+        let ends = self.logs.iter().zip(&uses.ends);
+        let logs = ends.map(|(log, end)| JudgedLogEnd {
+            log: log.display().to_string(),
+            ends: timestamp::format_millis(*end),
+        });
+        let end = uses.ends.iter().max().copied();
+        let until = self.period.until.or(end).unwrap_or(self.period.since);
         Advice {
             subject: self.subject.title(),
             domain: self.domain.map(ToOwned::to_owned),
             since: timestamp::format(self.period.since),
-            until: timestamp::format(self.period.until.unwrap_or(uses.end)),
+            until: timestamp::format(until),
+            logs: logs.collect(),
             decisions: uses.decisions,
             counted: uses.counted,
             allowed: uses.allowed,
@@ -89,6 +101,7 @@ impl<'a> AdviceRequest<'a> {
             denied_now: uses.denied_now,
             uses: of,
             verdict: Verdict::NothingToLeaveOut,
+            counted_shown: false,
             narrowed: Vec::new(),
             solver: None,
             broken_examples: Vec::new(),
@@ -145,13 +158,16 @@ impl<'a> AdviceRequest<'a> {
         if edits.is_empty() {
             return Ok(advice);
         }
-        let files = edited(self.folder, self.snapshot, &edits).map_err(policies)?;
+        let (files, lost) = edited(self.folder, self.snapshot, &edits).map_err(policies)?;
         let diff = unified_diff(self.dir, self.folder.files(), &files);
         let folder = Folder::from_files(self.dir, files).map_err(|it| policies(it.report()))?;
         let candidate = Snapshot::from_folder(&folder).map_err(|it| policies(it.report()))?;
-        self.judge(&mut advice, &log, self.snapshot, &candidate)?;
+        let candidates = std::slice::from_ref(&candidate);
+        let judged = self.judged(&advice, &uses, &log, self.snapshot, candidates)?;
+        let mut advice = judged.into_iter().next().unwrap_or(advice);
         if advice.verdict == Verdict::Narrower {
             advice.diff = diff;
+            advice.notes.extend(lost);
             let examples = test::run(&folder, &candidate).map_err(|it| policies(it.report()))?;
             advice.broken_examples = examples.failures();
         }
@@ -177,37 +193,56 @@ impl<'a> AdviceRequest<'a> {
             place: self.snapshot.location(&id).map(ToString::to_string),
             policy: Some(id),
             never: never.map(ToOwned::to_owned).collect(),
-            used: use_counts(counts.into_iter()),
+            used: UseCount::all(counts.into_iter()),
         }
     }
 
-    /// Sets the verdict: whether the candidate is proved to be narrower, and allows what was allowed.
-    fn judge(
+    /// The advice with the verdict on each candidate: whether it is proved to be narrower, and allows what was allowed.
+    fn judged(
         &self,
-        advice: &mut Advice,
+        advice: &Advice,
+        uses: &Uses,
         log: &JudgedLog<'_>,
         before: &Snapshot,
-        after: &Snapshot,
-    ) -> Result<(), RefusedAdvice> {
-        let diff: Diff =
-            compare_sets(before, after, self.solver, self.limits, self.clock).map_err(policies)?;
-        let permissions = diff.permissions.iter();
-        let narrowed = permissions.filter(|(_, change)| !change.narrower.is_empty());
-        advice.narrowed = narrowed.map(|(name, _)| name.clone()).collect();
-        advice.solver = Some(diff.solver.clone());
-        advice.verdict = if diff.is_wider() {
-            let report = diff.report();
-            Verdict::NotFound(format!("the edit is not proved to be narrower:\n{report}"))
-        } else {
-            match log.lost(before, after)? {
-                (0, _) => Verdict::Narrower,
-                (lost, examples) => Verdict::NotFound(format!(
-                    "the edit denies {lost} decisions that were allowed, such as {}",
-                    examples.join(", ")
-                )),
+        candidates: &[Snapshot],
+    ) -> Result<Vec<Advice>, RefusedAdvice> {
+        let mut judged = Vec::new();
+        for after in candidates {
+            let diff: Diff = compare_sets(before, after, self.solver, self.limits, self.clock)
+                .map_err(policies)?;
+            let permissions = diff.permissions.iter();
+            let narrowed = permissions.filter(|(_, change)| !change.narrower.is_empty());
+            judged.push(Advice {
+                narrowed: narrowed.map(|(name, _)| name.clone()).collect(),
+                solver: Some(diff.solver.clone()),
+                counted_shown: !uses.has_other_policies
+                    || !reads_context(after).map_err(policies)?,
+                verdict: if diff.is_wider() {
+                    let report = diff.report();
+                    Verdict::NotFound(format!("the edit is not proved to be narrower:\n{report}"))
+                } else {
+                    Verdict::Narrower
+                },
+                ..advice.clone()
+            });
+        }
+        let proved = judged.iter_mut().zip(candidates);
+        let mut proved: Vec<(&mut Advice, &Snapshot)> = proved
+            .filter(|(advice, _)| advice.verdict == Verdict::Narrower)
+            .collect();
+        for some in proved.chunks_mut(CANDIDATES_PER_PASS) {
+            let after: Vec<&Snapshot> = some.iter().map(|(_, after)| *after).collect();
+            for ((advice, _), lost) in some.iter_mut().zip(log.lost(before, &after)?) {
+                if lost.count > 0 {
+                    advice.verdict = Verdict::NotFound(format!(
+                        "the edit denies {} decisions that were allowed, such as {}",
+                        lost.count,
+                        lost.examples.join(", ")
+                    ));
+                }
             }
-        };
-        Ok(())
+        }
+        Ok(judged)
     }
 
     fn about_account(&self, held: &HeldGrants) -> Result<Advice, RefusedAdvice> {
@@ -227,16 +262,16 @@ impl<'a> AdviceRequest<'a> {
             uses: &uses,
             snapshot: self.snapshot,
         };
-        let mut advice = self.advice(&uses, vec![needed.report()]);
+        let advice = self.advice(&uses, vec![needed.report()]);
+        let mut candidates = needed.candidates();
+        candidates.retain(|candidate| candidate != held);
+        let assumed: Vec<Snapshot> = candidates.iter().map(assumed).collect::<Result<_, _>>()?;
+        let judged = self.judged(&advice, &uses, &log, &before, &assumed)?;
         let mut first_refusal = None;
         let mut best: Option<Advice> = None;
-        for candidate in needed.candidates() {
-            if candidate == *held {
-                continue;
-            }
-            self.judge(&mut advice, &log, &before, &assumed(&candidate)?)?;
+        for (mut advice, candidate) in judged.into_iter().zip(candidates) {
             if advice.verdict != Verdict::Narrower {
-                first_refusal.get_or_insert_with(|| advice.verdict.clone());
+                first_refusal.get_or_insert(advice);
                 continue;
             }
             // Another grant that changes nothing is no advice.
@@ -247,12 +282,14 @@ impl<'a> AdviceRequest<'a> {
             if best.as_ref().is_none_or(is_better) {
                 advice.diff = document_diff(&held.id, &lines(held), &lines(&candidate));
                 advice.patch = Some(candidate);
-                best = Some(advice.clone());
+                best = Some(advice);
             }
         }
-        advice.narrowed.clear();
-        advice.verdict = first_refusal.unwrap_or(Verdict::NothingToLeaveOut);
-        Ok(best.unwrap_or(advice))
+        let refusal = first_refusal.map(|refused| Advice {
+            narrowed: Vec::new(),
+            ..refused
+        });
+        Ok(best.or(refusal).unwrap_or(advice))
     }
 }
 
@@ -263,102 +300,4 @@ fn lines(held: &HeldGrants) -> String {
     roles
         .chain(permissions.map(|name| format!("permission {name}\n")))
         .collect()
-}
-
-/// Which of its grants a service account needs.
-struct NeededGrants<'a> {
-    held: &'a HeldGrants,
-    uses: &'a Uses,
-    snapshot: &'a Snapshot,
-}
-
-impl NeededGrants<'_> {
-    /// Without roles, with those that it has, and with one that it may not have.
-    fn candidates(&self) -> Vec<HeldGrants> {
-        let id = self.held.id.clone();
-        let kept = |names: &[String], is_kept: &dyn Fn(&String) -> bool| -> Vec<String> {
-            names.iter().filter(|name| is_kept(name)).cloned().collect()
-        };
-        let permissions = kept(&self.held.permissions, &|name| self.needs_permission(name));
-        let with_roles = HeldGrants {
-            id: id.clone(),
-            roles: kept(&self.held.roles, &|name| self.needs_role(name)),
-            permissions: permissions.clone(),
-        };
-        if with_roles.roles.is_empty() {
-            return vec![with_roles];
-        }
-        // What a role is used for, permission by permission instead.
-        let used = self.uses.permissions.keys();
-        let named = used.filter(|name| self.is_named("Permission", name));
-        let permissions: BTreeSet<String> = named.cloned().chain(permissions).collect();
-        let without_roles = HeldGrants {
-            id,
-            roles: kept(&self.held.roles, &|name| self.is_elsewhere_or_given(name)),
-            permissions: permissions.into_iter().collect(),
-        };
-        let by_one_role = self.snapshot.catalogue().roles().map(|name| HeldGrants {
-            roles: [without_roles.roles.clone(), vec![name.to_owned()]].concat(),
-            ..with_roles.clone()
-        });
-        let by_one_role: Vec<HeldGrants> = by_one_role.collect();
-        [without_roles, with_roles]
-            .into_iter()
-            .chain(by_one_role)
-            .collect()
-    }
-
-    fn needs_permission(&self, name: &String) -> bool {
-        let given = ("Permission".to_owned(), name.clone());
-        self.uses.permissions.contains_key(name)
-            || self.uses.given.contains(&given)
-            || self.uses.elsewhere.permissions.contains(name)
-    }
-
-    /// Whether a policy that allowed something names it.
-    fn needs_role(&self, name: &String) -> bool {
-        let by = self.uses.by.iter();
-        let mut by = by.filter_map(|id| self.snapshot.policies().policy(&PolicyId::new(id)));
-        self.is_elsewhere_or_given(name) || by.any(|policy| names(policy, "Role", name))
-    }
-
-    fn is_elsewhere_or_given(&self, role: &String) -> bool {
-        let given = ("Role".to_owned(), role.clone());
-        self.uses.elsewhere.roles.contains(role) || self.uses.given.contains(&given)
-    }
-
-    /// Whether any policy names it.
-    fn is_named(&self, of: &str, name: &str) -> bool {
-        let mut policies = self.snapshot.policies().policies();
-        policies.any(|policy| names(policy, of, name))
-    }
-
-    fn report(&self) -> PolicyUse {
-        let roles = self.held.roles.iter().filter(|name| !self.needs_role(name));
-        let roles = roles.map(|name| format!("the role {name}"));
-        let permissions = self.held.permissions.iter();
-        let permissions = permissions.filter(|name| !self.needs_permission(name));
-        let used = self.uses.permissions.iter();
-        PolicyUse {
-            policy: None,
-            place: None,
-            used: use_counts(used.map(|(name, count)| (name.as_str(), *count))),
-            never: roles.chain(permissions.cloned()).collect(),
-        }
-    }
-}
-
-fn use_counts<'n>(counts: impl Iterator<Item = (&'n str, u64)>) -> Vec<UseCount> {
-    let count = |(name, count): (&str, u64)| UseCount {
-        permission: name.to_owned(),
-        count,
-    };
-    counts.map(count).collect()
-}
-
-fn names(policy: &Policy, of: &str, name: &str) -> bool {
-    let uid = format!("{of}::{name:?}").parse();
-    let uid: Result<EntityUid, _> = uid;
-    let json = policy.to_json();
-    uid.is_ok_and(|uid| json.is_ok_and(|json| mentions(&json, &uid) > 0))
 }

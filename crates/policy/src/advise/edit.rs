@@ -11,7 +11,7 @@ use serde_json::Value;
 use similar::TextDiff;
 
 use super::narrow::parsed;
-use crate::format::{INDENT_WIDTH, LINE_WIDTH};
+use crate::format::{INDENT_WIDTH, LINE_WIDTH, comments};
 use charter_authz::folder::{Files, Folder};
 use charter_authz::snapshot::Snapshot;
 
@@ -21,12 +21,13 @@ type Replacement = (usize, usize, Option<String>);
 /// Lines around each change.
 const CONTEXT: usize = 3;
 
-/// The folder's files with these permits replaced, or left out.
+/// The folder's files with these permits replaced, or left out, and notes on what that loses.
 pub(super) fn edited(
     folder: &Folder,
     snapshot: &Snapshot,
     edits: &BTreeMap<String, Option<Value>>,
-) -> Result<Files, String> {
+) -> Result<(Files, Vec<String>), String> {
+    let mut notes = Vec::new();
     let mut by_file: BTreeMap<&str, Vec<Replacement>> = BTreeMap::new();
     for policy in snapshot.policies().policies() {
         let Some(edit) = edits.get(&policy.id().to_string()) else {
@@ -37,6 +38,14 @@ pub(super) fn edited(
         let place = policy.as_ref().loc().ok_or("a policy without a place")?;
         let (start, end) = (place.span.offset(), place.span.offset() + place.span.len());
         let text = edit.as_ref().map(written).transpose()?;
+        let before = folder.files().get(file).and_then(|it| it.get(start..end));
+        let before = before.ok_or("a policy of an unknown file")?;
+        if text.is_some() && !comments(before).is_empty() {
+            notes.push(format!(
+                "`{}` has comments inside, which its new version lacks",
+                policy.id()
+            ));
+        }
         by_file.entry(file).or_default().push((start, end, text));
     }
     let mut files = folder.files().clone();
@@ -44,9 +53,14 @@ pub(super) fn edited(
         let before = files.get(name).ok_or("a policy of an unknown file")?;
         edits.sort_unstable_by_key(|(start, ..)| *start);
         let mut after = before.to_string();
+        let line_feed = if before.contains("\r\n") {
+            "\r\n"
+        } else {
+            "\n"
+        };
         for (start, end, text) in edits.into_iter().rev() {
             match text {
-                Some(text) => after.replace_range(start..end, &text),
+                Some(text) => after.replace_range(start..end, &text.replace('\n', line_feed)),
                 None => remove(&mut after, start, end),
             }
         }
@@ -57,7 +71,7 @@ pub(super) fn edited(
             files.remove(name);
         }
     }
-    Ok(files)
+    Ok((files, notes))
 }
 
 /// As `charter policy fmt` lays it out.
@@ -77,25 +91,22 @@ fn remove(text: &mut String, start: usize, end: usize) {
     let mut from = start;
     while let Some(line) = text
         .get(..from)
-        .and_then(|before| before.lines().next_back())
+        .and_then(|before| before.split_inclusive('\n').next_back())
     {
         let is_comment = line.trim_start().starts_with("//") && line.trim() != "//";
-        if !is_comment
-            || !text
-                .get(..from)
-                .is_some_and(|before| before.ends_with('\n'))
-        {
+        if !is_comment || !line.ends_with('\n') {
             break;
         }
-        from -= line.len() + 1;
+        from -= line.len();
     }
     let rest = text.get(end..).unwrap_or_default();
-    let space = rest.len() - rest.trim_start_matches([' ', '\n']).len();
+    let space = rest.len() - rest.trim_start_matches([' ', '\r', '\n']).len();
     text.replace_range(from..end + space, "");
     let length = text.trim_end().len();
-    if length < text.len() && from >= length {
-        text.truncate(length);
-        text.push('\n');
+    if from >= length
+        && let Some(feed) = text.get(length..).and_then(|rest| rest.find('\n'))
+    {
+        text.truncate(length + feed + 1);
     }
 }
 
@@ -132,4 +143,27 @@ pub(super) fn document_diff(title: &str, before: &str, after: &str) -> String {
         .context_radius(CONTEXT)
         .header(&format!("a/{title}"), &format!("b/{title}"))
         .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::remove;
+
+    #[test]
+    fn a_policy_goes_with_its_comment_whatever_ends_lines() {
+        for feed in ["\n", "\r\n"] {
+            let lines = |text: &str| text.replace('\n', feed);
+            let policy = "permit (principal, action, resource);";
+            let before = "// About the file.\n//\n// One.\n// More.\n";
+            for (after, left) in [
+                ("\n\n// Two.\n", "// About the file.\n//\n// Two.\n"),
+                ("\n\n", "// About the file.\n//\n"),
+            ] {
+                let (before, after) = (lines(before), lines(after));
+                let mut text = format!("{before}{policy}{after}");
+                remove(&mut text, before.len(), before.len() + policy.len());
+                assert_eq!(text, lines(left));
+            }
+        }
+    }
 }

@@ -46,14 +46,14 @@ pub(super) enum LogItem {
     Counted(Box<CountedDecisions>),
 }
 
-/// Reads every decision of the period, and returns the time of the last line.
+/// Reads every decision of the period, and returns the time of each log's last line.
 pub(super) fn read(
     logs: &[PathBuf],
     period: LogPeriod,
     progress: &Progress,
     visit: &mut dyn FnMut(LogItem) -> Result<(), RefusedAdvice>,
-) -> Result<Timestamp, RefusedAdvice> {
-    let mut end = period.since;
+) -> Result<Vec<Timestamp>, RefusedAdvice> {
+    let mut ends = Vec::new();
     for log in logs {
         let unreadable = |error| RefusedAdvice::Log(log.clone(), error);
         let since = period.since.timestamp_millis();
@@ -73,21 +73,23 @@ pub(super) fn read(
         let mut pass = LogPass {
             period,
             last_file: None,
-            end,
+            end: Timestamp::MIN_UTC,
         };
         for (file, _) in files {
             pass.read(&file, progress, visit)?;
         }
-        end = pass.end;
+        let asked = period.until.unwrap_or(period.since);
+        if pass.end < asked {
+            return uncovered(format!(
+                "`{}` ends at {}, before {}",
+                log.display(),
+                timestamp::format_millis(pass.end),
+                timestamp::format(asked)
+            ));
+        }
+        ends.push(pass.end);
     }
-    match period.until {
-        Some(until) if until > end => uncovered(format!(
-            "it ends at {}, before {}",
-            timestamp::format_millis(end),
-            timestamp::format(until)
-        )),
-        _ => Ok(end),
-    }
+    Ok(ends)
 }
 
 fn uncovered<T>(what: String) -> Result<T, RefusedAdvice> {
@@ -97,6 +99,7 @@ fn uncovered<T>(what: String) -> Result<T, RefusedAdvice> {
 struct LogPass {
     period: LogPeriod,
     last_file: Option<u64>,
+    /// Time of the last line so far.
     end: Timestamp,
 }
 
@@ -134,7 +137,13 @@ impl LogPass {
     ) -> Result<(), RefusedAdvice> {
         match line {
             LogLine::Decision(record) => {
-                let at = timestamp::parse(&record.at).unwrap_or_default();
+                let Ok(at) = timestamp::parse(&record.at) else {
+                    return uncovered(format!(
+                        "`{}`: the time of `{}` cannot be read",
+                        file.display(),
+                        record.id
+                    ));
+                };
                 if self.includes(at) {
                     visit(LogItem::Decision(record))?;
                 }
@@ -153,22 +162,30 @@ impl LogPass {
 
     fn includes(&mut self, at: Timestamp) -> bool {
         self.end = self.end.max(at);
-        at >= self.period.since && self.period.until.is_none_or(|until| at < until)
+        at >= self.period.since && !self.is_after(at)
     }
 
     fn file(&mut self, file: &Path, start: FileStart) -> Result<(), RefusedAdvice> {
         let before = self.last_file.replace(start.number);
         let is_next = before.is_none_or(|before| before + 1 == start.number);
-        if self.includes(start.at) && (!is_next || start.has_loss_before) {
-            return uncovered(format!("lines are missing before `{}`", file.display()));
+        // What is missing was written between the line before and this one.
+        let missing_since = self.end;
+        self.end = self.end.max(start.at);
+        let is_over = start.at < self.period.since;
+        if (is_next && !start.has_loss_before) || is_over || self.is_after(missing_since) {
+            return Ok(());
         }
-        Ok(())
+        uncovered(format!("lines are missing before `{}`", file.display()))
+    }
+
+    fn is_after(&self, at: Timestamp) -> bool {
+        self.period.until.is_some_and(|until| at >= until)
     }
 
     fn gap(&mut self, gap: LogGap) -> Result<(), RefusedAdvice> {
         self.end = self.end.max(gap.until);
         let is_over = gap.until < self.period.since;
-        if is_over || self.period.until.is_some_and(|until| gap.since >= until) {
+        if is_over || self.is_after(gap.since) {
             return Ok(());
         }
         uncovered(format!(

@@ -8,6 +8,7 @@ mod edit;
 mod grants;
 mod log_pass;
 mod narrow;
+mod needed_grants;
 mod policy_json;
 mod report;
 mod subject;
@@ -15,5 +16,5 @@ mod uses;
 
 pub use advice::{AdviceRequest, advise};
 pub use log_pass::{LogPeriod, RefusedAdvice};
-pub use report::{Advice, PolicyUse, UseCount, Verdict};
+pub use report::{Advice, JudgedLogEnd, PolicyUse, UseCount, Verdict};
 pub use subject::{HeldGrants, Subject};

@@ -169,11 +169,24 @@ fn without(json: Value, role: &EntityUid) -> Value {
 }
 
 fn asks_action_only(clause: &Value) -> bool {
-    fn names_other(json: &Value) -> bool {
-        let others = ["principal", "resource", "context"];
-        others.iter().any(|name| is_variable(json, name)) || children(json).any(names_other)
+    let others = ["principal", "resource", "context"];
+    !reads_any(part(clause, "body"), &others)
+}
+
+fn reads_any(json: &Value, variables: &[&str]) -> bool {
+    variables.iter().any(|name| is_variable(json, name))
+        || children(json).any(|child| reads_any(child, variables))
+}
+
+/// Whether a policy asks for anything but who, what and which.
+pub(super) fn reads_context(snapshot: &Snapshot) -> Result<bool, String> {
+    for policy in snapshot.policies().policies() {
+        let json = policy.to_json().map_err(|error| error.to_string())?;
+        if reads_any(&json, &["context"]) {
+            return Ok(true);
+        }
     }
-    !names_other(part(clause, "body"))
+    Ok(false)
 }
 
 fn entity(uid: &EntityUid) -> Value {

@@ -17,6 +17,8 @@ pub struct Advice {
     pub since: String,
     /// End of the judged time.
     pub until: String,
+    /// The logs that were read.
+    pub logs: Vec<JudgedLogEnd>,
     /// Decisions of this time that are on record: the domain's, or the service account's own.
     pub decisions: u64,
     /// Further allowed ones that the log only counts.
@@ -31,6 +33,8 @@ pub struct Advice {
     pub uses: Vec<PolicyUse>,
     /// What the narrower version is worth.
     pub verdict: Verdict,
+    /// Whether the verdict holds for those, too, that the log only counts.
+    pub counted_shown: bool,
     /// Permissions that it narrows, by the solver.
     pub narrowed: Vec<String>,
     /// Version of the solver.
@@ -44,6 +48,15 @@ pub struct Advice {
     pub patch: Option<HeldGrants>,
     /// What else to know.
     pub notes: Vec<String>,
+}
+
+/// A log, and where it ends: what its replica decided later is not known.
+#[derive(Debug, Clone, Serialize)]
+pub struct JudgedLogEnd {
+    /// Its directory.
+    pub log: String,
+    /// Time of its last line.
+    pub ends: String,
 }
 
 /// What was granted, and how much of it was used.
@@ -66,6 +79,16 @@ pub struct UseCount {
     pub permission: String,
     /// Those that the log only counts are included.
     pub count: u64,
+}
+
+impl UseCount {
+    pub(super) fn all<'n>(counts: impl Iterator<Item = (&'n str, u64)>) -> Vec<Self> {
+        let count = |(name, count): (&str, u64)| Self {
+            permission: name.to_owned(),
+            count,
+        };
+        counts.map(count).collect()
+    }
 }
 
 /// What a narrower version is worth.
@@ -92,6 +115,11 @@ impl Display for Advice {
             "{} decisions on record and {} more counted; {} allowed ones asked again",
             self.decisions, self.counted, self.allowed
         )?;
+        if self.logs.len() > 1 {
+            for JudgedLogEnd { log, ends } in &self.logs {
+                writeln!(f, "`{log}` ends at {ends}")?;
+            }
+        }
         for uses in &self.uses {
             uses.fmt(f)?;
         }
@@ -130,11 +158,16 @@ impl Display for Advice {
             "enough: each of the {} allowed decisions is still allowed",
             self.allowed
         )?;
-        if self.counted > 0 {
-            writeln!(
+        match self.counted {
+            0 => {}
+            _ if self.counted_shown => writeln!(
                 f,
                 "        and so are the counted ones, each of which has the caller, the permission and the resource of one that was asked"
-            )?;
+            )?,
+            counted => writeln!(
+                f,
+                "        not shown for the {counted} counted ones: policies read the context, which is not on record"
+            )?,
         }
         for example in &self.broken_examples {
             writeln!(f, "example to change: {example}")?;

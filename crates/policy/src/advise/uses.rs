@@ -5,13 +5,14 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::path::PathBuf;
 
 use cedar_policy::{EntityUid, PolicyId};
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::log_pass::{self, LogItem, LogPeriod, RefusedAdvice};
 use super::narrow::RequestKind;
 use super::policy_json::part;
 use super::subject::{Concern, HeldGrants};
-use crate::replay::worker::{BoxError, ReplayedAnswer, Worker};
+use crate::replay::worker::{ReplayedAnswer, Worker};
 use crate::replay::{EarlierSnapshots, ReplayMode, ReplayPolicies};
 use charter_authz::decision::Outcome;
 use charter_authz::json::Uid;
@@ -22,6 +23,9 @@ use charter_domain::timestamp::Timestamp;
 
 /// Decisions that would be lost and are named.
 const EXAMPLES: usize = 3;
+
+/// Callers with permission and resource. Bounds memory, to some 70 MB.
+const MAX_KINDS: usize = 2_000_000;
 
 /// A service account as other domains know it.
 const ACCOUNT_ELSEWHERE: &str = "Charter::ServiceAccount";
@@ -52,6 +56,8 @@ pub(super) struct Uses {
     pub(super) denied_now: u64,
     /// Allowed ones that cannot be asked again.
     unjudged: u64,
+    /// Whether other policies took some of them.
+    pub(super) has_other_policies: bool,
     pub(super) of_policies: BTreeMap<String, BTreeMap<RequestKind, u64>>,
     pub(super) permissions: BTreeMap<String, u64>,
     /// Roles and permissions that were given away, as type and name.
@@ -63,7 +69,25 @@ pub(super) struct Uses {
     /// By a hash of caller, permission and resource: whether the caller was in the role.
     kinds: HashMap<u64, bool>,
     hasher: RandomState,
-    pub(super) end: Timestamp,
+    /// Time of each log's last line.
+    pub(super) ends: Vec<Timestamp>,
+}
+
+/// Allowed decisions that another policy set does not allow.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LostDecisions {
+    pub(super) count: u64,
+    /// Ids of the first of them.
+    pub(super) examples: Vec<String>,
+}
+
+/// What policies answer to a recorded decision.
+enum AskedAgain {
+    /// By these policies.
+    Allowed(Vec<String>),
+    Denied,
+    /// It is masked or does not suit the schema, or a policy that may have allowed it cannot be evaluated.
+    Unanswered,
 }
 
 /// Which uses are kept.
@@ -89,7 +113,7 @@ impl JudgedLog<'_> {
                 LogItem::Decision(record)
                     if self.concerns(record.domain.as_deref(), &record.principal) =>
                 {
-                    uses.decision(&record, &mut worker, snapshot, wanted);
+                    uses.decision(&record, &mut worker, snapshot, wanted)?;
                 }
                 LogItem::Decision(record) => self.elsewhere(&record, &mut uses),
                 LogItem::Counted(line)
@@ -101,45 +125,46 @@ impl JudgedLog<'_> {
             }
             Ok(())
         };
-        let end = log_pass::read(self.logs, self.period, self.progress, &mut visit)?;
-        uses.end = end;
+        uses.ends = log_pass::read(self.logs, self.period, self.progress, &mut visit)?;
         if uses.unjudged > 0 {
             return Err(RefusedAdvice::Unjudged(format!(
-                "{} allowed decisions of this time cannot be asked again: they are masked, or counted without one of their kind",
+                "{} allowed decisions of this time cannot be asked again: they are masked or unreadable, do not suit the policies as they are, or are counted without one of their kind",
                 uses.unjudged
             )));
         }
         Ok(uses)
     }
 
-    /// Asks again what the first set allows: the number of those that the second denies, and the first of them.
+    /// Asks again what one set allows: what of it each of the others does not, in one pass.
     pub(super) fn lost(
         &self,
-        first: &Snapshot,
-        second: &Snapshot,
-    ) -> Result<(u64, Vec<String>), RefusedAdvice> {
+        before: &Snapshot,
+        others: &[&Snapshot],
+    ) -> Result<Vec<LostDecisions>, RefusedAdvice> {
         let (policies, earlier) = (ReplayPolicies::default(), EarlierSnapshots::new());
         let mut worker = Worker::new(&policies, &earlier, ReplayMode::Candidate);
-        let (mut lost, mut examples) = (0, Vec::new());
+        let mut lost = vec![LostDecisions::default(); others.len()];
         let mut visit = |item: LogItem| {
             let LogItem::Decision(record) = item else {
                 return Ok(());
             };
-            let is_judged = self.concerns(record.domain.as_deref(), &record.principal);
-            if is_judged
-                && record.decision == "allow"
-                && allowed_by(&mut worker, &record, first).is_some()
-                && allowed_by(&mut worker, &record, second).is_none()
-            {
-                lost += 1;
-                if examples.len() < EXAMPLES {
-                    examples.push(record.id.clone());
+            let is_judged = record.decision == "allow"
+                && self.concerns(record.domain.as_deref(), &record.principal);
+            if !is_judged || matches!(ask(&mut worker, &record, before), AskedAgain::Denied) {
+                return Ok(());
+            }
+            for (after, lost) in others.iter().zip(&mut lost) {
+                if !matches!(ask(&mut worker, &record, after), AskedAgain::Allowed(_)) {
+                    lost.count += 1;
+                    if lost.examples.len() < EXAMPLES {
+                        lost.examples.push(record.id.clone());
+                    }
                 }
             }
             Ok(())
         };
         log_pass::read(self.logs, self.period, self.progress, &mut visit)?;
-        Ok((lost, examples))
+        Ok(lost)
     }
 
     fn concerns(&self, domain: Option<&str>, principal: &Uid) -> bool {
@@ -157,28 +182,35 @@ impl JudgedLog<'_> {
         if principal.of != ACCOUNT_ELSEWHERE || record.decision != "allow" {
             return;
         }
-        uses.unjudged += u64::from(!record.masked.is_empty());
-        if principal.id != account {
-            return;
-        }
-        let held = &mut uses.elsewhere;
-        let entities: Vec<Value> = serde_json::from_str(record.entities.get()).unwrap_or_default();
-        let own = entities.iter().filter(|entity| {
-            let uid = part(entity, "uid")
-                .get("__entity")
-                .unwrap_or(part(entity, "uid"));
-            part(uid, "type") == ACCOUNT_ELSEWHERE && part(uid, "id") == account
-        });
-        for attributes in own.map(|entity| part(entity, "attrs")) {
-            for (names, into) in [
-                (part(attributes, "roles"), &mut held.roles),
-                (part(attributes, "permissions"), &mut held.permissions),
-            ] {
-                let names = names.as_array().into_iter().flatten();
-                into.extend(names.filter_map(Value::as_str).map(ToOwned::to_owned));
-            }
+        let is_read = record.masked.is_empty()
+            && (principal.id != account || told(record, account, &mut uses.elsewhere).is_ok());
+        uses.unjudged += u64::from(!is_read);
+    }
+}
+
+/// Adds what the policies of another domain were told that the service account holds.
+fn told(
+    record: &DecisionRecord,
+    account: &str,
+    held: &mut HeldGrants,
+) -> Result<(), serde_json::Error> {
+    let entities: Vec<Value> = serde_json::from_str(record.entities.get())?;
+    let own = entities.iter().filter(|entity| {
+        let uid = part(entity, "uid")
+            .get("__entity")
+            .unwrap_or(part(entity, "uid"));
+        part(uid, "type") == ACCOUNT_ELSEWHERE && part(uid, "id") == account
+    });
+    for attributes in own.map(|entity| part(entity, "attrs")) {
+        for (names, into) in [
+            (part(attributes, "roles"), &mut held.roles),
+            (part(attributes, "permissions"), &mut held.permissions),
+        ] {
+            let names = Option::<Vec<String>>::deserialize(names)?;
+            into.extend(names.into_iter().flatten());
         }
     }
+    Ok(())
 }
 
 impl Uses {
@@ -188,19 +220,23 @@ impl Uses {
         worker: &mut Worker<'_>,
         snapshot: &Snapshot,
         wanted: &Wanted<'_>,
-    ) {
+    ) -> Result<(), RefusedAdvice> {
         self.decisions += 1;
         self.counted += record.rest;
         if record.decision != "allow" {
-            return;
+            return Ok(());
         }
-        if !record.masked.is_empty() {
-            self.unjudged += 1;
-            return;
-        }
-        let Some(determining) = allowed_by(worker, record, snapshot) else {
-            self.denied_now += 1;
-            return;
+        self.has_other_policies |= *record.policy_digest != **snapshot.digest();
+        let determining = match ask(worker, record, snapshot) {
+            AskedAgain::Allowed(determining) => determining,
+            AskedAgain::Denied => {
+                self.denied_now += 1;
+                return Ok(());
+            }
+            AskedAgain::Unanswered => {
+                self.unjudged += 1;
+                return Ok(());
+            }
         };
         let role = wanted.role;
         let is_in_role = role.is_some_and(|role| {
@@ -210,8 +246,19 @@ impl Uses {
         self.allowed += 1;
         self.evaluations += u64::from(record.via.as_deref() == Some(EVALUATION));
         let asked = (&record.principal, &record.action, &record.resource);
-        self.kinds.insert(self.kind(asked), is_in_role);
+        self.remember(self.kind(asked), is_in_role)?;
         self.used(asked, &determining, is_in_role, 1 + record.rest, wanted);
+        Ok(())
+    }
+
+    fn remember(&mut self, kind: u64, is_in_role: bool) -> Result<(), RefusedAdvice> {
+        if self.kinds.len() >= MAX_KINDS && !self.kinds.contains_key(&kind) {
+            return Err(RefusedAdvice::Unjudged(format!(
+                "more than {MAX_KINDS} combinations of caller, permission and resource were allowed in this time: judge a shorter one"
+            )));
+        }
+        self.kinds.insert(kind, is_in_role);
+        Ok(())
     }
 
     fn counted(&mut self, line: &CountedDecisions, snapshot: &Snapshot, wanted: &Wanted<'_>) {
@@ -223,6 +270,8 @@ impl Uses {
             self.unjudged += line.count;
             return;
         }
+        // Of which policies it is, only the one of its kind says.
+        self.has_other_policies |= known.is_none();
         self.used(
             asked,
             &line.determining,
@@ -265,17 +314,31 @@ impl Uses {
     }
 }
 
-/// The determining policies, if it is allowed. What cannot be asked is denied.
-fn allowed_by(
-    worker: &mut Worker<'_>,
-    record: &DecisionRecord,
-    snapshot: &Snapshot,
-) -> Option<Vec<String>> {
-    let answer: Result<ReplayedAnswer, BoxError> = worker.ask(record, snapshot);
-    match answer {
+fn ask(worker: &mut Worker<'_>, record: &DecisionRecord, snapshot: &Snapshot) -> AskedAgain {
+    if !record.masked.is_empty() {
+        return AskedAgain::Unanswered;
+    }
+    match worker.ask(record, snapshot) {
         Ok(ReplayedAnswer::Decided(verdict)) if verdict.outcome == Outcome::Allow => {
-            Some(verdict.determining)
+            AskedAgain::Allowed(verdict.determining)
         }
-        _ => None,
+        Ok(ReplayedAnswer::Decided(verdict)) if verdict.errors.is_empty() => AskedAgain::Denied,
+        _ => AskedAgain::Unanswered,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_bounded() {
+        let mut uses = Uses {
+            kinds: (0..).map(|kind| (kind, true)).take(MAX_KINDS).collect(),
+            ..Uses::default()
+        };
+        assert!(uses.remember(0, false).is_ok(), "a known one");
+        let refused = uses.remember(u64::MAX, true).expect_err("one more");
+        assert!(refused.to_string().contains("judge a shorter one"));
     }
 }
