@@ -23,9 +23,38 @@ fn free_ports() -> impl Fn(&Path) -> String {
     let free = listeners.map(|it| it.local_addr().expect("its address").port().to_string());
     move |file: &Path| {
         let text = fs::read_to_string(file).expect("a file");
-        let ports = PORTS.iter().zip(&free);
-        ports.fold(text, |text, (port, free)| text.replace(port, free))
+        replaced(&text, |word| {
+            let at = PORTS.iter().position(|port| *port == word);
+            at.map(|at| free[at].as_str())
+        })
     }
+}
+
+/// Replaces numbers in one pass: what is put in is not looked at again.
+fn replaced<'a>(text: &'a str, by: impl Fn(&str) -> Option<&'a str>) -> String {
+    let is_digit = |letter: char| letter.is_ascii_digit();
+    let mut whole = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(is_digit) {
+        let (before, number) = rest.split_at(at);
+        let (number, after) =
+            number.split_at(number.find(|it| !is_digit(it)).unwrap_or(number.len()));
+        whole.push_str(before);
+        whole.push_str(by(number).unwrap_or(number));
+        rest = after;
+    }
+    whole + rest
+}
+
+#[test]
+fn a_port_that_was_put_in_is_not_replaced_again() {
+    let by = |number: &str| match number {
+        "9091" => Some("48000"),
+        "8000" => Some("9091"),
+        _ => None,
+    };
+    let text = "a:9091 b:8000, 18000 in 8000s";
+    assert_eq!(replaced(text, by), "a:48000 b:9091, 18000 in 9091s");
 }
 
 /// The path of a Python that has httpx.

@@ -114,6 +114,23 @@ impl Error {
         )
     }
 
+    /// Whether PostgreSQL gave up a wait for a lock (55P03) or ended a deadlock (40P01).
+    pub(super) fn is_lock_conflict(&self) -> bool {
+        let Self::Unavailable(cause) = self else {
+            return false;
+        };
+        let Some(
+            DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)),
+        ) = cause.downcast_ref()
+        else {
+            return false;
+        };
+        let code = error
+            .as_database_error()
+            .and_then(sqlx::error::DatabaseError::code);
+        code.is_some_and(|code| matches!(&*code, "55P03" | "40P01"))
+    }
+
     /// Includes the causes. For the log and operators.
     pub(super) fn with_cause(&self) -> String {
         match self {

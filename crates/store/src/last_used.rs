@@ -53,14 +53,15 @@ impl Store {
                 .add(last_used_at.is_null())
                 .add(last_used_at.lt(at));
             for rows in rows.chunks(MOST_ROWS) {
-                // PostgreSQL locks them in this order, as all who lock several, to avoid deadlocks.
+                // PostgreSQL locks them in this order, as all who lock several, to avoid deadlocks. Not `FOR
+                // UPDATE`, which would make the checks of foreign keys wait.
                 let locked = Query::select()
                     .column(id)
                     .from(E::default())
                     .and_where(id.is_in(padded(rows)))
                     .cond_where(earlier.clone())
                     .order_by(id, sea_orm::Order::Asc)
-                    .lock(LockType::Update)
+                    .lock(LockType::NoKeyUpdate)
                     .take();
                 let update = Query::update()
                     .table(E::default())

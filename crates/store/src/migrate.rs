@@ -14,6 +14,9 @@ const LOCK: &str = "SELECT pg_advisory_xact_lock(27980790435702130)";
 /// Less than PostgreSQL's `deadlock_timeout` of a second: of a migration and requests that wait for one another the
 /// migration gives up, and requests wait no longer than this.
 const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '500ms'";
+/// More than it, for each fifth attempt: after `deadlock_timeout` an autovacuum that holds the lock is cancelled. A
+/// request that waits for the migration at the same time may get a 503 then.
+const LONG_LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '1500ms'";
 const PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
@@ -21,6 +24,13 @@ const LONGEST_WAIT: Duration = Duration::from_mins(1);
 pub struct MigrationStatus {
     pub name: String,
     pub applied: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Direction {
+    Up,
+    /// So many steps.
+    Down(u32),
 }
 
 impl Store {
@@ -31,40 +41,61 @@ impl Store {
     ///
     /// [`Error::SchemaTooNew`].
     pub async fn migrate_up(&self) -> Result<(), Error> {
-        let is_postgres = self.reader.get_database_backend() == DbBackend::Postgres;
-        let began = self.clock.monotonic();
-        loop {
-            let applied = self.apply_pending().await;
-            let waited = self.clock.monotonic().saturating_sub(began);
-            match &applied {
-                Err(Error::Unavailable(cause)) if is_postgres && waited < LONGEST_WAIT => {
-                    tracing::info!(%cause, "the migration waits for a lock of the database; retrying");
-                    tokio::time::sleep(PAUSE).await;
-                }
-                _ => return applied,
-            }
-        }
-    }
-
-    async fn apply_pending(&self) -> Result<(), Error> {
-        if self.migration_status().await?.iter().all(|one| one.applied) {
-            return Ok(());
-        }
-        let transaction = self.begin_migration().await?;
-        Migrator::up(transaction.for_migrations(), None).await?;
-        transaction.commit().await?;
-        Ok(())
+        self.migrate(Direction::Up).await
     }
 
     /// Reverts the last `steps` migrations **with their data**, in one transaction. Fails while a server runs, and
-    /// keeps servers from starting meanwhile.
+    /// keeps servers from starting meanwhile. Waits for locks as [`Store::migrate_up`] does.
     ///
     /// # Errors
     ///
     /// [`Error::InUse`] and [`Error::SchemaTooNew`].
     pub async fn migrate_down(&self, steps: u32) -> Result<(), Error> {
+        self.migrate(Direction::Down(steps)).await
+    }
+
+    async fn migrate(&self, direction: Direction) -> Result<(), Error> {
+        let began = self.clock.monotonic();
+        let mut attempt: u32 = 0;
+        loop {
+            attempt = attempt.saturating_add(1);
+            let lock_timeout = if attempt.is_multiple_of(5) {
+                LONG_LOCK_TIMEOUT
+            } else {
+                LOCK_TIMEOUT
+            };
+            let migrated = match direction {
+                Direction::Up => self.apply_pending(lock_timeout).await,
+                Direction::Down(steps) => self.revert(steps, lock_timeout).await,
+            };
+            let waited = self.clock.monotonic().saturating_sub(began);
+            match migrated {
+                Err(error) if error.is_lock_conflict() && waited < LONGEST_WAIT => {
+                    let cause = error.with_cause();
+                    tracing::info!(
+                        cause,
+                        "the migration waits for a lock of the database; retrying"
+                    );
+                    tokio::time::sleep(PAUSE).await;
+                }
+                migrated => return migrated,
+            }
+        }
+    }
+
+    async fn apply_pending(&self, lock_timeout: &str) -> Result<(), Error> {
+        if self.migration_status().await?.iter().all(|one| one.applied) {
+            return Ok(());
+        }
+        let transaction = self.begin_migration(lock_timeout).await?;
+        Migrator::up(transaction.for_migrations(), None).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    async fn revert(&self, steps: u32, lock_timeout: &str) -> Result<(), Error> {
         self.migration_status().await?;
-        let transaction = self.begin_migration().await?;
+        let transaction = self.begin_migration(lock_timeout).await?;
         let _alone = self.presence.require_nobody(&transaction).await?;
         Migrator::down(transaction.for_migrations(), Some(steps)).await?;
         transaction.commit().await?;
@@ -119,10 +150,10 @@ impl Store {
     }
 
     /// On SQLite the transaction itself is the lock.
-    async fn begin_migration(&self) -> Result<Transaction, Error> {
+    async fn begin_migration(&self, lock_timeout: &str) -> Result<Transaction, Error> {
         let transaction = self.writer.begin_alone().await?.unhurried();
         if transaction.get_database_backend() == DbBackend::Postgres {
-            for statement in [LOCK_TIMEOUT, "SET LOCAL statement_timeout = 0", LOCK] {
+            for statement in [lock_timeout, "SET LOCAL statement_timeout = 0", LOCK] {
                 transaction.execute_unprepared(statement).await?;
             }
         }

@@ -26,6 +26,7 @@ async fn nothing_is_lost(rounds: impl IntoIterator<Item = Vec<(Part, Fault)>>) {
         clients.wait_for(ENOUGH).await;
         let recovery = clock.monotonic().saturating_sub(ended);
         let (reads, refused) = clients.counts();
+        assert!(reads > 0, "{faults:?}: no read passed");
         writes.extend(clients.ended().await);
         let ledger = Ledger::of(&world.url()).await;
         ledger.assert_consistent();

@@ -31,11 +31,8 @@ async fn second(shared: &Shared, replicas: &[Replica; 2], asked: [usize; 2]) -> 
     passed
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_rate_goes_where_it_is_asked_for_and_stays_there_while_redis_is_away() {
-    let Some(mut shared) = Shared::with(ROOMY).await else {
-        return;
-    };
+async fn two_replicas() -> Option<(Shared, [Replica; 2])> {
+    let shared = Shared::with(ROOMY).await?;
     let hundred = NonZeroU32::new(100).expect("not zero");
     let config = RateLimitsConfig {
         key: Some(Rate {
@@ -52,7 +49,14 @@ async fn a_rate_goes_where_it_is_asked_for_and_stays_there_while_redis_is_away()
         let counters = guards[n].counters();
         Replica { limits, counters }
     });
+    Some((shared, replicas))
+}
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rate_goes_where_it_is_asked_for_and_stays_there_while_redis_is_away() {
+    let Some((mut shared, replicas)) = two_replicas().await else {
+        return;
+    };
     // One alone is asked: half at first, then all.
     assert_eq!(second(&shared, &replicas, [200, 0]).await, [50, 0]);
     assert_eq!(second(&shared, &replicas, [200, 0]).await, [100, 0]);
@@ -73,4 +77,20 @@ async fn a_rate_goes_where_it_is_asked_for_and_stays_there_while_redis_is_away()
     // Alone again, it needs no others to know that all is its own.
     replicas[0].limits.share_among(1);
     assert_eq!(second(&shared, &replicas, [200, 0]).await[0], 100);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_replica_was_asked_alone_is_not_reported_to_the_next() {
+    let Some((shared, replicas)) = two_replicas().await else {
+        return;
+    };
+    replicas[0].pass(&shared, 300);
+    for replica in &replicas {
+        replica.limits.share_among(1);
+        replica.limits.correct(&replica.counters).await;
+        replica.limits.share_among(2);
+    }
+    assert_eq!(second(&shared, &replicas, [10, 10]).await, [10, 10]);
+    // It knows that both are asked as much.
+    assert_eq!(second(&shared, &replicas, [200, 200]).await[1], 50);
 }

@@ -6,7 +6,8 @@ use charter_domain::access_key::SealedSecret;
 use charter_domain::email::EmailAddress;
 use charter_domain::id::UserId;
 use charter_store::{Error, NewUser};
-use test_support::services::TestDatabase;
+use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
+use test_support::services::{TestDatabase, connect};
 
 use super::world::{World, noon};
 
@@ -84,6 +85,27 @@ async fn the_latest_use_is_kept_and_counts_as_no_change(database: TestDatabase) 
     }
     assert_eq!(world.store.changes().epoch(), epoch);
     assert_eq!(world.audit().await, report);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_use_is_noted_beside_writes_that_name_the_key() {
+    let Some(database) = TestDatabase::postgres().await else {
+        return;
+    };
+    let world = World::on(database).await;
+    let acme = world.organization("acme").await;
+    let of = world.service_account(&acme, "ci").await.id;
+    let key = world.key(&acme.organization, of).await;
+    // As the check of a foreign key locks a row.
+    let raw = connect(world.database.url()).await;
+    let write = raw.begin().await.expect("a transaction");
+    for table in ["service_accounts", "access_keys"] {
+        let lock = format!("SELECT 1 FROM {table} FOR KEY SHARE");
+        write.execute_unprepared(&lock).await.expect("a lock");
+    }
+    let noted = world.store.touch_last_used(&[(key.id, of, noon())]).await;
+    noted.expect("it waits for no such lock");
+    write.rollback().await.expect("let go");
 }
 
 async fn an_address_belongs_to_one_user(database: TestDatabase) {

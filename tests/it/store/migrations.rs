@@ -6,7 +6,8 @@ use std::sync::Arc;
 use charter_domain::clock::SystemClock;
 use charter_domain::entropy::OsEntropy;
 use charter_store::{Config, Error, NewOrganization, Store};
-use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
+use futures_util::FutureExt as _;
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, QueryResult, Statement};
 use test_support::services::{TestDatabase, connect};
 
 use super::world::{World, name};
@@ -118,42 +119,72 @@ async fn a_new_database_says_that_all_is_pending() {
     }
 }
 
-/// Whoever waits for a lock keeps all others waiting who come after it.
+const LOCK: u64 = 27_980_790_435_702_130;
+
+async fn query(connection: &DatabaseConnection, sql: &str) -> Vec<QueryResult> {
+    let statement = Statement::from_string(DbBackend::Postgres, sql);
+    connection.query_all_raw(statement).await.expect("rows")
+}
+
+/// Migrates while another session holds the migrations' lock: until three attempts have waited, and one of them for
+/// longer than a second.
+async fn migrated_beside_a_lock(
+    database: &TestDatabase,
+    migrated: impl Future<Output = Result<(), Error>>,
+) -> Result<(), Error> {
+    let other = connect(database.url()).await;
+    query(&other, &format!("SELECT pg_advisory_lock({LOCK})")).await;
+    let release = async {
+        let (mut waiting, mut was_long) = (BTreeSet::new(), false);
+        while waiting.len() < 3 || !was_long {
+            let waits = "SELECT virtualtransaction, clock_timestamp() - waitstart > interval '1100 ms' FROM pg_locks
+                 WHERE locktype = 'advisory' AND NOT granted AND waitstart IS NOT NULL
+                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+            for row in query(&other, waits).await {
+                let wait: (String, bool) = row.try_get_many_by_index().expect("a wait");
+                waiting.insert(wait.0);
+                was_long |= wait.1;
+            }
+        }
+        query(&other, &format!("SELECT pg_advisory_unlock({LOCK})")).await;
+        Ok(())
+    };
+    tokio::try_join!(migrated, release).map(drop)
+}
+
+/// Whoever waits for a lock keeps all others waiting who come after it. But PostgreSQL cancels an autovacuum only for
+/// one who has waited for a second.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_migration_gives_way_and_tries_again() {
-    const LOCK: u64 = 27_980_790_435_702_130;
     let Some(database) = TestDatabase::empty_postgres().await else {
         return;
     };
     let clock = Arc::new(SystemClock::start());
     let store = Store::open(database.config(), clock, Arc::new(OsEntropy)).await;
     let store = store.expect("an open store");
-    let other = connect(database.url()).await;
-    let query = async |sql: &str| {
-        let statement = Statement::from_string(DbBackend::Postgres, sql);
-        other.query_all_raw(statement).await.expect("rows")
-    };
-    query(&format!("SELECT 1 FROM pg_advisory_lock({LOCK})")).await;
-    let release = async {
-        let mut waiting = BTreeSet::new();
-        while waiting.len() < 3 {
-            let rows = query(
-                "SELECT virtualtransaction FROM pg_locks
-                 WHERE locktype = 'advisory' AND NOT granted
-                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-            );
-            for row in rows.await {
-                let transaction: String = row.try_get_by_index(0).expect("its number");
-                waiting.insert(transaction);
-            }
-        }
-        query(&format!("SELECT pg_advisory_unlock({LOCK})")).await;
-    };
-    let migrated = tokio::try_join!(store.migrate_up(), async {
-        release.await;
-        Ok(())
-    });
+    let migrated = migrated_beside_a_lock(&database, store.migrate_up()).await;
     migrated.expect("it goes on until the lock is free");
-    assert_eq!(applied(&store).await.1, 0);
+    let (all, pending) = applied(&store).await;
+    assert_eq!(pending, 0);
+    let reverted = migrated_beside_a_lock(&database, store.migrate_down(1)).await;
+    reverted.expect("so does the way back");
+    assert_eq!(applied(&store).await, (all - 1, 1));
     store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_migration_does_not_wait_for_a_database_that_is_away() {
+    let Some(database) = TestDatabase::empty_postgres().await else {
+        return;
+    };
+    let clock = Arc::new(SystemClock::start());
+    let store = Store::open(database.config(), clock, Arc::new(OsEntropy)).await;
+    let store = store.expect("an open store");
+    store.close().await;
+    // Not even until the next attempt.
+    let refused = store.migrate_up().now_or_never();
+    assert!(
+        matches!(refused, Some(Err(Error::Unavailable(_)))),
+        "{refused:?}"
+    );
 }

@@ -206,15 +206,14 @@ async fn the_operations_listener_serves_no_tenant(service: &Service) {
     assert_eq!(anyone.get("/healthz").await.status, 200);
     let ready = anyone.get("/readyz").await;
     assert_eq!(ready.status, 200);
-    for part in [
-        "database",
-        "replay_guard",
-        "decision_log",
-        "disk",
-        "policies",
-    ] {
+    for part in ["database", "replay_guard", "decision_log", "policies"] {
         assert_eq!(ready.json()[part]["status"], "ok", "{part}");
     }
+    // A disk with a gibibyte left is never reported; this machine's may have less.
+    let room = rustix::fs::statvfs(service.directory()).expect("a disk");
+    let is_ample = room.f_bavail * room.f_frsize >= 1 << 30;
+    let disk = &ready.json()["disk"]["status"];
+    assert!(disk == "ok" || (disk == "degraded" && !is_ample), "{disk}");
     assert_eq!(anyone.get("/metrics").await.status, 200);
     for elsewhere in [INFO, "/accounts", "/openapi.json"] {
         anyone.get(elsewhere).await.assert_refused(404, "NOT_FOUND");

@@ -2,10 +2,13 @@
 
 use charter_domain::clock::Clock as _;
 use charter_store::Replica;
-use serde_json::json;
+use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
+use serde_json::{Value, json};
+use test_support::policy_world::shipped;
 use test_support::service::Service;
+use test_support::services::{TestDatabase, connect};
 
-use super::{get, on_both};
+use super::{TOKEN, get, on_both};
 
 on_both!(replicas_are_listed_with_their_last_sign_of_life);
 
@@ -47,4 +50,31 @@ async fn replicas_are_listed_with_their_last_sign_of_life(service: &Service) {
     let digest =
         |id: &str| &replicas.iter().find(|one| one["id"] == id).expect("listed")["policy_digest"];
     assert_eq!(digest("a"), "digest");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_policies_do_not_wait_for_a_silent_database() {
+    let Some(database) = TestDatabase::empty_postgres().await else {
+        return;
+    };
+    // Less than a statement waits for a lock (3 s): whoever waits for that is too late.
+    let server = format!(
+        "ops_token = \"{TOKEN}\"\nbody_deadline = \"2800ms\"\nrequest_deadline = \"2800ms\""
+    );
+    let policies = format!(
+        "dir = \"{}\"\ntests = \"off\"\nproofs = \"off\"",
+        shipped().display()
+    );
+    let service = Service::with_server_and_policies(database, &server, &policies).await;
+    let raw = connect(service.database_url()).await;
+    let holder = raw.begin().await.expect("a transaction");
+    let lock = "LOCK TABLE replicas IN ACCESS EXCLUSIVE MODE";
+    holder.execute_unprepared(lock).await.expect("a lock");
+    let shown = get(&service, "/policies?without_texts=true").await.ok();
+    assert!(shown["in_force"]["digest"].is_string());
+    assert_eq!(shown["replicas"], Value::Null);
+    holder.rollback().await.expect("let go");
+    let shown = get(&service, "/policies?without_texts=true").await.ok();
+    assert!(shown["replicas"].is_array());
+    service.stop().await;
 }

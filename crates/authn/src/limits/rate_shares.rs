@@ -120,6 +120,8 @@ impl<Id: Copy + Eq + Hash> Shares<Id> {
         name: impl Fn(&Id) -> String,
     ) {
         if self.replicas.load(Ordering::Relaxed) == 1 {
+            // Of a time that nobody shares; the first report to another replica is not of that.
+            self.used.lock().clear();
             return;
         }
         let in_a_second = |requests: u32| {

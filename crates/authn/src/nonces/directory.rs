@@ -5,6 +5,8 @@ use std::fs::{File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use parking_lot::Mutex;
+
 use super::fingerprint::Fingerprints;
 use super::half_minute::HalfMinute;
 use super::journal::{Journal, ReadError, Record};
@@ -27,7 +29,7 @@ pub(super) struct Directory {
     /// Held as long as it is open.
     lock: DirLock,
     /// The state as it was written last.
-    state: Option<File>,
+    state: Mutex<Option<File>>,
 }
 
 impl Directory {
@@ -55,7 +57,7 @@ impl Directory {
             path: path.to_owned(),
             handle: File::open(path).map_err(failed)?,
             lock,
-            state: None,
+            state: Mutex::default(),
         })
     }
 
@@ -82,8 +84,8 @@ impl Directory {
 
     /// Whether the state is still the file that was written last.
     pub(super) fn has_state(&self) -> io::Result<bool> {
-        let state = self.state.as_ref();
-        state.map_or(Ok(false), |state| {
+        let state = self.state.lock();
+        state.as_ref().map_or(Ok(false), |state| {
             private::is_at(state, &self.path.join(STATE))
         })
     }
@@ -110,7 +112,7 @@ impl Directory {
     }
 
     /// Replaces the state, durably and as a whole.
-    pub(super) fn write_state(&mut self, state: &State) -> io::Result<()> {
+    pub(super) fn write_state(&self, state: &State) -> io::Result<()> {
         self.require_in_place()?;
         let mut written = None;
         // A new file each time, so that it differs from any copy of an earlier one.
@@ -119,7 +121,7 @@ impl Directory {
             written = Some(file.try_clone()?);
             file.write_all(&state.to_json(&id)?)
         })?;
-        self.state = written;
+        *self.state.lock() = written;
         Ok(())
     }
 

@@ -66,6 +66,14 @@ impl ReplayGuard {
     /// Drops the buckets whose time is over and opens the next ones. Blocks on the disk.
     pub fn maintain(&self) {
         self.memory.maintain();
+        self.memory.restore_unread();
+    }
+
+    async fn off_the_path(&self, work: fn(&Memory)) {
+        let memory = Arc::clone(&self.memory);
+        if let Err(stopped) = tokio::task::spawn_blocking(move || work(&memory)).await {
+            tracing::error!(error = %stopped, "the replay guard's maintenance failed");
+        }
     }
 
     pub(super) async fn extend_lease(&self) {
@@ -82,7 +90,14 @@ impl ReplayGuard {
         let maintenance = async {
             loop {
                 tokio::time::sleep(MAINTENANCE_INTERVAL).await;
-                NonceStore::maintain(&self).await;
+                self.off_the_path(Memory::maintain).await;
+            }
+        };
+        // By itself, for a disk that does not answer keeps it for as long.
+        let readings = async {
+            loop {
+                tokio::time::sleep(MAINTENANCE_INTERVAL).await;
+                self.off_the_path(Memory::restore_unread).await;
             }
         };
         let signs = async {
@@ -94,7 +109,7 @@ impl ReplayGuard {
                 self.extend_lease().await;
             }
         };
-        stop.run_until_cancelled(async { tokio::join!(maintenance, signs) })
+        stop.run_until_cancelled(async { tokio::join!(maintenance, readings, signs) })
             .await;
     }
 
@@ -176,10 +191,8 @@ impl NonceStore for ReplayGuard {
     }
 
     async fn maintain(&self) {
-        let guard = self.clone();
-        if let Err(stopped) = tokio::task::spawn_blocking(move || guard.memory.maintain()).await {
-            tracing::error!(error = %stopped, "the replay guard's maintenance failed");
-        }
+        self.off_the_path(Memory::maintain).await;
+        self.off_the_path(Memory::restore_unread).await;
     }
 
     async fn maintain_until(&self, stop: CancellationToken) {

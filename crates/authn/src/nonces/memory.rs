@@ -62,6 +62,8 @@ pub(super) struct Memory {
     pub(super) lost: RwLock<HalfMinutes>,
     /// Whoever opens or drops a bucket holds it.
     pub(super) ledger: Mutex<Ledger>,
+    /// Whoever reads again what the disk refused at the start holds it; taken before the ledger.
+    pub(super) reading: Mutex<()>,
     pub(super) telemetry: Telemetry,
     /// Whether [`Memory::last_error`] is set; read on each claim.
     pub(super) failing: AtomicBool,
@@ -72,7 +74,8 @@ pub(super) struct Memory {
 
 /// What is on disk, and the clocks as they were last seen.
 pub(super) struct Ledger {
-    pub(super) directory: Directory,
+    /// Shared with whoever reads a journal without the ledger.
+    pub(super) directory: Arc<Directory>,
     pub(super) state: State,
     /// Half minutes whose journals the disk refused to read at the start, with the number of records that each
     /// must hold. Closed, but not for the next start.

@@ -122,8 +122,9 @@ fn recover(
         failing: AtomicBool::new(false),
         last_error: Mutex::new(None),
         alarmed: AtomicBool::new(false),
+        reading: Mutex::default(),
         ledger: Mutex::new(Ledger {
-            directory: found.directory,
+            directory: Arc::new(found.directory),
             state,
             unread: BTreeMap::new(),
             stopped: false,

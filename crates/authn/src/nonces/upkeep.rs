@@ -129,7 +129,6 @@ impl Memory {
         if let Err(error) = self.drop_over(&mut ledger, now, monotonic) {
             self.failed(&error);
         }
-        self.restore_unread(&mut ledger);
         let current = HalfMinute::of(now);
         for id in [current, current.next()] {
             // A failure is recorded by then; what is forgotten or not granted is not opened.
@@ -203,7 +202,7 @@ impl Memory {
     }
 
     /// Removes an old journal. A failure refuses nobody: it costs room on the disk, no more.
-    fn remove_journal(&self, ledger: &Ledger, id: HalfMinute) -> bool {
+    pub(super) fn remove_journal(&self, ledger: &Ledger, id: HalfMinute) -> bool {
         let removed = ledger.directory.remove_journal(id);
         if let Err(error) = &removed {
             self.telemetry.journal_errors.increment(1);

@@ -1,6 +1,7 @@
 //! `GET /policies`: what is in force, what was refused, and the shadow.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use salvo::prelude::Json;
 use salvo::{Depot, Request, handler};
@@ -20,6 +21,9 @@ use crate::extract::query::Query;
 use crate::respond::ApiError;
 use crate::state::State;
 
+/// Time limit for the database's list of replicas. All else is in memory.
+const REPLICAS_DEADLINE: Duration = Duration::from_secs(1);
+
 /// Shows the policies. With `without_texts=true` without the files' texts.
 #[handler]
 pub(super) async fn show(
@@ -31,12 +35,27 @@ pub(super) async fn show(
     let without_texts = query.boolean("without_texts")?;
     query.finish()?;
     let mut body = PoliciesBody::of(&asked.state, !without_texts);
-    // What this process has in force is shown whatever the database.
-    let replicas = asked.operator().replicas().await.ok();
-    let now = asked.state.clock.now();
-    let shown = |replica| ReplicaBody::of(replica, now);
-    body.replicas = replicas.map(|all| all.into_iter().map(shown).collect());
+    body.replicas = replicas(&asked).await;
     Ok(Json(body))
+}
+
+/// `None` if the database does not answer: what this process has in force is shown anyway.
+async fn replicas(asked: &OperatorRequest) -> Option<Vec<ReplicaBody>> {
+    let operator = asked.operator();
+    let fault = match tokio::time::timeout(REPLICAS_DEADLINE, operator.replicas()).await {
+        Ok(Ok(replicas)) => {
+            let now = asked.state.clock.now();
+            let shown = |replica| ReplicaBody::of(replica, now);
+            return Some(replicas.into_iter().map(shown).collect());
+        }
+        Ok(Err(error)) => error.to_string(),
+        Err(elapsed) => elapsed.to_string(),
+    };
+    tracing::warn!(
+        fault,
+        "the policies are shown without the replicas: the database cannot be asked"
+    );
+    None
 }
 
 #[derive(Serialize)]
@@ -46,7 +65,7 @@ pub(super) struct PoliciesBody {
     refused: Option<Refused>,
     /// Null without `policies.shadow`.
     shadow: Option<Shadow>,
-    /// Each process with the digest of its policies, as in `GET /replicas`; null if the database does not answer.
+    /// Each process with the digest of its policies, as in `GET /replicas`; null if the database does not answer within a second.
     replicas: Option<Vec<ReplicaBody>>,
 }
 

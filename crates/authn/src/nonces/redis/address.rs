@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo,
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, InfoDict, IntoConnectionInfo,
     TlsCertificates, cmd,
 };
 use futures_util::FutureExt as _;
@@ -54,46 +54,61 @@ impl Address {
     }
 
     pub(super) async fn connect(&self) -> Result<Connection, Fault> {
-        let server = match &self.servers {
-            Servers::One(server) => server.clone(),
+        let connection = match &self.servers {
+            Servers::One(server) => self.open(server).await?,
             Servers::Watched {
                 sentinels,
                 name,
                 master,
             } => {
-                let asked = sentinels.iter().map(|at| self.ask(at, name).boxed());
-                // The first that answers. A master of yesterday is refused by its role, or by the epoch.
-                let ((host, port), _others) = select_ok(asked).await?;
-                let address = match master.addr() {
-                    ConnectionAddr::TcpTls { .. } => ConnectionAddr::TcpTls {
-                        host,
-                        port,
-                        insecure: false,
-                        tls_params: None,
-                    },
-                    _ => ConnectionAddr::Tcp(host, port),
-                };
-                master.clone().set_addr(address)
+                let found = sentinels
+                    .iter()
+                    .map(|at| self.find(at, name, master).boxed());
+                // A sentinel in the minority of a partition may still name yesterday's master, and fast: the first
+                // whose master is one is believed. One that was the master before is refused by the epoch.
+                let (connection, _others) = select_ok(found).await?;
+                connection
             }
         };
-        Ok(Connection::new(
-            self.open(&server).await?,
-            self.epoch_key.clone(),
-        ))
+        Ok(Connection::new(connection, self.epoch_key.clone()))
     }
 
-    /// The address of the master, as this sentinel knows it.
-    async fn ask(&self, sentinel: &ConnectionInfo, name: &str) -> Result<(String, u16), Fault> {
-        let answer = async {
+    /// A connection to the master, as this sentinel knows it.
+    async fn find(
+        &self,
+        sentinel: &ConnectionInfo,
+        name: &str,
+        master: &ConnectionInfo,
+    ) -> Result<MultiplexedConnection, Fault> {
+        let found = async {
             let mut connection = self.open(sentinel).await?;
-            let answer: Option<(String, u16)> = cmd("SENTINEL")
+            let named: Option<(String, u16)> = cmd("SENTINEL")
                 .arg("GET-MASTER-ADDR-BY-NAME")
                 .arg(name)
                 .query_async(&mut connection)
                 .await?;
-            answer.ok_or_else(|| Fault::Unfit(format!("it knows no master `{name}`")))
+            let (host, port) =
+                named.ok_or_else(|| Fault::Unfit(format!("it knows no master `{name}`")))?;
+            let address = match master.addr() {
+                ConnectionAddr::TcpTls { .. } => ConnectionAddr::TcpTls {
+                    host,
+                    port,
+                    insecure: false,
+                    tls_params: None,
+                },
+                _ => ConnectionAddr::Tcp(host, port),
+            };
+            let mut connection = self.open(&master.clone().set_addr(address)).await?;
+            let info: InfoDict = cmd("INFO")
+                .arg("replication")
+                .query_async(&mut connection)
+                .await?;
+            match info.get::<String>("role") {
+                Some(role) if role == "master" => Ok(connection),
+                role => Err(Fault::Role(role.unwrap_or_default())),
+            }
         };
-        answer
+        found
             .await
             .map_err(|fault| Fault::Sentinel(sentinel.addr().to_string(), Box::new(fault)))
     }
@@ -189,6 +204,10 @@ impl fmt::Display for Servers {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+    use tokio::net::TcpListener;
+    use tokio::sync::Notify;
+
     use super::*;
 
     fn watched(url: &str) -> (Vec<String>, String, ConnectionInfo) {
@@ -251,6 +270,88 @@ mod tests {
         ] {
             let refused = Servers::parse(url);
             assert!(matches!(refused, Err(Fault::Address(_))), "{url}");
+        }
+    }
+
+    /// Answers commands as `answer` does, and `OK` where it has none.
+    async fn serve<A: Future<Output = Option<String>>>(
+        listener: TcpListener,
+        answer: impl Fn(String) -> A,
+    ) {
+        let (stream, _) = listener.accept().await.expect("a connection");
+        let (read, mut write) = stream.into_split();
+        let mut lines = BufReader::new(read).lines();
+        // An array of texts, the length of each before it.
+        while let Ok(Some(head)) = lines.next_line().await {
+            let mut words = Vec::new();
+            for _ in 0..head[1..].parse().expect("their number") {
+                let length = lines.next_line().await.expect("a length");
+                assert!(length.is_some());
+                words.extend(lines.next_line().await.expect("a text"));
+            }
+            let answer = answer(words.join(" ")).await;
+            let answer = answer.unwrap_or_else(|| "+OK\r\n".to_owned());
+            write.write_all(answer.as_bytes()).await.expect("sent");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_sentinel_that_names_a_server_which_is_no_master_is_passed_over() {
+        let mut listeners = Vec::new();
+        for _ in 0..4 {
+            listeners.push(TcpListener::bind("127.0.0.1:0").await.expect("a port"));
+        }
+        let ports: Vec<_> = listeners
+            .iter()
+            .map(|it| it.local_addr().expect("its address").port())
+            .collect();
+        let url = format!(
+            "redis+sentinel://127.0.0.1:{},127.0.0.1:{}/main",
+            ports[0], ports[1]
+        );
+        let address = Address::new(&url.into(), None, "tag").expect("an address");
+        let was_refused = Notify::new();
+        let named = |port: u16| format!("*2\r\n$9\r\n127.0.0.1\r\n:{port}\r\n");
+        let sentinel = |command: String, port: u16, is_late: bool| {
+            let was_refused = &was_refused;
+            async move {
+                if !command.starts_with("SENTINEL") {
+                    return None;
+                }
+                if is_late {
+                    was_refused.notified().await;
+                }
+                Some(named(port))
+            }
+        };
+        let server = |command: String, role: &'static str, time: u8| {
+            let was_refused = &was_refused;
+            async move {
+                if command == "TIME" {
+                    return Some(format!("*2\r\n:{time}\r\n:0\r\n"));
+                }
+                let info = format!("role:{role}\r\n");
+                was_refused.notify_one();
+                (command == "INFO replication").then(|| format!("${}\r\n{info}\r\n", info.len()))
+            }
+        };
+        let mut listeners = listeners.into_iter();
+        let mut next = || listeners.next().expect("one more");
+        let servers = async {
+            tokio::join!(
+                serve(next(), |command| sentinel(command, ports[2], false)),
+                serve(next(), |command| sentinel(command, ports[3], true)),
+                serve(next(), |command| server(command, "slave", 1)),
+                serve(next(), |command| server(command, "master", 2)),
+            )
+        };
+        let found = async {
+            let connection = address.connect().await.expect("a master");
+            connection.time().await.expect("its time")
+        };
+        tokio::select! {
+            time = found => assert_eq!(time, Duration::from_secs(2), "of the master"),
+            _ = servers => panic!("they serve on"),
         }
     }
 }
