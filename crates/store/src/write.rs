@@ -222,7 +222,16 @@ impl Write<'_> {
 
     /// Ends a write that found nothing to change. What it found may be another write's, which is not
     /// committed before this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unexpected`] if changes wait for a commit: they would be lost.
     pub(super) async fn confirm(self) -> Result<(), Error> {
+        if !self.pending.is_empty() {
+            return Err(Error::Unexpected(
+                "a write with changes ends without them".into(),
+            ));
+        }
         self.transaction.commit().await
     }
 

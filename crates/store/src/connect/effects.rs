@@ -43,7 +43,7 @@ impl Transaction {
             let expected = (0..).take(count);
             Ok(numbers.into_iter().eq(expected))
         } else {
-            // The driver tells the sum alone; the same effects are counted one by one on PostgreSQL.
+            // The driver reports the sum alone; the same effects are counted one by one on PostgreSQL.
             let changed = self.execute_raw(as_script(effects)).await?.rows_affected();
             Ok(u64::try_from(count).is_ok_and(|count| count == changed))
         }
