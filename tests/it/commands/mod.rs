@@ -18,8 +18,6 @@ mod tenants;
 mod traces;
 mod unprinted;
 
-use std::os::unix::fs::OpenOptionsExt as _;
-
 use test_support::process::{Charter, Home, Outcome};
 
 /// An installation set up as `docs/operating.md` has it: keys of its own in a file, no demo.
@@ -35,16 +33,7 @@ impl Installation {
     }
 
     fn in_home(home: Home) -> Self {
-        let file = home.file("charter.toml");
-        let keys = home.run(&["keys", "generate"]).success();
-        std::fs::File::options()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&file)
-            .and_then(|mut file| std::io::Write::write_all(&mut file, keys.as_bytes()))
-            .expect("a settings file");
-        let config = format!("--config={}", file.display());
+        let config = home.with_new_keys();
         Self { home, config }
     }
 

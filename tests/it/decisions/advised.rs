@@ -33,6 +33,14 @@ impl World {
         }
     }
 
+    /// A log in which an admin has read its organization, and nothing else.
+    pub(super) fn an_admin_reads(&self) {
+        let log = self.bench.open();
+        let admin = self.bench.acme.person("admin");
+        self.decide(&log, &admin, &[P::GetOrganization]);
+        log.close();
+    }
+
     /// Asks for each of these permissions about everything of the tenant.
     pub(super) fn decide(&self, log: &DecisionLog, caller: &Caller, permissions: &[P]) {
         for &permission in permissions {
@@ -147,13 +155,7 @@ fn a_role_is_narrowed_in_all_its_permits_and_loses_those_that_it_never_used() {
         return;
     }
     let world = World::new(&[]);
-    let log = world.bench.open();
-    world.decide(
-        &log,
-        &world.bench.acme.person("admin"),
-        &[P::GetOrganization],
-    );
-    log.close();
+    world.an_admin_reads();
     let advised = world.run(&of(&["--role", "admin"]));
     assert_eq!(advised.code, Some(0), "{advised:?}");
     world.apply(&advised.out);
@@ -286,10 +288,7 @@ fn line_ends_are_kept_and_lost_comments_are_told() {
         return;
     }
     let world = World::new(&[]);
-    let log = world.bench.open();
-    let admin = world.bench.acme.person("admin");
-    world.decide(&log, &admin, &[P::GetOrganization]);
-    log.close();
+    world.an_admin_reads();
     let scope = "@id(\"roles.admin\")\npermit (\n";
     let roles = world.text("roles.cedar");
     let commented = roles.replace(scope, &format!("{scope}  // Whoever administers.\n"));
@@ -365,13 +364,7 @@ fn masked_decisions_cannot_be_judged() {
     }
     let mut world = World::new(&[]);
     world.bench.mask = Mask::parse(&["principal".to_owned()], MaskStyle::Hash).expect("known");
-    let log = world.bench.open();
-    world.decide(
-        &log,
-        &world.bench.acme.person("admin"),
-        &[P::GetOrganization],
-    );
-    log.close();
+    world.an_admin_reads();
     let refused = world.run(&of(&["--policy", "roles.admin"]));
     assert_eq!(refused.code, Some(2), "{refused:?}");
     assert!(

@@ -1,7 +1,5 @@
 //! Two `charter` processes on one PostgreSQL and one Redis, with one key.
 
-use std::os::unix::fs::OpenOptionsExt as _;
-
 use charter_domain::clock::{Clock as _, SystemClock};
 use charter_domain::timestamp;
 
@@ -58,16 +56,7 @@ impl<R> Cluster<R> {
             home.with("CHARTER__REPLAY__STORE", "redis")
                 .with("CHARTER__POLICIES__PROOFS", "off")
         });
-        let file = homes[0].file("charter.toml");
-        let keys = homes[0].run(&["keys", "generate"]).success();
-        std::fs::File::options()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&file)
-            .and_then(|mut file| std::io::Write::write_all(&mut file, keys.as_bytes()))
-            .expect("a settings file");
-        let config = format!("--config={}", file.display());
+        let config = homes[0].with_new_keys();
         let run = |arguments: &[&str]| homes[0].run(arguments).success();
         run(&["migrate", &config, "up"]);
         run(&[

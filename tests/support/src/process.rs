@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
@@ -174,6 +175,20 @@ impl Home {
             demo: Demo::read(&self.data()),
             output: Some(rest),
         })
+    }
+
+    /// Writes a settings file with new keys, as `docs/operating.md` has it; returns the argument that names it.
+    pub fn with_new_keys(&self) -> String {
+        let file = self.file("charter.toml");
+        let keys = self.run(&["keys", "generate"]).success();
+        std::fs::File::options()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&file)
+            .and_then(|mut file| std::io::Write::write_all(&mut file, keys.as_bytes()))
+            .expect("a settings file");
+        format!("--config={}", file.display())
     }
 
     /// Runs `charter` to its end.

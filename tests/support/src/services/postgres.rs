@@ -2,6 +2,7 @@
 //! stopped and removed by a watchdog after the test runner has ended.
 
 use std::fs::{self, File};
+use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::{CommandExt as _, parent_id};
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use charter_domain::clock::SystemClock;
 use charter_domain::entropy::OsEntropy;
 use charter_store::{Config, Store};
 use sea_orm::ConnectionTrait as _;
+use tempfile::TempDir;
 
 /// The template of a new database.
 #[derive(Clone, Copy)]
@@ -262,6 +264,17 @@ pub(super) fn unprivileged_user() -> Option<(u32, u32)> {
             .skip(2);
         Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
     })
+}
+
+/// A directory of the server's own, and a port that was free.
+pub(super) fn private_place() -> (TempDir, u16) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mode = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(directory.path(), mode).expect("its mode");
+    give(directory.path());
+    let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = free.local_addr().expect("its number").port();
+    (directory, port)
 }
 
 /// Makes a file or directory that user's.

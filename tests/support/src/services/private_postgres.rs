@@ -1,15 +1,13 @@
 //! A PostgreSQL server of one test, which can be paused, killed and started again, and has TLS if wanted.
 
 use std::fs;
-use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
 use super::certificates::Certificates;
-use super::postgres::{as_user, find_programs, give, unprivileged_user};
+use super::postgres::{as_user, find_programs, private_place, unprivileged_user};
 
 const PASSWORD: &str = "secret";
 
@@ -28,12 +26,7 @@ impl PrivatePostgres {
             super::left_out("PostgreSQL");
             return None;
         };
-        let directory = tempfile::tempdir().expect("a directory");
-        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).expect("its mode");
-        give(directory.path());
-        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = free.local_addr().expect("its number").port();
-        drop(free);
+        let (directory, port) = private_place();
         let tls = certificates.map_or_else(String::new, |certificates| {
             format!(
                 " -c ssl=on -c ssl_cert_file={} -c ssl_key_file={}",

@@ -1,16 +1,14 @@
 //! A Redis (or Valkey) server of one test, which can be emptied, paused, killed and restarted.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt as _;
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::postgres::{as_user, give, unprivileged_user};
+use super::postgres::{as_user, private_place, unprivileged_user};
 
 /// What a server and a sentinel say when they are up.
 const READY: [&str; 2] = ["eady to accept connections", "Sentinel ID is"];
@@ -44,12 +42,7 @@ impl Redis {
             super::left_out("Redis");
             return None;
         };
-        let directory = tempfile::tempdir().expect("a directory");
-        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).expect("its mode");
-        give(directory.path());
-        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = free.local_addr().expect("its number").port();
-        drop(free);
+        let (directory, port) = private_place();
         let arguments = arguments(port, directory.path());
         let process = run(&program, directory.path(), &arguments);
         Some(Self {
