@@ -20,7 +20,7 @@ use crate::telemetry::traces::Traces;
 use charter_authz::depth::STACK_BYTES;
 use charter_domain::clock::SystemClock;
 use charter_domain::entropy::OsEntropy;
-use charter_system::hardening;
+use charter_system::{hardening, memory};
 
 use super::Error;
 
@@ -59,6 +59,9 @@ pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let metrics = telemetry::metrics::Recorder::install()?;
     if let Err(error) = hardening::forbid_core_dumps() {
         tracing::warn!(%error, "cannot disable core dumps, which would contain every key");
+    }
+    if let Err(error) = memory::forbid_huge_pages() {
+        tracing::warn!(%error, "cannot do without huge pages; requests may wait while one is zeroed");
     }
     let ended = runtime.block_on(async {
         let (server, app) = tokio::select! {

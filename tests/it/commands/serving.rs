@@ -175,3 +175,16 @@ async fn whoever_signs_in_sends_a_short_body() {
     }
     charter.stop();
 }
+
+#[test]
+fn no_request_waits_while_a_huge_page_is_zeroed() {
+    let home = Home::new().with("CHARTER__SERVER__SHUTDOWN_DRAIN", "0s");
+    let charter = home.serve();
+    let status = std::fs::read_to_string(format!("/proc/{}/status", charter.id()));
+    let status = status.expect("a live process");
+    let huge = status
+        .lines()
+        .find_map(|it| it.strip_prefix("THP_enabled:"));
+    assert_eq!(huge.map(str::trim), Some("0"));
+    charter.stop();
+}
