@@ -68,8 +68,7 @@ impl Store {
     ) -> Result<(Write<'a>, Organization), Error> {
         let permit = self.writes.enter(id, self.wait_timeout).await?;
         let mut write = self.begin_as(by, Some(permit)).await?;
-        let organization = write.lock_organization(id).await?;
-        let link = write.require_live_actor(&organization).await?;
+        let (organization, link) = write.lock_for_actor(id).await?;
         write.links.extend(link.map(|link| (id, link)));
         Ok((write, organization))
     }
@@ -136,12 +135,17 @@ impl Write<'_> {
         &self,
         id: OrganizationId,
     ) -> Result<Organization, Error> {
-        self.locked.lock().push(id);
+        self.locks(id);
         lock(
             organization::Entity::find_by_id(id.uuid()),
             &self.transaction,
         )
         .await
+    }
+
+    /// Notes that it may change this organization.
+    pub(super) fn locks(&self, id: OrganizationId) {
+        self.locked.lock().push(id);
     }
 
     /// Revokes the active ones of these keys. Locks them by id first, in the order in which times of last use are
@@ -239,18 +243,20 @@ impl Write<'_> {
     pub(super) async fn commit(mut self) -> Result<(), Error> {
         let organizations = std::mem::take(self.locked.get_mut());
         self.add_change_rows(&organizations);
-        self.apply().await?;
+        let effects = std::mem::take(&mut self.pending);
         let committed = {
             // A commit whose answer is lost may have happened, so cached rows are invalid.
             let _epoch = NextEpoch {
                 changes: &self.store.changes,
                 organizations,
             };
-            self.transaction.commit().await
+            self.transaction.commit_with(effects).await
         };
         let taken = self.store.clock.monotonic().saturating_sub(self.started);
         metrics::histogram!("charter_store_write_seconds").record(taken.as_secs_f64());
-        committed?;
+        if !committed? {
+            return Err(Error::Stale);
+        }
         for (organization, bytes) in &self.bytes {
             let budgets = &self.store.budgets;
             budgets.spend(Resource::StoredBytes, *organization, *bytes);

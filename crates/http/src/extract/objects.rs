@@ -25,8 +25,8 @@ impl Object for OwnOrganization {
     }
 }
 
-/// The caller's own organization, read again for a write's conditions, because the state that authentication read
-/// may be stale.
+/// The caller's own organization, read again if the request has conditions, because what authentication read may be
+/// stale. Without conditions it is read once more by the write.
 pub struct StoredOrganization(pub Organization);
 
 impl Object for StoredOrganization {
@@ -34,6 +34,10 @@ impl Object for StoredOrganization {
 
     async fn load(tenant: TenantReader<'_>, (): ()) -> Result<Self, ApiError> {
         Ok(Self(tenant.organization().await?))
+    }
+
+    fn of_caller(caller: &Caller) -> Option<Self> {
+        Some(Self(caller.organization().clone()))
     }
 
     fn as_resource<'a>(&'a self, _: &'a Caller) -> Resource<'a> {

@@ -54,7 +54,12 @@ pub trait Object: Send + Sync + Sized {
     /// How a request names it.
     type Reference: Send + Sync;
 
-    /// Loads it; `NOT_FOUND` if it is missing, malformed or another tenant's.
+    /// It as authentication read it, which suffices for a request without conditions, if authentication reads it.
+    fn of_caller(_: &Caller) -> Option<Self> {
+        None
+    }
+
+    /// Loads it.
     ///
     /// `NOT_FOUND` for what is missing, malformed or another tenant's.
     fn load(

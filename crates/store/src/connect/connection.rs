@@ -136,7 +136,7 @@ impl ConnectionTrait for Connection {
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
         if let Some(writer) = &self.writer {
             let turn = writer.turn(Kind::Shared).await?;
-            let answer = turn.connection().execute_raw(statement).await;
+            let answer = turn.execute_raw(statement).await;
             return turn.end(answer).await;
         }
         let pool = self.pool.load_full();
@@ -156,7 +156,7 @@ impl ConnectionTrait for Connection {
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         if let Some(writer) = &self.writer {
             let turn = writer.turn(Kind::Shared).await?;
-            let answer = turn.connection().query_one_raw(statement).await;
+            let answer = turn.query_one_raw(statement).await;
             return turn.end(answer).await;
         }
         let pool = self.pool.load_full();
@@ -166,7 +166,7 @@ impl ConnectionTrait for Connection {
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         if let Some(writer) = &self.writer {
             let turn = writer.turn(Kind::Shared).await?;
-            let answer = turn.connection().query_all_raw(statement).await;
+            let answer = turn.query_all_raw(statement).await;
             return turn.end(answer).await;
         }
         let pool = self.pool.load_full();

@@ -4,9 +4,7 @@ use sea_orm::sea_query::{
     CommonTableExpression, Expr, InsertStatement, Query, Returning, SelectStatement,
     SubQueryStatement, UnionType, UpdateStatement, Values, WithClause, WithQuery,
 };
-use sea_orm::{ConnectionTrait as _, DbBackend, DbErr, Statement};
-
-use super::transaction::Transaction;
+use sea_orm::{DbBackend, DbErr, QueryResult, RuntimeErr, Statement};
 
 /// A statement that changes rows.
 #[derive(Debug, Clone)]
@@ -27,31 +25,35 @@ impl From<UpdateStatement> for Effect {
     }
 }
 
-impl Transaction {
-    /// Runs all of them, in one trip; whether each changed one row. On PostgreSQL none sees another's changes.
-    ///
-    /// # Errors
-    ///
-    /// The first that fails; then the transaction can only be dropped.
-    pub(crate) async fn run_together(&self, effects: Vec<Effect>) -> Result<bool, DbErr> {
-        let count = effects.len();
-        if self.get_database_backend() == DbBackend::Postgres {
-            let rows = self.query_all(&as_one_query(effects)).await?;
-            let numbers = rows.iter().map(|row| row.try_get_by_index::<i32>(0));
-            let mut numbers: Vec<i32> = numbers.collect::<Result<_, _>>()?;
-            numbers.sort_unstable();
-            let expected = (0..).take(count);
-            Ok(numbers.into_iter().eq(expected))
-        } else {
-            // The driver reports the sum alone; the same effects are counted one by one on PostgreSQL.
-            let changed = self.execute_raw(as_script(effects)).await?.rows_affected();
-            Ok(u64::try_from(count).is_ok_and(|count| count == changed))
-        }
-    }
+/// Fails with an integer overflow unless the statement before it changed one row.
+const ONE_ROW: &str = "SELECT abs((changes() <> 1) * -9223372036854775808)";
+
+/// Whether a statement of a script did not change one row.
+pub(super) fn is_refused(error: &DbErr) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(source)) | DbErr::Query(RuntimeErr::SqlxError(source))) =
+        error
+    else {
+        return false;
+    };
+    let error = source.as_database_error();
+    error.is_some_and(|error| error.message() == "integer overflow")
 }
 
-/// Statements that follow one another. The driver deals their values out in order.
-fn as_script(effects: Vec<Effect>) -> Statement {
+/// Whether each effect of [`as_one_query`] changed one row.
+///
+/// # Errors
+///
+/// If a row is no number.
+pub(super) fn are_done(rows: &[QueryResult], count: usize) -> Result<bool, DbErr> {
+    let numbers = rows.iter().map(|row| row.try_get_by_index::<i32>(0));
+    let mut numbers: Vec<i32> = numbers.collect::<Result<_, _>>()?;
+    numbers.sort_unstable();
+    Ok(numbers.into_iter().eq((0..).take(count)))
+}
+
+/// Statements that follow one another. The driver deals their values out in order, and stops at the first that
+/// fails. A row that is not inserted is an error of its own.
+pub(super) fn as_script(effects: Vec<Effect>) -> Statement {
     let backend = DbBackend::Sqlite;
     let (mut script, mut values) = (String::new(), Vec::new());
     for effect in effects {
@@ -59,10 +61,15 @@ fn as_script(effects: Vec<Effect>) -> Statement {
             Effect::Insert(insert) => backend.build(insert),
             Effect::Update(update) => backend.build(update),
         };
+        let is_guarded = matches!(effect, Effect::Update(_));
         if !script.is_empty() {
             script.push_str("; ");
         }
         script.push_str(&statement.sql);
+        if is_guarded {
+            script.push_str("; ");
+            script.push_str(ONE_ROW);
+        }
         values.extend(
             statement
                 .values
@@ -74,7 +81,7 @@ fn as_script(effects: Vec<Effect>) -> Statement {
 }
 
 /// A query that has them as its common table expressions, and the effect's number for each row that it changes.
-fn as_one_query(effects: Vec<Effect>) -> WithQuery {
+pub(super) fn as_one_query(effects: Vec<Effect>) -> WithQuery {
     let mut with = WithClause::new();
     let mut changed: Option<SelectStatement> = None;
     for (number, effect) in effects.into_iter().enumerate() {
@@ -131,10 +138,9 @@ mod tests {
     #[test]
     fn statements_of_sqlite_follow_one_another_with_their_values() {
         let script = as_script(effects());
-        assert_eq!(
-            script.sql,
-            r#"UPDATE "notes" SET "text" = ? WHERE "id" = ?; INSERT INTO "changes" ("note", "by") VALUES (?, ?)"#
-        );
+        let update = r#"UPDATE "notes" SET "text" = ? WHERE "id" = ?"#;
+        let insert = r#"INSERT INTO "changes" ("note", "by") VALUES (?, ?)"#;
+        assert_eq!(script.sql, format!("{update}; {ONE_ROW}; {insert}"));
         let expected: [Value; 4] = ["new".into(), 7.into(), 7.into(), "me".into()];
         assert_eq!(values(script), expected);
     }

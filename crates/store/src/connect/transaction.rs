@@ -9,6 +9,7 @@ use sea_orm::{
 };
 
 use super::deadline::within;
+use super::effects::{self, Effect};
 use super::group_commit::Turn;
 use super::health::Health;
 use crate::Error;
@@ -84,7 +85,7 @@ impl Transaction {
             return Err(Error::Unexpected(HAS_FAILED.into()));
         }
         let transaction = match self.inner {
-            Inner::Turn(turn) => return Ok(turn.commit().await?),
+            Inner::Turn(turn) => return Ok(turn.commit(None).await?),
             Inner::Whole(transaction) => transaction,
         };
         match within(self.deadline, &self.health, transaction.commit()).await {
@@ -96,6 +97,51 @@ impl Transaction {
                 let error = Error::from(error);
                 self.health.distrust(error.with_cause());
                 Err(error)
+            }
+        }
+    }
+
+    /// Runs all of them, in one trip; whether each changed one row. On PostgreSQL none sees another's changes.
+    ///
+    /// # Errors
+    ///
+    /// The first that fails; then the transaction can only be dropped.
+    pub(crate) async fn run_together(&self, effects: Vec<Effect>) -> Result<bool, DbErr> {
+        if self.get_database_backend() == DbBackend::Postgres {
+            let count = effects.len();
+            let rows = self.query_all(&effects::as_one_query(effects)).await?;
+            return effects::are_done(&rows, count);
+        }
+        match self.execute_raw(effects::as_script(effects)).await {
+            Err(error) if effects::is_refused(&error) => Ok(false),
+            done => done.map(|_| true),
+        }
+    }
+
+    /// As [`Self::run_together`] and [`Self::commit`], on SQLite in one trip. False, and nothing is committed, if
+    /// one of them did not change one row.
+    ///
+    /// # Errors
+    ///
+    /// Those of both.
+    pub(crate) async fn commit_with(self, effects: Vec<Effect>) -> Result<bool, Error> {
+        match self.inner {
+            Inner::Turn(turn) if !effects.is_empty() => {
+                if self.has_failed.into_inner() {
+                    return Err(Error::Unexpected(HAS_FAILED.into()));
+                }
+                match turn.commit(Some(effects::as_script(effects))).await {
+                    Err(error) if effects::is_refused(&error) => Ok(false),
+                    done => Ok(done.map(|()| true)?),
+                }
+            }
+            inner => {
+                let transaction = Self { inner, ..self };
+                let all = effects.is_empty() || transaction.run_together(effects).await?;
+                if all {
+                    transaction.commit().await?;
+                }
+                Ok(all)
             }
         }
     }
@@ -129,22 +175,42 @@ impl ConnectionTrait for Transaction {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.run(self.inner.connection().execute_raw(statement))
-            .await
+        self.run(async {
+            match &self.inner {
+                Inner::Whole(transaction) => transaction.execute_raw(statement).await,
+                Inner::Turn(turn) => turn.execute_raw(statement).await,
+            }
+        })
+        .await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.run(self.inner.connection().execute_unprepared(sql))
-            .await
+        self.run(async {
+            match &self.inner {
+                Inner::Whole(transaction) => transaction.execute_unprepared(sql).await,
+                Inner::Turn(turn) => turn.execute_unprepared(sql).await,
+            }
+        })
+        .await
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        self.run(self.inner.connection().query_one_raw(statement))
-            .await
+        self.run(async {
+            match &self.inner {
+                Inner::Whole(transaction) => transaction.query_one_raw(statement).await,
+                Inner::Turn(turn) => turn.query_one_raw(statement).await,
+            }
+        })
+        .await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        self.run(self.inner.connection().query_all_raw(statement))
-            .await
+        self.run(async {
+            match &self.inner {
+                Inner::Whole(transaction) => transaction.query_all_raw(statement).await,
+                Inner::Turn(turn) => turn.query_all_raw(statement).await,
+            }
+        })
+        .await
     }
 }

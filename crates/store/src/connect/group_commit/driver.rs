@@ -1,30 +1,24 @@
 //! Who begins and commits: a task of its own, so that a write which is dropped, wherever it waits,
 //! leaves neither a transaction open nor others without an answer.
 
+use std::mem;
 use std::sync::Arc;
 
-use sea_orm::{
-    ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr,
-    Statement, TransactionTrait as _,
-};
+use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr, TransactionTrait as _};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
-use super::turn::{Answer, Kind, Waiting};
+use super::opening::Opening;
+use super::statements::{
+    BEGIN, COMMIT, GO_ON, ROLLBACK, UNDO, UNDO_AND_COMMIT, execute, execute_last,
+};
+use super::turn::{Answer, Ending, Kind, Waiting};
 use crate::connect::health::Health;
 use crate::connect::place::Place;
+use crate::error::is_disk_failure;
 
 /// Turns in one transaction: whoever had the first one is answered after the last one.
 pub(super) const MOST_TURNS: usize = 64;
-
-const BEGIN: &str = "BEGIN IMMEDIATE; SAVEPOINT turn";
-/// After a turn whose changes stay. It fails where SQLite has rolled the transaction back by itself:
-/// a savepoint outside of one would begin another one.
-const GO_ON: &str = "RELEASE turn; SAVEPOINT turn";
-/// After one that was given up. The savepoint is there still, for the next turn.
-const UNDO: &str = "ROLLBACK TO turn";
-const COMMIT: &str = "COMMIT";
-const UNDO_AND_COMMIT: &str = "ROLLBACK TO turn; COMMIT";
 
 pub(super) struct Driver {
     pool: DatabaseConnection,
@@ -77,54 +71,61 @@ impl Driver {
     /// Serves that one and those behind it, as far as they share a transaction; who comes after them,
     /// if anybody waits.
     async fn serve(&mut self, first: Waiting) -> Option<Waiting> {
-        let begun = match first.kind {
-            Kind::Outside => self.open().await,
-            Kind::Shared | Kind::Alone => self.begin().await,
+        let opened = match first.kind {
+            Kind::Outside => self.open().await.map(|open| (open, Opening::done())),
+            Kind::Shared => self.place().await.map(|open| (open, Opening::due())),
+            Kind::Alone => self.begin().await.map(|open| (open, Opening::done())),
         };
-        match begun {
+        match opened {
             Err(error) => first.refuse(error),
-            Ok(connection) if first.kind == Kind::Outside => {
-                first.lend(&connection, &self.health).await;
+            Ok((connection, opening)) => {
+                let opening = Arc::new(opening);
+                if first.kind != Kind::Outside {
+                    return self.share(&connection, &opening, first).await;
+                }
+                first.lend(&connection, &opening, &self.health).await;
             }
-            Ok(connection) => return self.share(&connection, first).await,
         }
         None
     }
 
-    /// Turns in the transaction that has begun, and its end.
+    /// Turns in one transaction, and its end.
     async fn share(
         &mut self,
         connection: &Arc<DatabaseTransaction>,
+        opening: &Arc<Opening>,
         first: Waiting,
     ) -> Option<Waiting> {
         let mut done = Vec::new();
         let mut turn = first;
         for left in (0..MOST_TURNS).rev() {
             let kind = turn.kind;
-            let answer = turn.lend(connection, &self.health).await;
-            let was_given_up = answer.is_none();
-            done.extend(answer);
+            let ending = turn.lend(connection, opening, &self.health).await;
             if !self.is_trusted() {
+                done.extend(ending.map(|ending| ending.answer));
                 self.fail(done, "a write in the same transaction failed");
+                return None;
+            }
+            if opening.is_in_doubt() {
+                self.leave(connection).await;
                 return None;
             }
             let next = match kind {
                 Kind::Shared if left > 0 => self.next(),
                 _ => None,
             };
-            let next = match next {
-                Some(next) if next.kind == Kind::Shared => next,
-                other => {
-                    self.end(connection, was_given_up, done).await;
-                    return other;
+            let goes_on = next.as_ref().is_some_and(|it| it.kind == Kind::Shared);
+            let is_open = match ending {
+                Some(ending) => {
+                    self.end(connection, opening, ending, goes_on, &mut done)
+                        .await
                 }
+                None => self.undo(connection, opening, goes_on, &mut done).await,
             };
-            let step = if was_given_up { UNDO } else { GO_ON };
-            if let Err(error) = execute(connection, step).await {
-                self.fail(done, &error.to_string());
-                return Some(next);
+            match next {
+                Some(next) if is_open => turn = next,
+                next => return next,
             }
-            turn = next;
         }
         None
     }
@@ -134,32 +135,108 @@ impl Driver {
         std::iter::from_fn(|| self.queue.try_recv().ok()).find(Waiting::call)
     }
 
+    /// Ends the turn, and the transaction unless it goes on; whether that is open still.
     async fn end(
         &mut self,
-        connection: &Arc<DatabaseTransaction>,
-        was_given_up: bool,
-        done: Vec<Answer>,
-    ) {
-        let fault = self.place.fault();
-        if done.is_empty() || fault.is_some() {
-            if let Err(error) = execute(connection, "ROLLBACK").await {
-                return self.fail(done, &error.to_string());
-            }
-            let fault = fault.unwrap_or_default();
-            return tell(done, || Err(unavailable(&fault)));
+        connection: &DatabaseTransaction,
+        opening: &Opening,
+        ending: Ending,
+        goes_on: bool,
+        done: &mut Vec<Answer>,
+    ) -> bool {
+        let Ending { last, answer } = ending;
+        if !goes_on && let Some(fault) = self.place.fault() {
+            done.push(answer);
+            self.roll_back(connection, opening, mem::take(done), &fault)
+                .await;
+            return false;
         }
-        let commit = if was_given_up {
-            UNDO_AND_COMMIT
-        } else {
-            COMMIT
-        };
-        match execute(connection, commit).await {
+        let (has_last, step) = (last.is_some(), if goes_on { GO_ON } else { COMMIT });
+        if let Err(error) = opening.open(connection).await {
+            drop(answer.send(Err(error)));
+            self.leave(connection).await;
+            return false;
+        }
+        match execute_last(connection, last, step).await {
             Ok(()) => {
-                self.health.works();
-                tell(done, || Ok(()));
+                done.push(answer);
+                if !goes_on {
+                    self.health.works();
+                    tell(mem::take(done), || Ok(()));
+                }
+                goes_on
             }
-            Err(error) => self.fail(done, &error.to_string()),
+            // The transaction is as it was but for this turn, or this fails as well.
+            Err(error) if has_last && !is_disk_failure(&error) => {
+                drop(answer.send(Err(error)));
+                self.undo(connection, opening, goes_on, done).await
+            }
+            Err(error) => {
+                done.push(answer);
+                self.fail(mem::take(done), &error.to_string());
+                false
+            }
         }
+    }
+
+    /// Undoes a turn, and ends the transaction unless it goes on; whether that is open still.
+    async fn undo(
+        &mut self,
+        connection: &DatabaseTransaction,
+        opening: &Opening,
+        goes_on: bool,
+        done: &mut Vec<Answer>,
+    ) -> bool {
+        if opening.is_due() {
+            return goes_on;
+        }
+        if !goes_on && let Some(fault) = self.place.fault() {
+            self.roll_back(connection, opening, mem::take(done), &fault)
+                .await;
+            return false;
+        }
+        let step = match (goes_on, done.is_empty()) {
+            (true, _) => UNDO,
+            (false, true) => ROLLBACK,
+            (false, false) => UNDO_AND_COMMIT,
+        };
+        match execute(connection, step).await {
+            Ok(()) if goes_on => true,
+            Ok(()) => {
+                if !done.is_empty() {
+                    self.health.works();
+                }
+                tell(mem::take(done), || Ok(()));
+                false
+            }
+            Err(error) => {
+                self.fail(mem::take(done), &error.to_string());
+                false
+            }
+        }
+    }
+
+    /// Commits nothing, since the database's files are elsewhere.
+    async fn roll_back(
+        &mut self,
+        connection: &DatabaseTransaction,
+        opening: &Opening,
+        done: Vec<Answer>,
+        fault: &str,
+    ) {
+        if !opening.is_due()
+            && let Err(error) = execute(connection, ROLLBACK).await
+        {
+            return self.fail(done, &error.to_string());
+        }
+        tell(done, || Err(unavailable(fault)));
+    }
+
+    /// Ends a transaction that may have begun, and whose first turn has ended for that.
+    async fn leave(&mut self, connection: &DatabaseTransaction) {
+        // It fails if there is none.
+        drop(execute(connection, ROLLBACK).await);
+        self.let_go().await;
     }
 
     /// Nothing of the transaction is committed: the connection is closed, whatever state it is in.
@@ -172,10 +249,7 @@ impl Driver {
     }
 
     async fn begin(&mut self) -> Result<Arc<DatabaseTransaction>, DbErr> {
-        if let Some(fault) = self.place.fault() {
-            return Err(unavailable(&fault));
-        }
-        let connection = self.open().await?;
+        let connection = self.place().await?;
         if let Err(error) = execute(&connection, BEGIN).await {
             drop(connection);
             // Another process has the lock; else the pool finds it out.
@@ -183,6 +257,14 @@ impl Driver {
             return Err(error);
         }
         Ok(connection)
+    }
+
+    /// The connection, if the database's files are where they were.
+    async fn place(&mut self) -> Result<Arc<DatabaseTransaction>, DbErr> {
+        match self.place.fault() {
+            Some(fault) => Err(unavailable(&fault)),
+            None => self.open().await,
+        }
     }
 
     async fn open(&mut self) -> Result<Arc<DatabaseTransaction>, DbErr> {
@@ -216,12 +298,6 @@ impl Driver {
             self.health.distrust(error);
         }
     }
-}
-
-async fn execute(connection: &DatabaseTransaction, sql: &str) -> Result<(), DbErr> {
-    // As a statement with values, of which there are none: it is prepared once.
-    let statement = Statement::from_sql_and_values(DbBackend::Sqlite, sql, []);
-    connection.execute_raw(statement).await.map(|_| ())
 }
 
 fn tell(answers: Vec<Answer>, outcome: impl Fn() -> Result<(), DbErr>) {

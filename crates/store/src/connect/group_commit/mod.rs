@@ -5,6 +5,8 @@
 //! behind is committed, and then all whose turns were in that transaction are answered.
 
 mod driver;
+mod opening;
+mod statements;
 #[cfg(test)]
 mod tests;
 mod turn;

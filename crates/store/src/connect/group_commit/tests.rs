@@ -1,6 +1,8 @@
 //! Who shares a commit with whom, and what becomes of the others when one of them fails. On a file of
 //! SQLite's, one runtime thread: what is not awaited does not move.
 
+mod together;
+
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;

@@ -3,9 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sea_orm::{DatabaseTransaction, DbErr, RuntimeErr};
+use sea_orm::{
+    ConnectionTrait as _, DatabaseTransaction, DbErr, ExecResult, QueryResult, RuntimeErr,
+    Statement,
+};
 use tokio::sync::oneshot::{Receiver, Sender, channel};
 
+use super::opening::Opening;
 use crate::connect::health::Health;
 use crate::error::is_disk_failure;
 
@@ -23,12 +27,20 @@ pub(crate) enum Kind {
 /// Whom to tell that the transaction is committed, or that nothing of it is.
 pub(super) type Answer = Sender<Result<(), DbErr>>;
 
+/// How a turn ends that is not given up.
+pub(super) struct Ending {
+    /// Statements that are left to do.
+    pub(super) last: Option<Statement>,
+    pub(super) answer: Answer,
+}
+
 /// The right to use the connection. Dropped without [`Turn::commit`], what it did is undone.
 pub(crate) struct Turn {
     connection: Arc<DatabaseTransaction>,
+    opening: Arc<Opening>,
     health: Arc<Health>,
     /// Dropped, it says that the turn was given up.
-    ended: Sender<Answer>,
+    ended: Sender<Ending>,
 }
 
 impl Turn {
@@ -36,17 +48,44 @@ impl Turn {
         &self.connection
     }
 
-    /// Ends the turn, and waits until what it did is on the disk. Given up while it waits, it is
-    /// committed all the same.
+    pub(crate) async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        self.opening.open(&self.connection).await?;
+        self.connection.execute_raw(statement).await
+    }
+
+    pub(crate) async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.opening.open(&self.connection).await?;
+        self.connection.execute_unprepared(sql).await
+    }
+
+    pub(crate) async fn query_one_raw(
+        &self,
+        statement: Statement,
+    ) -> Result<Option<QueryResult>, DbErr> {
+        let query = |statement| self.connection.query_one_raw(statement);
+        self.opening.with(statement, query).await
+    }
+
+    pub(crate) async fn query_all_raw(
+        &self,
+        statement: Statement,
+    ) -> Result<Vec<QueryResult>, DbErr> {
+        let query = |statement| self.connection.query_all_raw(statement);
+        self.opening.with(statement, query).await
+    }
+
+    /// Ends the turn with these last statements, and waits until what it did is on the disk. Given up while it
+    /// waits, it is committed all the same.
     ///
     /// # Errors
     ///
-    /// Those of the commit: nothing is there of any turn that shared it.
-    pub(crate) async fn commit(self) -> Result<(), DbErr> {
+    /// That of a last statement, and nothing is there of this turn; those of the commit, and nothing is there of
+    /// any turn that shared it.
+    pub(crate) async fn commit(self, last: Option<Statement>) -> Result<(), DbErr> {
         let (answer, committed) = channel();
         drop(self.connection);
         // Without a driver nobody answers.
-        drop(self.ended.send(answer));
+        drop(self.ended.send(Ending { last, answer }));
         committed.await.unwrap_or_else(|_| Err(is_gone()))
     }
 
@@ -58,7 +97,7 @@ impl Turn {
             self.health.distrust(error);
         }
         let answer = answer?;
-        self.commit().await?;
+        self.commit(None).await?;
         Ok(answer)
     }
 }
@@ -98,21 +137,23 @@ impl Waiting {
         drop(self.turn.send(Err(error)));
     }
 
-    /// Lends the connection until the turn has ended; whom to answer, unless it was given up.
+    /// Lends the connection until the turn has ended; how it ended, unless it was given up.
     pub(super) async fn lend(
         self,
         connection: &Arc<DatabaseTransaction>,
+        opening: &Arc<Opening>,
         health: &Arc<Health>,
-    ) -> Option<Answer> {
-        let (ended, answer) = channel();
+    ) -> Option<Ending> {
+        let (ended, ending) = channel();
         let turn = Turn {
             connection: Arc::clone(connection),
+            opening: Arc::clone(opening),
             health: Arc::clone(health),
             ended,
         };
         // Somebody who has just gone gives the turn up at once.
         drop(self.turn.send(Ok(turn)));
-        answer.await.ok()
+        ending.await.ok()
     }
 }
 
