@@ -1,11 +1,16 @@
 //! Nothing secret reaches the log, the terminal, the database or the journal.
 
+mod people;
+
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use test_support::on_both_engines;
 use test_support::process::Home;
+use test_support::services::TestDatabase;
 use test_support::signed_client::{Client, Credentials, Protocol, Signed};
 
 /// What must not be seen, and what it is.
@@ -58,6 +63,22 @@ impl Secrets {
             "a signature",
             &STANDARD.decode(&signed.signature).expect("base64"),
         );
+    }
+
+    #[track_caller]
+    fn assert_absent_from_dump(&self, dump: &[u8]) {
+        self.assert_absent_from("the database", dump);
+        let hex = |secret: &[u8]| {
+            secret
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect::<String>()
+        };
+        let spelled = self
+            .0
+            .iter()
+            .map(|(what, secret)| (what.clone(), hex(secret).into()));
+        Self(spelled.collect()).assert_absent_from("bytes of the database", dump);
     }
 
     #[track_caller]
@@ -144,13 +165,24 @@ async fn scenario(client: &mut Client, manager: &Credentials, secrets: &mut Secr
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_secret_is_logged_or_stored_in_the_clear() {
-    let home = Home::new().with("CHARTER__LOG__LEVEL", "trace");
+on_both_engines!(no_secret_is_logged_or_stored_in_the_clear);
+
+async fn no_secret_is_logged_or_stored_in_the_clear(database: TestDatabase) {
+    let on_sqlite = database.url().starts_with("sqlite");
+    let gateway = format!("gateway:{}", people::GATEWAY_TOKEN);
+    let home = if on_sqlite {
+        Home::new()
+    } else {
+        Home::on(database)
+    };
+    let home = home
+        .with("CHARTER__LOG__LEVEL", "trace")
+        .with("CHARTER__ACCESS__TOKENS", &gateway);
     let mut secrets = Secrets::default();
+    secrets.add("the gateway's token", people::GATEWAY_TOKEN);
     // Once to be made, once to be read again.
     let mut said = String::new();
-    for protocol in [Protocol::Http1, Protocol::Http2] {
+    for (round, protocol) in [Protocol::Http1, Protocol::Http2].into_iter().enumerate() {
         let charter = home.serve();
         for credentials in [charter.writer(), charter.reader(), charter.manager()] {
             secrets.add_secret_key(&credentials.secret_key);
@@ -161,14 +193,15 @@ async fn no_secret_is_logged_or_stored_in_the_clear() {
         );
         let mut client = Client::new(charter.main, protocol);
         scenario(&mut client, &charter.manager(), &mut secrets).await;
+        people::scenario(&home, &charter, round, &mut secrets).await;
         // Killed in between, so that the write-ahead log is there to be looked at.
         if said.is_empty() {
             charter.kill();
             said.push('\n');
         } else {
             // Before it is folded into the database.
-            assert!(home.data().join("charter.db-wal").exists());
-            assert_files_are_clean(&home, &secrets);
+            assert_eq!(home.data().join("charter.db-wal").exists(), on_sqlite);
+            assert_files_are_clean(&home, on_sqlite, &secrets);
             said += &charter.stop();
         }
     }
@@ -189,13 +222,32 @@ async fn no_secret_is_logged_or_stored_in_the_clear() {
     assert!(log.contains("TRACE"), "nothing was traced");
     secrets.assert_absent_from("the log", log.as_bytes());
     secrets.assert_absent_from("the terminal", said.as_bytes());
-    assert_files_are_clean(&home, &secrets);
+    assert_files_are_clean(&home, on_sqlite, &secrets);
+    if !on_sqlite {
+        secrets.assert_absent_from_dump(&dump(&home));
+    }
     let verified = home.verify_audit();
     secrets.assert_absent_from("what a command prints", verified.out.as_bytes());
     secrets.assert_absent_from("what a command logs", verified.err.as_bytes());
 }
 
-fn assert_files_are_clean(home: &Home, secrets: &Secrets) {
+/// All tables of the PostgreSQL database, as text; bytes are hexadecimal.
+fn dump(home: &Home) -> Vec<u8> {
+    let dump = Command::new("pg_dump")
+        .arg("--data-only")
+        .arg(home.database_url())
+        .output();
+    let dump = dump.expect("pg_dump is installed with the server");
+    assert!(
+        dump.status.success(),
+        "{}",
+        String::from_utf8_lossy(&dump.stderr)
+    );
+    assert!(memchr::memmem::find(&dump.stdout, b"owner@zoo1.example").is_some());
+    dump.stdout
+}
+
+fn assert_files_are_clean(home: &Home, on_sqlite: bool, secrets: &Secrets) {
     let mut looked_at = Vec::new();
     for file in files_below(&home.data()) {
         let name = file
@@ -203,8 +255,8 @@ fn assert_files_are_clean(home: &Home, secrets: &Secrets) {
             .expect("below")
             .display()
             .to_string();
-        // The two that exist to hold secrets, for their owner alone.
-        if ["keys.toml", "demo.env"].contains(&name.as_str()) {
+        // Those that exist to hold secrets, for their owner alone.
+        if ["keys.toml", "demo.env"].contains(&name.as_str()) || name.starts_with("mail/") {
             let mode = std::os::unix::fs::MetadataExt::mode(&fs::metadata(&file).expect("a file"));
             assert_eq!(mode & 0o777, 0o600, "{name}");
             continue;
@@ -212,10 +264,8 @@ fn assert_files_are_clean(home: &Home, secrets: &Secrets) {
         secrets.assert_absent_from(&name, &fs::read(&file).expect("a file"));
         looked_at.push(name);
     }
-    assert!(
-        looked_at.iter().any(|name| name == "charter.db"),
-        "{looked_at:?}"
-    );
+    let has_database = looked_at.iter().any(|name| name == "charter.db");
+    assert_eq!(has_database, on_sqlite, "{looked_at:?}");
     assert!(
         looked_at.iter().any(|name| name.starts_with("replay/")),
         "{looked_at:?}"
