@@ -12,9 +12,9 @@ pub(super) const TESTS: &str = "tests";
 /// Directory of the domains of one's own, each a policy folder.
 pub const DOMAINS: &str = "domains";
 /// Entities of a domain of one's own.
-pub(super) const ENTITIES: &str = "entities.json";
+pub const ENTITIES: &str = "entities.json";
 /// The requests that a gateway asks about, as actions and resources.
-pub(super) const ROUTES: &str = "routes.toml";
+pub const ROUTES: &str = "routes.toml";
 
 /// The longest name of a domain of one's own.
 pub const MAX_DOMAIN_NAME: usize = 63;

@@ -13,9 +13,10 @@ use miette::NamedSource;
 use sha2::{Digest, Sha256};
 
 pub use layout::{
-    DOMAINS, MAX_DOMAIN_NAME, SCHEMA, is_domain_name, is_own_domain, is_policy, is_test,
+    DOMAINS, ENTITIES, MAX_DOMAIN_NAME, ROUTES, SCHEMA, is_domain_name, is_own_domain, is_policy,
+    is_test,
 };
-use layout::{ENTITIES, INVARIANTS, MANIFEST, ROUTES, TESTS, is_below, own_domain_name};
+use layout::{INVARIANTS, MANIFEST, TESTS, is_below, own_domain_name};
 pub use read::Files;
 use read::read;
 pub use sent::{BrokenFile, check_sent};

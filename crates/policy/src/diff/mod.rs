@@ -4,6 +4,7 @@
 mod changes;
 mod compare;
 mod compared_set;
+mod facts;
 mod git_tree;
 mod missing_entities;
 mod regrouped;
@@ -24,6 +25,7 @@ use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::Clock;
 
 pub use changes::{DiffDirection, DiffError, DiffExample, PermissionDiff, RequestChange};
+pub use facts::fact_changes;
 pub use role_changes::{RoleChanges, role_changes};
 pub use schema_comparison::SchemaChanges;
 pub use text_changes::text_changes;
