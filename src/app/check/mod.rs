@@ -173,19 +173,19 @@ async fn policy_folder(
     let notes = [health.failed_checks, health.warnings, health.not_run];
     part.notes.extend(notes.into_iter().flatten());
     if let Some(store) = store {
-        let names = policies::warn_of_unknown_names(&store, &started.snapshot).await;
+        let names = policies::warn_of_unknown_names(&store, &started.loaded).await;
         part.notes.extend(names.into_iter().flatten());
     }
-    let count = started.snapshot.policies().policies().count();
+    let count = started.loaded.policies().policies().count();
     let part = part
-        .fact("digest", started.snapshot.digest().to_string())
+        .fact("digest", started.loaded.digest().to_string())
         .fact(
             "whole_folder",
             health.whole_digest.map(|digest| digest.to_string()),
         )
         .fact("policies", count)
-        .fact("invariants", started.snapshot.invariants().len());
-    (part, Some(started.snapshot.attributes().clone()))
+        .fact("invariants", started.loaded.invariants().len());
+    (part, Some(started.loaded.attributes().clone()))
 }
 
 fn decision_log(settings: &Settings, keys: &Keys, attributes: Option<&BTreeSet<String>>) -> Part {

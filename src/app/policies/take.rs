@@ -17,7 +17,7 @@ use super::report::{
 };
 
 /// Warning of `/readyz` while the revision is not recorded.
-const NOT_RECORDED: &str = "notes: could not persist the active policy revision; retrying each second. \
+pub(super) const NOT_RECORDED: &str = "notes: could not persist the active policy revision; retrying each second. \
     Until then nothing can be approved, and a restart would compare with the previous revision";
 /// Warning of `/readyz` until an emergency stop is checked.
 const NOT_CHECKED: &str = "stop: an emergency stop is in force, its checks have not finished";
@@ -285,7 +285,7 @@ fn with_changes(candidate: &Files, before: &Files, live: &Files) -> Option<Files
 }
 
 /// Sets or removes a warning.
-fn set_warning(warnings: &mut Vec<String>, warning: &str, holds: bool) {
+pub(super) fn set_warning(warnings: &mut Vec<String>, warning: &str, holds: bool) {
     warnings.retain(|found| found != warning);
     warnings.extend(holds.then(|| warning.to_owned()));
 }

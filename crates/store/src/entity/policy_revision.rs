@@ -16,6 +16,8 @@ pub(crate) struct Model {
     pub(crate) taken_as: String,
     pub(crate) in_force_from: ChronoDateTimeUtc,
     pub(crate) event: i64,
+    /// Empty for the built-in domain.
+    pub(crate) domain: String,
 }
 
 without_relations!();
