@@ -8,8 +8,7 @@ use sea_orm::{
 use serde_json::{Value, json};
 
 use super::audit::{Action, Changes, Entry};
-use super::entity::{policy_approval, stored_time};
-use super::policy_revisions::revisions_of;
+use super::entity::{policy_approval, policy_revision, stored_time};
 use super::{Error, Store};
 use charter_domain::audit::AuditContext;
 use charter_domain::id::ApprovalId;
@@ -70,7 +69,7 @@ impl Store {
     ) -> Result<(), Error> {
         let mut write = self.begin(by).await?;
         write.lock_installation().await?;
-        let base = revisions_of(domain)
+        let base = policy_revision::of_domain(domain)
             .one(&write.transaction)
             .await?
             .map_or(0, |last| last.sequence);

@@ -3,7 +3,6 @@
 use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
 
 use super::entity::policy_revision;
-use super::policy_revisions::revisions_of;
 use super::{Error, PolicyApproval, PolicyRevision, Store};
 use charter_domain::timestamp::Timestamp;
 
@@ -39,7 +38,7 @@ impl Store {
         // The revision before the page says until when its first one was in force; one more says
         // whether there is a next page.
         let more = if before.is_some() { 2 } else { 1 };
-        let mut query = revisions_of(domain);
+        let mut query = policy_revision::of_domain(domain);
         if let Some(before) = before {
             query = query.filter(policy_revision::Column::Sequence.lte(before));
         }

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect, Select,
+    QueryOrder, QuerySelect,
 };
 use serde_json::{Value, json};
 
 use super::audit::{Action, Changes, Entry};
 use super::entity::{organization, policy_revision, stored_time};
 use super::policy_approvals;
-use super::policy_texts::{PolicyFiles, digest, insert_texts};
+use super::policy_texts::{PolicyFiles, digest, insert_texts, texts_of};
 use super::{Error, Store};
 use charter_domain::audit::AuditContext;
 use charter_domain::timestamp::Timestamp;
@@ -74,7 +74,7 @@ pub struct PolicyRevision {
     pub taken_as: TakenAs,
     pub in_force_from: Timestamp,
     /// File digests by name.
-    pub(super) texts: BTreeMap<String, String>,
+    texts: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,7 +102,7 @@ impl LastRevision {
 impl Store {
     /// The last revision of a domain, `None` being the built-in one. Damaged ones are [`LastRevision::Unknown`].
     pub async fn last_policy_revision(&self, domain: Option<&str>) -> Result<LastRevision, Error> {
-        let Some(row) = revisions_of(domain).one(&self.reader).await? else {
+        let Some(row) = policy_revision::of_domain(domain).one(&self.reader).await? else {
             return Ok(if self.is_new(domain).await? {
                 LastRevision::None
             } else {
@@ -146,7 +146,9 @@ impl Store {
     ) -> Result<i64, Error> {
         let mut write = self.begin(by).await?;
         write.lock_installation().await?;
-        let last = revisions_of(domain).one(&write.transaction).await?;
+        let last = policy_revision::of_domain(domain)
+            .one(&write.transaction)
+            .await?;
         let version = new.manifest_version.map(|version| version.to_string());
         let base = last.as_ref().map_or(0, |last| last.sequence);
         if let Some(last) = last
@@ -195,7 +197,7 @@ impl Store {
         domain: Option<&str>,
         policy_digest: &str,
     ) -> Result<Option<(PolicyRevision, PolicyFiles)>, Error> {
-        let row = revisions_of(domain)
+        let row = policy_revision::of_domain(domain)
             .filter(policy_revision::Column::PolicyDigest.eq(policy_digest))
             .one(&self.reader)
             .await?;
@@ -213,12 +215,23 @@ impl Store {
         domain: Option<&str>,
         limit: u64,
     ) -> Result<Vec<PolicyRevision>, Error> {
-        let rows = revisions_of(domain).limit(limit).all(&self.reader).await?;
+        let rows = policy_revision::of_domain(domain)
+            .limit(limit)
+            .all(&self.reader)
+            .await?;
         let mut revisions = Vec::with_capacity(rows.len());
         for row in rows {
             revisions.extend(self.authentic(&self.reader, row).await?);
         }
         Ok(revisions)
+    }
+
+    /// A revision's texts; `None` if some are missing or damaged.
+    pub async fn policy_files(
+        &self,
+        revision: &PolicyRevision,
+    ) -> Result<Option<PolicyFiles>, Error> {
+        texts_of(&self.reader, &revision.texts).await
     }
 
     /// The row, if it matches its event.
@@ -236,14 +249,6 @@ impl Store {
         });
         Ok(is_authentic.then(|| of_row(row)).flatten())
     }
-}
-
-/// The rows of a domain, newest first.
-pub(super) fn revisions_of(domain: Option<&str>) -> Select<policy_revision::Entity> {
-    use policy_revision::Column;
-    policy_revision::Entity::find()
-        .filter(Column::Domain.eq(domain.unwrap_or_default()))
-        .order_by_desc(Column::Sequence)
 }
 
 /// The content of a revision's event, with texts as digests.

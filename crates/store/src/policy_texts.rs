@@ -9,9 +9,8 @@ use sea_orm::{
 };
 use sha2::{Digest, Sha256};
 
+use super::Error;
 use super::entity::policy_text;
-use super::policy_revisions::PolicyRevision;
-use super::{Error, Store};
 
 /// Rows in a statement: SQLite allows 32,766 values.
 const BATCH: usize = 1_000;
@@ -19,38 +18,34 @@ const BATCH: usize = 1_000;
 /// The texts of a folder by file name.
 pub type PolicyFiles = BTreeMap<String, Arc<str>>;
 
-impl Store {
-    /// A revision's texts; `None` if some are missing or damaged.
-    pub async fn policy_files(
-        &self,
-        revision: &PolicyRevision,
-    ) -> Result<Option<PolicyFiles>, Error> {
-        let wanted: Vec<&String> = revision
-            .texts
-            .values()
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect();
-        let mut texts: BTreeMap<String, Arc<str>> = BTreeMap::new();
-        for batch in wanted.chunks(BATCH) {
-            let rows = policy_text::Entity::find()
-                .filter(policy_text::Column::Digest.is_in(batch.iter().copied()))
-                .all(&self.reader)
-                .await?;
-            for row in rows {
-                if digest(&row.content) == row.digest
-                    && let Ok(text) = String::from_utf8(row.content)
-                {
-                    texts.insert(row.digest, text.into());
-                }
+/// The texts with these digests, by file name; `None` if some are missing or damaged.
+pub(super) async fn texts_of(
+    connection: &impl ConnectionTrait,
+    files: &BTreeMap<String, String>,
+) -> Result<Option<PolicyFiles>, Error> {
+    let wanted: Vec<&String> = files
+        .values()
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
+    let mut texts: BTreeMap<String, Arc<str>> = BTreeMap::new();
+    for batch in wanted.chunks(BATCH) {
+        let rows = policy_text::Entity::find()
+            .filter(policy_text::Column::Digest.is_in(batch.iter().copied()))
+            .all(connection)
+            .await?;
+        for row in rows {
+            if digest(&row.content) == row.digest
+                && let Ok(text) = String::from_utf8(row.content)
+            {
+                texts.insert(row.digest, text.into());
             }
         }
-        Ok(revision
-            .texts
-            .iter()
-            .map(|(name, digest)| Some((name.clone(), Arc::clone(texts.get(digest)?))))
-            .collect())
     }
+    Ok(files
+        .iter()
+        .map(|(name, digest)| Some((name.clone(), Arc::clone(texts.get(digest)?))))
+        .collect())
 }
 
 /// Inserts missing texts; returns the digest of each file.

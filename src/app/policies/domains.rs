@@ -16,8 +16,8 @@ use super::folder_follower::{FolderFollower, names_below};
 use super::folder_reading::{CheckInput, FolderReading, Phase};
 use super::folder_watch::{POLL, SETTLE};
 use super::last_accepted::LastAccepted;
+use super::report::{NOT_RECORDED, set_warning};
 use super::start::{Started, UnfitFolder};
-use super::take::{NOT_RECORDED, set_warning};
 
 /// Takes the domains' folders.
 pub(super) struct DomainFolders {

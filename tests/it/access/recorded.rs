@@ -104,21 +104,25 @@ async fn an_evaluation_tells_its_decision_which_operators_find_explained() {
         failed["text"], "resource.status == \"archived\"",
         "{nearest}"
     );
-    // Of other policies than those in force only the record is shown.
+    // It stays explained by the policies that decided.
     let policies = std::fs::read_to_string(folder.domain("records").join("records.cedar"));
     folder.write(
         "records",
         "records.cedar",
         &policies.expect("read").replace("archived", "closed"),
     );
-    loop {
-        let shown = workbench(&service, &format!("/decisions/{id}")).await.ok();
-        if shown["explanation"].is_null() {
-            assert_eq!(shown["domain"], "records");
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    let before = &shown["policy_digest"];
+    super::domains::until(&service, |ready| {
+        &ready["domains"]["records"]["digest"] != before
+    })
+    .await;
+    let again = workbench(&service, &format!("/decisions/{id}")).await.ok();
+    assert_eq!(again, shown);
+    // Without its folder, too.
+    std::fs::remove_dir_all(folder.domain("records")).expect("removed");
+    super::domains::until(&service, |ready| ready.get("domains").is_none()).await;
+    let again = workbench(&service, &format!("/decisions/{id}")).await.ok();
+    assert_eq!(again["explanation"], shown["explanation"]);
     service.stop().await;
 }
 

@@ -1,5 +1,6 @@
 //! Table `policy_revisions`.
 
+use sea_orm::QueryOrder;
 use sea_orm::entity::prelude::*;
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -21,3 +22,10 @@ pub(crate) struct Model {
 }
 
 without_relations!();
+
+/// The rows of a domain, newest first; `None` is the built-in one.
+pub(crate) fn of_domain(domain: Option<&str>) -> Select<Entity> {
+    Entity::find()
+        .filter(Column::Domain.eq(domain.unwrap_or_default()))
+        .order_by_desc(Column::Sequence)
+}
