@@ -13,7 +13,7 @@ mod workbench;
 pub use domains::{DomainState, Domains};
 pub use policy_tools::{Busy, FolderRefusal, JobEvent, PolicyJob, PolicyTools};
 pub use reported_fault::ReportedFault;
-pub use revisions::{Revisions, folder_title};
+pub use revisions::Revisions;
 pub use searches::{NoPermit, SearchPermit, Searches};
 pub use shared::{ProvideState, State};
 pub use store_health::StoreHealth;

@@ -1,12 +1,11 @@
 //! Earlier policies, for explanations of the decisions that they made.
 
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use charter_authz::folder::{DOMAINS, Folder};
+use charter_authz::folder::Folder;
 use charter_authz::snapshot::Snapshot;
 use charter_store::{Error, Store};
 
@@ -43,9 +42,10 @@ impl Revisions {
         let Some((revision, files)) = known else {
             return Ok(None);
         };
-        let title = folder_title(domain);
+        let of = domain.map(str::to_owned);
         let loaded = tokio::task::spawn_blocking(move || {
-            Folder::from_files(&title, files).and_then(|folder| Snapshot::from_folder(&folder))
+            Folder::without_place(of.as_deref(), files)
+                .and_then(|folder| Snapshot::from_folder(&folder))
         });
         match loaded.await {
             Ok(Ok(snapshot)) if **snapshot.digest() == *digest => {
@@ -77,10 +77,4 @@ impl Revisions {
         kept.push_back(found.clone());
         Some(found.1)
     }
-}
-
-/// What the files of a folder without a place are named with: those of a domain must lie below `domains`.
-#[must_use]
-pub fn folder_title(domain: Option<&str>) -> PathBuf {
-    domain.map_or_else(PathBuf::new, |name| Path::new(DOMAINS).join(name))
 }

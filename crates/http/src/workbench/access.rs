@@ -23,6 +23,7 @@ use super::admission::OperatorRequest;
 use super::candidates::{self, bad_cursor};
 use super::evaluation::{ChosenPolicies, Facts};
 use super::named::{self, Named, RESOURCES, SUBJECTS};
+use super::own_access;
 use super::sent_folder::{read_body, refused};
 use super::work;
 use crate::extract::cursor_scope::CursorScope;
@@ -55,6 +56,9 @@ pub(super) async fn list(
     // The same question, whatever its cursor.
     let same: BTreeMap<_, _> = body.iter().filter(|(name, _)| *name != "cursor").collect();
     let scope = CursorScope::new(&state.cursors, &("workbench/access", same))?;
+    if body.contains_key("domain") {
+        return own_access::list(body, &asked, &scope).await.map(Json);
+    }
     let question = Asked::read(Fields::new(body), &asked, &scope)?;
     let (_, snapshot) = question.policies.snapshot(&asked.state).await?;
     let operator = asked.operator();
@@ -284,25 +288,34 @@ async fn what(
 #[derive(Serialize)]
 pub(super) struct AccessBody {
     /// What is allowed.
-    results: Vec<Access>,
+    pub(super) results: Vec<Access>,
     /// There may be a next page although this one is empty.
-    next_cursor: Option<String>,
+    pub(super) next_cursor: Option<String>,
 }
 
 #[derive(Serialize)]
-struct Access {
-    subject: Entity,
-    action: &'static str,
-    resource: Entity,
+pub(super) struct Access {
+    pub(super) subject: Entity,
+    pub(super) action: String,
+    pub(super) resource: Entity,
     /// The policies that allow it.
-    policies: Vec<String>,
+    pub(super) policies: Vec<String>,
 }
 
 #[derive(Serialize)]
-struct Entity {
+pub(super) struct Entity {
     #[serde(rename = "type")]
-    of: &'static str,
+    of: String,
     id: String,
+}
+
+impl Entity {
+    pub(super) fn named(of: &str, id: impl Into<String>) -> Self {
+        Self {
+            of: of.to_owned(),
+            id: id.into(),
+        }
+    }
 }
 
 fn evaluate(
@@ -328,18 +341,15 @@ fn evaluate(
             });
             if decision.is_allowed() {
                 results.push(Access {
-                    subject: Entity {
-                        of: match &*caller {
+                    subject: Entity::named(
+                        match &*caller {
                             Caller::ServiceAccount(_) => "ServiceAccount",
                             Caller::User(_) => "User",
                         },
-                        id: caller.principal_id(),
-                    },
-                    action: permission.as_str(),
-                    resource: Entity {
-                        of: asked.kind().type_name(),
-                        id: resource.id(),
-                    },
+                        caller.principal_id(),
+                    ),
+                    action: permission.as_str().to_owned(),
+                    resource: Entity::named(asked.kind().type_name(), resource.id()),
                     policies: decision.determining.clone(),
                 });
             }

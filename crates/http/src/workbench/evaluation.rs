@@ -18,6 +18,7 @@ use charter_domain::timestamp::{self, Timestamp};
 
 use super::admission::OperatorRequest;
 use super::named::{self, Named, RESOURCES, SUBJECTS};
+use super::own_evaluation;
 use super::refusals;
 use super::sent_folder::{SentFolder, read_body, refused};
 use super::work;
@@ -34,6 +35,9 @@ pub(super) async fn evaluate(
 ) -> Result<Json<Answer>, ApiError> {
     let asked = OperatorRequest::of(request, depot)?;
     let body = read_body(request, &asked).await?;
+    if body.contains_key("domain") {
+        return own_evaluation::evaluate(body, &asked).await.map(Json);
+    }
     let question = Asked::read(Fields::new(body), &asked)?;
     let (by, snapshot) = question.policies.snapshot(&asked.state).await?;
     let operator = asked.operator();
@@ -191,7 +195,7 @@ pub(super) struct Answer {
     policies: AskedPolicies,
     /// Why no policy was asked, or why a request would not get as far.
     #[serde(skip_serializing_if = "Option::is_none")]
-    note: Option<&'static str>,
+    note: Option<String>,
     /// The determining policies, the nearest permits, and the conditions with their places; null if no policy was
     /// asked.
     explanation: Option<Value>,
@@ -206,15 +210,27 @@ struct AskedPolicies {
 }
 
 impl Answer {
-    fn unasked(by: &'static str, snapshot: &Snapshot, note: &'static str) -> Self {
+    pub(super) fn unasked(by: &'static str, snapshot: &Snapshot, note: impl Into<String>) -> Self {
         Self {
-            decision: false,
+            note: Some(note.into()),
+            ..Self::asked(by, snapshot, false, None)
+        }
+    }
+
+    pub(super) fn asked(
+        by: &'static str,
+        snapshot: &Snapshot,
+        decision: bool,
+        explanation: Option<Value>,
+    ) -> Self {
+        Self {
+            decision,
             policies: AskedPolicies {
                 by,
                 digest: snapshot.digest().to_string(),
             },
-            note: Some(note),
-            explanation: None,
+            note: None,
+            explanation,
         }
     }
 }
@@ -245,12 +261,10 @@ fn explained(
         .decide_request(permission, &request, &entities)
         .is_allowed();
     let is_enabled = is_enabled(subject);
+    let explanation = state.explain.explain(snapshot, &request, &entities);
+    let note = "the subject is disabled: its requests are refused before policies are asked";
     Answer {
-        decision: is_allowed && is_enabled,
-        note: (!is_enabled).then_some(
-            "the subject is disabled: its requests are refused before policies are asked",
-        ),
-        explanation: state.explain.explain(snapshot, &request, &entities),
-        ..Answer::unasked(by, snapshot, "")
+        note: (!is_enabled).then(|| note.to_owned()),
+        ..Answer::asked(by, snapshot, is_allowed && is_enabled, explanation)
     }
 }

@@ -3,12 +3,16 @@
 
 mod access;
 mod admission;
+mod asked_domain;
 mod candidates;
 mod coverage;
 mod decisions;
 mod evaluation;
 mod jobs;
 mod named;
+mod own_access;
+mod own_evaluation;
+mod own_question;
 mod paging;
 mod policies;
 mod refusals;
