@@ -150,10 +150,11 @@ async fn policy_folder(
     clock: &Arc<dyn Clock>,
 ) -> (Part, Option<BTreeSet<String>>) {
     let mut part = Part::new("policies").fact("folder", shown(&settings.policies.dir));
-    let store = found.store_with("policy_revisions").map(Arc::clone);
+    let store = found.store_with("domain_policies").map(Arc::clone);
     if store.is_none() {
         part.note(
-            "the database has no record of earlier policies: the folder is checked as that of a new installation",
+            "the database has no record of earlier policies, or is to be migrated before this version can read it: the \
+             folder is checked as that of a new installation",
         );
     }
     let policies = Policies::new(settings, keys, program, store.clone(), Arc::clone(clock));
@@ -168,6 +169,12 @@ async fn policy_folder(
             "the policy folder cannot be taken; a start would go on with the policies that were in force \
              before, and say so in /readyz (`policies.start`)\n{}",
             refused.reason
+        ));
+    }
+    for (name, reason) in policies::refused_domains(&policies, clock.now()).await {
+        part.note(format!(
+            "the folder of the domain `{name}` cannot be taken; a start would go on with what was accepted of it last, \
+             if there is such a thing, and say so in /readyz\n{reason}"
         ));
     }
     let notes = [health.failed_checks, health.warnings, health.not_run];

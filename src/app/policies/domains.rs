@@ -8,6 +8,7 @@ use std::sync::Arc;
 use charter_authz::engine::{PolicyHealth, RefusedFolder};
 use charter_authz::folder::{DOMAINS, Files, MAX_DOMAIN_NAME, is_domain_name};
 use charter_authz::own_domain::OwnDomain;
+use charter_domain::timestamp::Timestamp;
 use charter_http::state::State;
 use charter_store::NewPolicyRevision;
 
@@ -72,17 +73,42 @@ impl DomainFolders {
         });
         for name in names {
             let known = self.known.entry(name.clone());
-            let known = known.or_insert_with(|| KnownFolder {
-                policies: self.policies.of_domain(&name),
-                follower: FolderFollower::default(),
-                live: None,
-            });
+            let known = known.or_insert_with(|| KnownFolder::new(&self.policies, &name));
             known.judge(&name, &self.state, phase).await;
         }
     }
 }
 
+/// What a start would refuse of the domains' folders, and why, by name.
+pub(in crate::app) async fn refused_domains(
+    policies: &Policies,
+    now: Timestamp,
+) -> BTreeMap<String, String> {
+    let names = names_below(policies.dir.join(DOMAINS)).await;
+    let mut refused = BTreeMap::new();
+    for name in names.unwrap_or_default() {
+        let folder = KnownFolder::new(policies, &name);
+        let reason = match folder.read(&name).await {
+            Err(reason) => Some(reason),
+            Ok(read) => match folder.take(read, now, Phase::Start).await {
+                Err(unfit) => Some(unfit.reason),
+                Ok(started) => started.health.refused.map(|it| it.reason),
+            },
+        };
+        refused.extend(reason.map(|reason| (name, reason)));
+    }
+    refused
+}
+
 impl KnownFolder {
+    fn new(policies: &Policies, name: &str) -> Self {
+        Self {
+            policies: policies.of_domain(name),
+            follower: FolderFollower::default(),
+            live: None,
+        }
+    }
+
     fn forget(&mut self) {
         self.follower = FolderFollower::default();
         self.live = None;
@@ -116,7 +142,7 @@ impl KnownFolder {
             self.follower.judged(input, false, now);
             return;
         }
-        let is_unfinished = match self.take(read, state, phase).await {
+        let is_unfinished = match self.take(read, state.clock.now(), phase).await {
             Ok(started) => {
                 let is_unfinished = started.is_unfinished;
                 self.put_in_force(name, started, state).await;
@@ -155,10 +181,9 @@ impl KnownFolder {
     async fn take(
         &self,
         read: FolderReading,
-        state: &State,
+        now: Timestamp,
         phase: Phase,
     ) -> Result<Started<OwnDomain>, UnfitFolder> {
-        let now = state.clock.now();
         if self.live.is_some() {
             self.policies.take_folder(read, now, phase).await
         } else {

@@ -85,6 +85,11 @@ async fn a_restart_approves_no_edit_of_a_domain(database: TestDatabase) {
     );
     drop(service);
     folder.write("records", "wider.cedar", WIDER);
+    let check = home.run(&["check", "--demo"]).success();
+    assert!(
+        check.contains("the domain `records` cannot be taken") && !check.contains("`todo` cannot"),
+        "{check}"
+    );
     for _ in 0..2 {
         let service = home.serve();
         assert_held(&service).await;

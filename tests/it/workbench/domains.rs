@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use test_support::policy_solver::solver;
-use test_support::service::{Persona as _, Service};
+use test_support::service::Service;
 
 use super::events::Events;
 use super::{get, post, serve};

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use salvo::prelude::Json;
 use salvo::{Depot, Request, handler};
-use serde::Serialize;
 use serde_json::{Map, Value};
 
 use charter_authn::operator::Operator;
@@ -19,6 +18,7 @@ use charter_domain::id::OrganizationId;
 use charter_domain::permission::Permission;
 use charter_store::EntityRef;
 
+use super::access_body::{Access, AccessBody, Entity};
 use super::admission::OperatorRequest;
 use super::candidates::{self, bad_cursor};
 use super::evaluation::{ChosenPolicies, Facts};
@@ -283,39 +283,6 @@ async fn what(
         }
     }
     Ok(Page { questions, next })
-}
-
-#[derive(Serialize)]
-pub(super) struct AccessBody {
-    /// What is allowed.
-    pub(super) results: Vec<Access>,
-    /// There may be a next page although this one is empty.
-    pub(super) next_cursor: Option<String>,
-}
-
-#[derive(Serialize)]
-pub(super) struct Access {
-    pub(super) subject: Entity,
-    pub(super) action: String,
-    pub(super) resource: Entity,
-    /// The policies that allow it.
-    pub(super) policies: Vec<String>,
-}
-
-#[derive(Serialize)]
-pub(super) struct Entity {
-    #[serde(rename = "type")]
-    of: String,
-    id: String,
-}
-
-impl Entity {
-    pub(super) fn named(of: &str, id: impl Into<String>) -> Self {
-        Self {
-            of: of.to_owned(),
-            id: id.into(),
-        }
-    }
 }
 
 fn evaluate(

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use salvo::prelude::Json;
 use salvo::{Depot, Request, handler};
-use serde::Serialize;
 use serde_json::{Map, Value};
 
 use charter_authz::principal::Principal;
@@ -17,6 +16,7 @@ use charter_domain::permission::Permission;
 use charter_domain::timestamp::{self, Timestamp};
 
 use super::admission::OperatorRequest;
+use super::answer::Answer;
 use super::named::{self, Named, RESOURCES, SUBJECTS};
 use super::own_evaluation;
 use super::refusals;
@@ -85,7 +85,7 @@ impl ChosenPolicies {
         state: &State,
     ) -> Result<Self, ApiError> {
         let broken = |rule| refused(vec![Detail::new("/policies", rule)]);
-        let sent = SentFolder::of(folder, changes, &state.engine.health().files)?;
+        let sent = SentFolder::of(folder, changes, &state.engine.health().files, false)?;
         match (name.as_deref(), sent) {
             (None, Some(sent)) => Ok(Self::Sent(sent)),
             (Some(_), Some(_)) => Err(broken("must be left out if a folder is sent")),
@@ -188,53 +188,6 @@ impl Facts {
     }
 }
 
-/// The answer.
-#[derive(Serialize)]
-pub(super) struct Answer {
-    decision: bool,
-    policies: AskedPolicies,
-    /// Why no policy was asked, or why a request would not get as far.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    note: Option<String>,
-    /// The determining policies, the nearest permits, and the conditions with their places; null if no policy was
-    /// asked.
-    explanation: Option<Value>,
-}
-
-#[derive(Serialize)]
-struct AskedPolicies {
-    /// `in_force`, `shadow` or `sent`.
-    #[serde(rename = "are")]
-    by: &'static str,
-    digest: String,
-}
-
-impl Answer {
-    pub(super) fn unasked(by: &'static str, snapshot: &Snapshot, note: impl Into<String>) -> Self {
-        Self {
-            note: Some(note.into()),
-            ..Self::asked(by, snapshot, false, None)
-        }
-    }
-
-    pub(super) fn asked(
-        by: &'static str,
-        snapshot: &Snapshot,
-        decision: bool,
-        explanation: Option<Value>,
-    ) -> Self {
-        Self {
-            decision,
-            policies: AskedPolicies {
-                by,
-                digest: snapshot.digest().to_string(),
-            },
-            note: None,
-            explanation,
-        }
-    }
-}
-
 fn explained(
     state: &State,
     by: &'static str,
@@ -262,9 +215,10 @@ fn explained(
         .is_allowed();
     let is_enabled = is_enabled(subject);
     let explanation = state.explain.explain(snapshot, &request, &entities);
-    let note = "the subject is disabled: its requests are refused before policies are asked";
-    Answer {
-        note: (!is_enabled).then(|| note.to_owned()),
-        ..Answer::asked(by, snapshot, is_allowed && is_enabled, explanation)
+    let mut answer = Answer::asked(by, snapshot, is_allowed && is_enabled, explanation);
+    if !is_enabled {
+        let note = "the subject is disabled: its requests are refused before policies are asked";
+        answer.note = Some(note.to_owned());
     }
+    answer
 }

@@ -62,7 +62,8 @@ async fn read(
     let changes = fields.optional::<Map<String, Value>>("changes");
     fields.finish().map_err(|error| error.on(Surface::Portal))?;
     let domain = AskedDomain::find(present(domain)?, &asked.state)?;
-    let sent = SentFolder::of(present(folder)?, present(changes)?, &domain.files)?;
+    let is_own = domain.name.is_some();
+    let sent = SentFolder::of(present(folder)?, present(changes)?, &domain.files, is_own)?;
     let rule = "send the files of a folder, or `changes` of the one in force";
     let sent = sent.ok_or_else(|| refused(vec![Detail::new("/folder", rule)]))?;
     Ok((domain, sent))

@@ -2,7 +2,9 @@
 //! it for a session (contract section 6). Nothing here changes policies: edits go through the folder.
 
 mod access;
+mod access_body;
 mod admission;
+mod answer;
 mod asked_domain;
 mod candidates;
 mod coverage;

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use charter_authn::secrets::CursorPosition;
 use charter_authz::own_domain::{BadProperty, Fact, OwnDomain, SearchPage, Unasked};
 
-use super::access::{Access, AccessBody, Entity};
+use super::access_body::{Access, AccessBody, Entity};
 use super::admission::OperatorRequest;
 use super::candidates::bad_cursor;
 use super::own_question::{self, ChosenDomain};

@@ -6,7 +6,7 @@ use charter_authz::decision::Outcome;
 use charter_authz::own_domain::{Fact, OwnDomain, Unasked};
 
 use super::admission::OperatorRequest;
-use super::evaluation::Answer;
+use super::answer::Answer;
 use super::own_question::{self, ChosenDomain};
 use super::work;
 use crate::access::own;

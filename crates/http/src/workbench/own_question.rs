@@ -42,7 +42,7 @@ impl ChosenDomain {
         fields.finish().map_err(|error| error.on(Surface::Portal))?;
         let name = present(name)?;
         let files = asked_domain::own(&name, state)?.health.files.clone();
-        let sent = SentFolder::of(present(folder)?, present(changes)?, &files)?;
+        let sent = SentFolder::of(present(folder)?, present(changes)?, &files, true)?;
         let rule = match (present(policies)?.as_deref(), &sent) {
             (None, _) | (Some("in_force"), None) => return Ok(Self { name, sent }),
             (Some(_), Some(_)) => "must be left out if a folder is sent",
