@@ -83,7 +83,7 @@ fn main() {
         let (wall, cpu) = measured(&clock, || {
             let outcome = replay(
                 &dir,
-                &ReplayPolicies::of_built_in(&snapshot),
+                &ReplayPolicies::only(None, &snapshot),
                 &EarlierSnapshots::new(),
                 ReplayMode::Reproduce,
                 threads,

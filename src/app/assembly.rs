@@ -109,7 +109,7 @@ impl App {
             Arc::clone(&clock),
         ));
         let mut started = policies.start(clock.now()).await?;
-        let names = policies::warn_of_unknown_names(&store, &started.snapshot).await;
+        let names = policies::warn_of_unknown_names(&store, &started.loaded).await;
         started.health.warnings.extend(names.into_iter().flatten());
         let run = run(&*entropy);
         let opening = replay::open(turn, (settings, &run), &store, &clock, &entropy);
@@ -123,7 +123,7 @@ impl App {
             let decisions = decisions::open(
                 settings,
                 keys,
-                started.snapshot.attributes(),
+                started.loaded.attributes(),
                 (&clock, &confirmed),
                 (&budgets, &entropy),
             )?;
@@ -184,7 +184,7 @@ impl App {
                     settings.server.ops_token.as_ref(),
                 ),
                 access_base_url: settings.access.base_url.clone(),
-                engine: Engine::new(started.snapshot, settings.database.cache.principals()),
+                engine: Engine::new(started.loaded, settings.database.cache.principals()),
                 domains: Domains::default(),
                 decision_lookup: lookup(settings, &recorder, &store),
                 decisions: recorder,

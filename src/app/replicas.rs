@@ -1,5 +1,6 @@
 //! Announces this process to the other replicas, and divides shared limits among them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,17 +73,17 @@ async fn round(
     differ_since: &mut Option<Duration>,
 ) -> Result<(), Error> {
     let now = state.clock.now();
-    let digest = state.engine.snapshot().digest().to_string();
     let own = Replica {
         id: presence.id.clone(),
         host: presence.host.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at: presence.started_at,
-        policy_digest: digest.clone(),
+        policy_digest: state.engine.snapshot().digest().to_string(),
+        domain_digests: Some(domain_digests(state)),
         readiness: ops::status(state).await.to_owned(),
         seen_at: now,
     };
-    store.note_replica(own).await?;
+    store.note_replica(own.clone()).await?;
     store.forget_replicas_before(now - LISTED).await?;
     let mut live = store.list_replicas().await?;
     live.retain(|other| !other.is_lost(now));
@@ -91,20 +92,90 @@ async fn round(
         state.nonces.share_among(live.len());
         state.rates.share_among(live.len());
     }
-    let other = live.iter().find(|other| other.policy_digest != digest);
-    *differ_since = other.and(Some(
+    let other = live
+        .iter()
+        .find_map(|other| difference(&own, other).map(|found| (other, found)));
+    *differ_since = other.as_ref().and(Some(
         differ_since.unwrap_or_else(|| state.clock.monotonic()),
     ));
     let lasts =
         differ_since.is_some_and(|since| state.clock.monotonic().saturating_sub(since) >= SETTLING);
-    state.replicas.report(other.filter(|_| lasts).map(|other| {
+    state.replicas.report(other.filter(|_| lasts).map(|(other, found)| {
         format!(
-            "`{}` has other policies in force ({}) than this process ({digest}) for more than {} s: bring the folders \
-             to the same state",
+            "`{}` has other policies in force {found} for more than {} s: bring the folders to the same state",
             other.host,
-            other.policy_digest,
             SETTLING.as_secs()
         )
     }));
     Ok(())
+}
+
+fn domain_digests(state: &State) -> BTreeMap<String, String> {
+    let domains = state.domains.all().into_iter();
+    let in_force = domains.filter_map(|(name, domain)| {
+        let digest = domain.in_force?.snapshot().digest().to_string();
+        Some((name, digest))
+    });
+    in_force.collect()
+}
+
+/// What another process has in force that this one has not, or the other way round.
+fn difference(own: &Replica, other: &Replica) -> Option<String> {
+    let (ours, theirs) = (&own.policy_digest, &other.policy_digest);
+    if ours != theirs {
+        return Some(format!("({theirs}) than this process ({ours})"));
+    }
+    let (ours, theirs) = (own.domain_digests.as_ref()?, other.domain_digests.as_ref()?);
+    let mut names = ours.keys().chain(theirs.keys());
+    let name = names.find(|name| ours.get(*name) != theirs.get(*name))?;
+    let told = |digests: &BTreeMap<String, String>| {
+        digests.get(name).map_or("none", String::as_str).to_owned()
+    };
+    Some(format!(
+        "in the domain `{name}` ({}) than this process ({})",
+        told(theirs),
+        told(ours)
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn domains_are_compared_by_name_with_replicas_that_tell_of_them() {
+        let replica = |digest: &str, domains: Option<&[(&str, &str)]>| Replica {
+            id: "a".to_owned(),
+            host: "one/7".to_owned(),
+            version: "0.1.0".to_owned(),
+            started_at: charter_domain::timestamp::latest(),
+            policy_digest: digest.to_owned(),
+            domain_digests: domains.map(|all| {
+                let owned = |(name, digest): &(&str, &str)| (name.to_string(), digest.to_string());
+                all.iter().map(owned).collect()
+            }),
+            readiness: "ok".to_owned(),
+            seen_at: charter_domain::timestamp::latest(),
+        };
+        let own = replica("p", Some(&[("shop", "a"), ("todo", "b")]));
+        assert_eq!(difference(&own, &own.clone()), None);
+        assert_eq!(difference(&own, &replica("p", None)), None);
+        for (other, told) in [
+            (replica("q", None), "(q) than this process (p)"),
+            (
+                replica("p", Some(&[("shop", "a"), ("todo", "c")])),
+                "in the domain `todo` (c) than this process (b)",
+            ),
+            (
+                replica("p", Some(&[("shop", "a")])),
+                "in the domain `todo` (none) than this process (b)",
+            ),
+            (
+                replica("p", Some(&[("more", "x"), ("shop", "a"), ("todo", "b")])),
+                "in the domain `more` (x) than this process (none)",
+            ),
+        ] {
+            assert_eq!(difference(&own, &other).as_deref(), Some(told));
+        }
+    }
 }

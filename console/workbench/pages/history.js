@@ -3,6 +3,7 @@
 import { badge, busy, button } from "../../shared/button.js";
 import { fill, h } from "../../shared/dom.js";
 import { errorNotice } from "../../shared/errors.js";
+import { filterForm, filterQuery } from "../../shared/filters.js";
 import { page } from "../../shared/page.js";
 import { card, empty, section } from "../../shared/states.js";
 import { table } from "../../shared/table.js";
@@ -22,12 +23,18 @@ const TAKEN = { start: "At a start", edit: "As an edit", stop: "As an emergency 
 
 /** @param {import("../main.js").Context} context */
 export function show(context) {
-  return page("History", "Which policies were in force from when to when, and who approved them.", card("Revisions", section(() => revisions(context)).element));
+  return page(
+    "History",
+    "Which policies were in force from when to when, and who approved them.",
+    card("Find", filterForm(context, [{ name: "domain", label: "Domain (empty: the built-in one)" }])),
+    card("Revisions", section(() => revisions(context)).element),
+  );
 }
 
 /** @param {import("../main.js").Context} context */
-async function revisions({ api, signal }) {
-  const read = (/** @type {string | null} */ cursor) => api.get("/policies/revisions", { query: { limit: 100, cursor }, signal });
+async function revisions({ api, query, signal }) {
+  const filters = filterQuery(query, ["domain"]);
+  const read = (/** @type {string | null} */ cursor) => api.get("/policies/revisions", { query: { ...filters, limit: 100, cursor }, signal });
   const first = await read(null);
   if (first.results.length === 0) {
     return empty("No revision is on record");

@@ -77,17 +77,19 @@ impl<'a> Operator<'a> {
         Ok(self.0.within(self.0.locate(named).await?))
     }
 
-    /// At most `limit` revisions of the policies before the one with this number, newest first.
+    /// At most `limit` revisions of a domain's policies before the one with this number, newest first. `None` is the
+    /// built-in domain.
     ///
     /// # Errors
     ///
     /// The store's.
     pub async fn policy_history(
         &self,
+        domain: Option<&str>,
         before: Option<i64>,
         limit: u64,
     ) -> Result<PolicyHistoryPage, store::Error> {
-        self.0.policy_history(before, limit).await
+        self.0.policy_history(domain, before, limit).await
     }
 
     /// The processes that serve the database, the oldest first.

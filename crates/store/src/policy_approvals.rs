@@ -35,6 +35,8 @@ pub struct NewPolicyApproval {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyApproval {
     pub id: ApprovalId,
+    /// `None` for the built-in one.
+    pub domain: Option<String>,
     /// Digest of the whole folder.
     pub whole_digest: String,
     /// The revision in force; 0 if none was known.
@@ -54,20 +56,20 @@ pub fn person(name: &str) -> String {
 }
 
 impl Store {
-    /// Records an approval.
+    /// Records an approval of a folder of a domain.
     ///
     /// # Errors
     ///
     /// [`Error::Stale`] if another revision is in force.
     pub async fn approve_policies(
         &self,
+        domain: Option<&str>,
         new: NewPolicyApproval,
         by: &AuditContext,
     ) -> Result<(), Error> {
         let mut write = self.begin(by).await?;
         write.lock_installation().await?;
-        let base = policy_revision::Entity::find()
-            .order_by_desc(policy_revision::Column::Sequence)
+        let base = policy_revision::of_domain(domain)
             .one(&write.transaction)
             .await?
             .map_or(0, |last| last.sequence);
@@ -84,6 +86,7 @@ impl Store {
             used_by: None,
             withdrawn_at: None,
             event: 0,
+            domain: domain.unwrap_or_default().to_owned(),
         };
         let entry = Entry {
             action: Action::Operator(APPROVED),
@@ -98,7 +101,8 @@ impl Store {
         write.commit().await
     }
 
-    /// The valid approvals of this folder as the successor of that revision.
+    /// The valid approvals of this folder as the successor of that revision. The digest of a domain's folder covers
+    /// the domain's name.
     pub async fn approvals_of(
         &self,
         whole_digest: &str,
@@ -196,18 +200,23 @@ pub(super) async fn mark_used(
 }
 
 fn facts(row: &policy_approval::Model) -> Value {
-    json!({
+    let mut facts = json!({
         "whole_digest": row.whole_digest,
         "base": row.base,
         "approved_by": row.approved_by,
         "reason": row.reason,
-    })
+    });
+    if let Some(facts) = facts.as_object_mut().filter(|_| !row.domain.is_empty()) {
+        facts.insert("domain".to_owned(), row.domain.as_str().into());
+    }
+    facts
 }
 
 impl From<policy_approval::Model> for PolicyApproval {
     fn from(row: policy_approval::Model) -> Self {
         Self {
             id: ApprovalId::from_uuid(row.id),
+            domain: Some(row.domain).filter(|domain| !domain.is_empty()),
             whole_digest: row.whole_digest,
             base: row.base,
             approved_by: row.approved_by,

@@ -1,6 +1,6 @@
 //! The history of the policies in force, page by page, with who approved each revision.
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, QueryFilter, QuerySelect};
 
 use super::entity::policy_revision;
 use super::{Error, PolicyApproval, PolicyRevision, Store};
@@ -9,7 +9,7 @@ use charter_domain::timestamp::Timestamp;
 /// A revision in the history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyRevisionSpan {
-    /// From 1.
+    /// From 1, counted over all domains.
     pub sequence: i64,
     /// `None` if the row does not match its audit event, so that nothing of it can be believed.
     pub revision: Option<PolicyRevision>,
@@ -28,19 +28,19 @@ pub struct PolicyHistoryPage {
 }
 
 impl Store {
-    /// At most `limit` revisions before the one with this number, or the newest ones.
+    /// At most `limit` revisions of a domain before the one with this number, or the newest ones.
     pub async fn policy_history(
         &self,
+        domain: Option<&str>,
         before: Option<i64>,
         limit: u64,
     ) -> Result<PolicyHistoryPage, Error> {
-        use policy_revision::Column;
         // The revision before the page says until when its first one was in force; one more says
         // whether there is a next page.
         let more = if before.is_some() { 2 } else { 1 };
-        let mut query = policy_revision::Entity::find().order_by_desc(Column::Sequence);
+        let mut query = policy_revision::of_domain(domain);
         if let Some(before) = before {
-            query = query.filter(Column::Sequence.lte(before));
+            query = query.filter(policy_revision::Column::Sequence.lte(before));
         }
         let rows = query
             .limit(limit.saturating_add(more))
@@ -51,7 +51,8 @@ impl Store {
             spans: Vec::new(),
             next: None,
         };
-        for row in rows {
+        let mut rows = rows.into_iter().peekable();
+        while let Some(row) = rows.next() {
             let (sequence, from) = (row.sequence, row.in_force_from);
             if before == Some(sequence) {
                 until = Some(from);
@@ -61,12 +62,11 @@ impl Store {
                 page.next = page.spans.last().map(|last| last.sequence);
                 break;
             }
+            let base = rows.peek().map_or(0, |earlier| earlier.sequence);
             let revision = self.authentic(&self.reader, row).await?;
             let mut approvals = Vec::new();
             if let Some(revision) = &revision {
-                approvals = self
-                    .approvals_of(&revision.whole_digest, sequence.saturating_sub(1))
-                    .await?;
+                approvals = self.approvals_of(&revision.whole_digest, base).await?;
                 approvals.retain(|approval| approval.used_by == Some(sequence));
             }
             page.spans.push(PolicyRevisionSpan {

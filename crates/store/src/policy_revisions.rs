@@ -1,32 +1,24 @@
-//! All sets of policies that were in force, with their texts. A row counts only with its authentic audit event, so
-//! writing to the database is not enough to forge one.
+//! All sets of policies that were in force, with their texts: of the built-in domain, and of domains of one's own by
+//! name. A row counts only with its authentic audit event, so writing to the database is not enough to forge one.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
-use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait,
-    QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect,
 };
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::audit::{Action, Changes, Entry};
-use super::entity::{organization, policy_revision, policy_text, stored_time};
+use super::entity::{organization, policy_revision, stored_time};
 use super::policy_approvals;
+use super::policy_texts::{PolicyFiles, digest, insert_texts, texts_of};
 use super::{Error, Store};
 use charter_domain::audit::AuditContext;
 use charter_domain::timestamp::Timestamp;
 
 /// Audit action of a revision.
 const ACTION: &str = "PoliciesInForce";
-/// Rows in a statement: SQLite allows 32,766 values.
-const BATCH: usize = 1_000;
-
-/// The texts of a folder by file name.
-pub type PolicyFiles = BTreeMap<String, Arc<str>>;
-
 /// How a revision came into force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TakenAs {
@@ -72,7 +64,7 @@ pub struct NewPolicyRevision {
 /// Policies that are or were in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyRevision {
-    /// From 1.
+    /// From 1, counted over all domains.
     pub sequence: i64,
     /// Digest of the whole folder, invariants and examples included.
     pub whole_digest: String,
@@ -108,23 +100,10 @@ impl LastRevision {
 }
 
 impl Store {
-    /// The last revision. Damaged ones are [`LastRevision::Unknown`].
-    ///
-    /// # Errors
-    ///
-    /// What is damaged is [`LastRevision::Unknown`].
-    pub async fn last_policy_revision(&self) -> Result<LastRevision, Error> {
-        use policy_revision::Column;
-        let last = policy_revision::Entity::find()
-            .order_by_desc(Column::Sequence)
-            .one(&self.reader)
-            .await?;
-        let Some(row) = last else {
-            // Without organizations no decision was ever made.
-            let organizations = organization::Entity::find().count(&self.reader).await?;
-            let events = self.installation_events_after(0, 1).await?;
-            let is_new = organizations == 0 && events.is_empty();
-            return Ok(if is_new {
+    /// The last revision of a domain, `None` being the built-in one. Damaged ones are [`LastRevision::Unknown`].
+    pub async fn last_policy_revision(&self, domain: Option<&str>) -> Result<LastRevision, Error> {
+        let Some(row) = policy_revision::of_domain(domain).one(&self.reader).await? else {
+            return Ok(if self.is_new(domain).await? {
                 LastRevision::None
             } else {
                 LastRevision::Unknown(0)
@@ -144,17 +123,30 @@ impl Store {
         })
     }
 
-    /// Records that policies are in force and that their approvals are used. Recording the last revision again
-    /// adds none. Returns the number.
+    /// Whether a domain without a revision is new, and has not lost it.
+    async fn is_new(&self, domain: Option<&str>) -> Result<bool, Error> {
+        if let Some(domain) = domain {
+            let (action, resource) = (format!("system.{ACTION}"), resource(domain, 0));
+            let events = self.installation_events_of(&self.reader, &action, &resource);
+            return Ok(events.await? == 0);
+        }
+        // Without organizations no decision was ever made.
+        let organizations = organization::Entity::find().count(&self.reader).await?;
+        let events = self.installation_events_after(0, 1).await?;
+        Ok(organizations == 0 && events.is_empty())
+    }
+
+    /// Records that policies of a domain are in force and that their approvals are used. Recording the last revision
+    /// again adds none. Returns the number.
     pub async fn accept_policies(
         &self,
+        domain: Option<&str>,
         new: &NewPolicyRevision,
         by: &AuditContext,
     ) -> Result<i64, Error> {
         let mut write = self.begin(by).await?;
         write.lock_installation().await?;
-        let last = policy_revision::Entity::find()
-            .order_by_desc(policy_revision::Column::Sequence)
+        let last = policy_revision::of_domain(domain)
             .one(&write.transaction)
             .await?;
         let version = new.manifest_version.map(|version| version.to_string());
@@ -168,7 +160,11 @@ impl Store {
             return Ok(base);
         }
         let texts = insert_texts(&write.transaction, &new.files).await?;
-        let sequence = base.saturating_add(1);
+        let newest = policy_revision::Entity::find()
+            .order_by_desc(policy_revision::Column::Sequence)
+            .one(&write.transaction)
+            .await?;
+        let sequence = newest.map_or(0, |newest| newest.sequence).saturating_add(1);
         let row = policy_revision::Model {
             sequence,
             whole_digest: new.whole_digest.clone(),
@@ -178,10 +174,11 @@ impl Store {
             taken_as: new.taken_as.as_str().to_owned(),
             in_force_from: stored_time(new.in_force_from),
             event: 0,
+            domain: domain.unwrap_or_default().to_owned(),
         };
         let entry = Entry {
             action: Action::System(ACTION),
-            resource: resource(sequence),
+            resource: resource(&row.domain, sequence),
             changes: Changes::created(facts(&row)),
         };
         let event = write.record_for_installation(entry).await?;
@@ -194,15 +191,14 @@ impl Store {
         Ok(sequence)
     }
 
-    /// The newest revision with this policy digest, and its texts.
+    /// The newest revision of a domain with this policy digest, and its texts.
     pub async fn policies_of_digest(
         &self,
+        domain: Option<&str>,
         policy_digest: &str,
     ) -> Result<Option<(PolicyRevision, PolicyFiles)>, Error> {
-        use policy_revision::Column;
-        let row = policy_revision::Entity::find()
-            .filter(Column::PolicyDigest.eq(policy_digest))
-            .order_by_desc(Column::Sequence)
+        let row = policy_revision::of_domain(domain)
+            .filter(policy_revision::Column::PolicyDigest.eq(policy_digest))
             .one(&self.reader)
             .await?;
         let Some(row) = row else { return Ok(None) };
@@ -213,10 +209,13 @@ impl Store {
         Ok(files.map(|files| (revision, files)))
     }
 
-    /// The authentic revisions, newest first.
-    pub async fn policy_revisions(&self, limit: u64) -> Result<Vec<PolicyRevision>, Error> {
-        let rows = policy_revision::Entity::find()
-            .order_by_desc(policy_revision::Column::Sequence)
+    /// The authentic revisions of a domain, newest first.
+    pub async fn policy_revisions(
+        &self,
+        domain: Option<&str>,
+        limit: u64,
+    ) -> Result<Vec<PolicyRevision>, Error> {
+        let rows = policy_revision::of_domain(domain)
             .limit(limit)
             .all(&self.reader)
             .await?;
@@ -232,31 +231,7 @@ impl Store {
         &self,
         revision: &PolicyRevision,
     ) -> Result<Option<PolicyFiles>, Error> {
-        let wanted: Vec<&String> = revision
-            .texts
-            .values()
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect();
-        let mut texts: BTreeMap<String, Arc<str>> = BTreeMap::new();
-        for batch in wanted.chunks(BATCH) {
-            let rows = policy_text::Entity::find()
-                .filter(policy_text::Column::Digest.is_in(batch.iter().copied()))
-                .all(&self.reader)
-                .await?;
-            for row in rows {
-                if digest(&row.content) == row.digest
-                    && let Ok(text) = String::from_utf8(row.content)
-                {
-                    texts.insert(row.digest, text.into());
-                }
-            }
-        }
-        Ok(revision
-            .texts
-            .iter()
-            .map(|(name, digest)| Some((name.clone(), Arc::clone(texts.get(digest)?))))
-            .collect())
+        texts_of(&self.reader, &revision.texts).await
     }
 
     /// The row, if it matches its event.
@@ -269,7 +244,7 @@ impl Store {
         let said = Changes::created(facts(&row)).to_text();
         let is_authentic = event.is_some_and(|event| {
             event.action == format!("system.{ACTION}")
-                && event.resource == resource(row.sequence)
+                && event.resource == resource(&row.domain, row.sequence)
                 && event.changes == said
         });
         Ok(is_authentic.then(|| of_row(row)).flatten())
@@ -278,18 +253,27 @@ impl Store {
 
 /// The content of a revision's event, with texts as digests.
 fn facts(row: &policy_revision::Model) -> Value {
-    json!({
+    let mut facts = json!({
         "whole_digest": row.whole_digest,
         "policy_digest": row.policy_digest,
         "manifest_version": row.manifest_version,
         "files": digest(row.files.as_bytes()),
         "taken_as": row.taken_as,
         "in_force_from": row.in_force_from.timestamp_micros(),
-    })
+    });
+    if let Some(facts) = facts.as_object_mut().filter(|_| !row.domain.is_empty()) {
+        facts.insert("revision".to_owned(), row.sequence.into());
+    }
+    facts
 }
 
-fn resource(sequence: i64) -> String {
-    format!("policy-revision-{sequence}")
+/// What the events of a revision are about. Those of a domain of one's own are found by its name, so that a domain
+/// without rows is known to have had some.
+fn resource(domain: &str, sequence: i64) -> String {
+    if domain.is_empty() {
+        return format!("policy-revision-{sequence}");
+    }
+    format!("policy-domain-{domain}")
 }
 
 fn of_row(row: policy_revision::Model) -> Option<PolicyRevision> {
@@ -305,53 +289,4 @@ fn of_row(row: policy_revision::Model) -> Option<PolicyRevision> {
         policy_digest: row.policy_digest,
         in_force_from: row.in_force_from,
     })
-}
-
-/// Inserts missing texts; returns the digest of each file.
-async fn insert_texts<'f>(
-    connection: &impl ConnectionTrait,
-    files: &'f PolicyFiles,
-) -> Result<BTreeMap<&'f String, String>, Error> {
-    let digests: BTreeMap<&String, String> = files
-        .iter()
-        .map(|(name, text)| (name, digest(text.as_bytes())))
-        .collect();
-    let all: Vec<&String> = digests
-        .values()
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect();
-    let mut known: BTreeSet<String> = BTreeSet::new();
-    for batch in all.chunks(BATCH) {
-        let rows: Vec<String> = policy_text::Entity::find()
-            .select_only()
-            .column(policy_text::Column::Digest)
-            .filter(policy_text::Column::Digest.is_in(batch.iter().copied()))
-            .into_tuple()
-            .all(connection)
-            .await?;
-        known.extend(rows);
-    }
-    for (name, digest) in &digests {
-        let Some(text) = files.get(*name).filter(|_| !known.contains(digest)) else {
-            continue;
-        };
-        let row = policy_text::ActiveModel {
-            digest: Set(digest.clone()),
-            content: Set(text.as_bytes().to_vec()),
-        };
-        let on_conflict = OnConflict::column(policy_text::Column::Digest)
-            .do_nothing()
-            .to_owned();
-        policy_text::Entity::insert(row)
-            .on_conflict(on_conflict)
-            .exec_without_returning(connection)
-            .await?;
-        known.insert(digest.clone());
-    }
-    Ok(digests)
-}
-
-fn digest(bytes: &[u8]) -> String {
-    hex::encode(Sha256::digest(bytes))
 }

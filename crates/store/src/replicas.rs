@@ -1,9 +1,11 @@
 //! The processes that serve this database. Each updates its own row every few seconds.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
+use serde_json::json;
 
 use super::entity::replica::{Column, Entity, Model};
 use super::entity::stored_time;
@@ -22,6 +24,8 @@ pub struct Replica {
     pub started_at: Timestamp,
     /// Digest of the policies in force there.
     pub policy_digest: String,
+    /// The same of domains of one's own, by name; `None` of a version that does not tell.
+    pub domain_digests: Option<BTreeMap<String, String>>,
     /// `ok`, `degraded` or `unavailable`, as its `/readyz` says.
     pub readiness: String,
     /// Its last sign of life, by its own clock. One that was killed keeps its row until it is
@@ -54,7 +58,9 @@ impl Store {
 
     /// Notes a sign of life.
     pub async fn note_replica(&self, replica: Replica) -> Result<(), Error> {
+        let domain_digests = replica.domain_digests.map(|digests| json!(digests));
         let row = Model {
+            domain_digests: domain_digests.map(|digests| digests.to_string()),
             started_at: stored_time(replica.started_at),
             seen_at: stored_time(replica.seen_at),
             id: replica.id,
@@ -64,7 +70,12 @@ impl Store {
             readiness: replica.readiness,
         };
         let known = OnConflict::column(Column::Id)
-            .update_columns([Column::PolicyDigest, Column::Readiness, Column::SeenAt])
+            .update_columns([
+                Column::PolicyDigest,
+                Column::DomainDigests,
+                Column::Readiness,
+                Column::SeenAt,
+            ])
             .to_owned();
         Entity::insert(row.into_active_model())
             .on_conflict(known)
@@ -99,6 +110,9 @@ impl From<Model> for Replica {
             policy_digest: row.policy_digest,
             readiness: row.readiness,
             seen_at: row.seen_at,
+            domain_digests: row
+                .domain_digests
+                .and_then(|text| serde_json::from_str(&text).ok()),
         }
     }
 }

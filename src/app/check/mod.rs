@@ -150,10 +150,11 @@ async fn policy_folder(
     clock: &Arc<dyn Clock>,
 ) -> (Part, Option<BTreeSet<String>>) {
     let mut part = Part::new("policies").fact("folder", shown(&settings.policies.dir));
-    let store = found.store_with("policy_revisions").map(Arc::clone);
+    let store = found.store_with("domain_policies").map(Arc::clone);
     if store.is_none() {
         part.note(
-            "the database has no record of earlier policies: the folder is checked as that of a new installation",
+            "the database has no record of earlier policies, or is to be migrated before this version can read it: the \
+             folder is checked as that of a new installation",
         );
     }
     let policies = Policies::new(settings, keys, program, store.clone(), Arc::clone(clock));
@@ -170,22 +171,28 @@ async fn policy_folder(
             refused.reason
         ));
     }
+    for (name, reason) in policies::refused_domains(&policies, clock.now()).await {
+        part.note(format!(
+            "the folder of the domain `{name}` cannot be taken; a start would go on with what was accepted of it last, \
+             if there is such a thing, and say so in /readyz\n{reason}"
+        ));
+    }
     let notes = [health.failed_checks, health.warnings, health.not_run];
     part.notes.extend(notes.into_iter().flatten());
     if let Some(store) = store {
-        let names = policies::warn_of_unknown_names(&store, &started.snapshot).await;
+        let names = policies::warn_of_unknown_names(&store, &started.loaded).await;
         part.notes.extend(names.into_iter().flatten());
     }
-    let count = started.snapshot.policies().policies().count();
+    let count = started.loaded.policies().policies().count();
     let part = part
-        .fact("digest", started.snapshot.digest().to_string())
+        .fact("digest", started.loaded.digest().to_string())
         .fact(
             "whole_folder",
             health.whole_digest.map(|digest| digest.to_string()),
         )
         .fact("policies", count)
-        .fact("invariants", started.snapshot.invariants().len());
-    (part, Some(started.snapshot.attributes().clone()))
+        .fact("invariants", started.loaded.invariants().len());
+    (part, Some(started.loaded.attributes().clone()))
 }
 
 fn decision_log(settings: &Settings, keys: &Keys, attributes: Option<&BTreeSet<String>>) -> Part {

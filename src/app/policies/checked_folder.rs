@@ -1,4 +1,4 @@
-//! The policy folder with its checks and requirements.
+//! A policy folder with its checks and requirements.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use sha2::Sha256;
 
 use crate::settings::keys::Keys;
 use crate::settings::{PolicyStart, Requirement, Settings};
-use charter_authz::folder::Folder;
+use charter_authz::folder::{DOMAINS, Folder};
 use charter_domain::clock::Clock;
 use charter_policy::gates::{self, CheckRequest, GateRequirement, ProofCacheConfig};
 use charter_store::Store;
@@ -18,18 +18,31 @@ use super::checker::Checker;
 use super::last_accepted::LastAccepted;
 use super::ledger::{DatabaseLedger, NoLedger, PolicyLedger};
 
-/// The policy folder: where it is, and how it is checked.
+/// A policy folder, the built-in one or that of a domain of one's own: where it is, how it is checked, and what was
+/// accepted of it.
 pub(in crate::app) struct Policies {
+    /// `None` for the built-in one.
+    pub(super) domain: Option<String>,
     pub(super) dir: PathBuf,
     pub(super) shadow: Option<PathBuf>,
     pub(super) rules: EditRules,
     pub(super) proof_cache: ProofCacheConfig,
     pub(super) checker: Checker,
     pub(super) accepted: AcceptedStore,
+    records: Option<Records>,
+}
+
+/// Where accepted policies are recorded.
+#[derive(Clone)]
+struct Records {
+    store: Arc<Store>,
+    clock: Arc<dyn Clock>,
 }
 
 /// The settings' requirements on an edit.
+#[derive(Clone)]
 pub(super) struct EditRules {
+    approvals: usize,
     pub(super) tests: GateRequirement,
     pub(super) min_coverage: u8,
     pub(super) proofs: GateRequirement,
@@ -50,14 +63,13 @@ impl Policies {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let policies = &settings.policies;
-        let ledger: Box<dyn PolicyLedger> = match store {
-            Some(store) => Box::new(DatabaseLedger { store, clock }),
-            None => Box::new(NoLedger),
-        };
+        let records = store.map(|store| Records { store, clock });
         Self {
+            domain: None,
             dir: policies.dir.clone(),
             shadow: policies.shadow.clone(),
             rules: EditRules {
+                approvals: policies.approvals,
                 tests: demand(policies.tests),
                 min_coverage: policies.min_coverage,
                 proofs: demand(policies.proofs),
@@ -77,7 +89,23 @@ impl Policies {
                 policies.check_timeout,
                 policies.check_timeout_per_policy,
             ),
-            accepted: AcceptedStore::new(ledger, policies.approvals),
+            accepted: accepted(records.clone(), None, policies.approvals),
+            records,
+        }
+    }
+
+    /// The folder of a domain of one's own, under the same rules.
+    pub(super) fn of_domain(&self, name: &str) -> Self {
+        let domain = Some(name.to_owned());
+        Self {
+            dir: self.dir.join(DOMAINS).join(name),
+            shadow: None,
+            rules: self.rules.clone(),
+            proof_cache: self.proof_cache.clone(),
+            checker: self.checker.clone(),
+            accepted: accepted(self.records.clone(), domain.clone(), self.rules.approvals),
+            records: self.records.clone(),
+            domain,
         }
     }
 
@@ -117,6 +145,18 @@ impl Policies {
         last.check_version(folder.whole_digest(), version)?;
         Ok(version)
     }
+}
+
+fn accepted(records: Option<Records>, domain: Option<String>, approvals: usize) -> AcceptedStore {
+    let ledger: Box<dyn PolicyLedger> = match records {
+        Some(Records { store, clock }) => Box::new(DatabaseLedger {
+            store,
+            clock,
+            domain,
+        }),
+        None => Box::new(NoLedger),
+    };
+    AcceptedStore::new(ledger, approvals)
 }
 
 /// The key that authenticates the proof cache, derived from the audit key.

@@ -24,6 +24,7 @@ const MAX_VERDICT_BYTES: u64 = 4 * 1024 * 1024;
 const MAX_STDERR_BYTES: u64 = 2_000;
 
 /// Starts this executable for checks.
+#[derive(Clone)]
 pub(super) struct Checker {
     program: PathBuf,
     search_path: Option<OsString>,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use charter_authz::folder::{DOMAINS, Folder};
+use charter_authz::folder::{DOMAINS, Files, Folder};
 use charter_authz::snapshot::Snapshot;
 use charter_decision_log::ShadowPolicies;
 use charter_policy::gates::{CheckRequest, GateRequirement};
@@ -23,7 +23,7 @@ pub(super) struct DomainShadows {
 
 #[derive(Default)]
 struct KnownShadow {
-    follower: FolderFollower,
+    follower: FolderFollower<Result<Files, String>>,
     /// The last that could be loaded.
     snapshot: Option<Arc<Snapshot>>,
     fault: Option<String>,
@@ -76,15 +76,16 @@ impl DomainShadows {
             return false;
         };
         let known = self.known.entry(name.clone()).or_default();
-        if !known.follower.is_due(&reading, now) {
+        let files = files_of(&reading);
+        if !known.follower.is_due(&files, now) {
             return false;
         }
-        let files = files_of(&reading);
         let loaded = match reading {
             Ok(folder) => load(&self.policies, &dir, folder).await,
             Err(fault) => Err(fault.into()),
         };
-        known.follower.judged(files, &loaded, now);
+        let is_unfinished = loaded.as_ref().is_err_and(|it: &Refusal| it.is_unfinished);
+        known.follower.judged(files, is_unfinished, now);
         match loaded {
             Ok(snapshot) => {
                 tracing::info!(domain = name, digest = %snapshot.digest(), "new shadow policies of a domain are in use");
@@ -122,7 +123,6 @@ pub(super) async fn load(
         return Err(Refusal {
             report,
             is_unfinished: verdict.unfinished,
-            held: None,
         });
     }
     let load = move || Snapshot::from_folder(&folder).map_err(|error| error.report());

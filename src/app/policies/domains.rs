@@ -1,20 +1,24 @@
-//! The policy domains of other services, `{policies.dir}/domains/*`: each is checked, loaded at start and watched
-//! on its own. A broken one does not affect the others, and `/readyz` says why it is refused.
+//! The policy domains of other services, `{policies.dir}/domains/*`: each is checked, taken at start and followed on
+//! its own, against what was accepted of it last. A broken one does not affect the others, and `/readyz` says why it
+//! is refused.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
-use charter_authz::folder::{DOMAINS, Files, Folder, MAX_DOMAIN_NAME, is_domain_name};
+use charter_authz::engine::{PolicyHealth, RefusedFolder};
+use charter_authz::folder::{DOMAINS, Files, MAX_DOMAIN_NAME, is_domain_name};
 use charter_authz::own_domain::OwnDomain;
+use charter_domain::timestamp::Timestamp;
 use charter_http::state::State;
-use charter_policy::gates::{self, CheckRequest, GateRequirement, GateVerdict, PolicyGate};
+use charter_store::NewPolicyRevision;
 
 use super::checked_folder::Policies;
-use super::folder_follower::{FolderFollower, Refusal, files_of, names_below, read, settled};
-use super::folder_reading::{run_in_background, run_on_thread};
-use super::folder_watch::POLL;
-use super::report::shortened;
+use super::folder_follower::{FolderFollower, names_below};
+use super::folder_reading::{CheckInput, FolderReading, Phase};
+use super::folder_watch::{POLL, SETTLE};
+use super::last_accepted::LastAccepted;
+use super::report::{NOT_RECORDED, set_warning};
+use super::start::{Started, UnfitFolder};
 
 /// Takes the domains' folders.
 pub(super) struct DomainFolders {
@@ -23,20 +27,11 @@ pub(super) struct DomainFolders {
     known: BTreeMap<String, KnownFolder>,
 }
 
-#[derive(Default)]
 struct KnownFolder {
-    follower: FolderFollower,
+    policies: Policies,
+    follower: FolderFollower<CheckInput>,
     /// The files in force.
     live: Option<Files>,
-    /// The digest of what was read, if only an approval is missing.
-    held: Option<Arc<str>>,
-}
-
-/// Whether requests are served, which then have priority.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Start,
-    Serving,
 }
 
 impl DomainFolders {
@@ -66,134 +61,185 @@ impl DomainFolders {
             return;
         };
         self.state.domains.keep_only(&names);
-        self.known.retain(|name, _| names.contains(name));
+        for (name, known) in &mut self.known {
+            known.retry_recording(name, &self.state).await;
+        }
+        // Without its folder a domain decides nothing. Back again, the folder follows what was accepted of it last.
+        self.known.retain(|name, known| {
+            if !names.contains(name) {
+                known.forget();
+            }
+            names.contains(name) || known.policies.accepted.has_unwritten()
+        });
         for name in names {
-            self.judge(&name, phase).await;
+            let known = self.known.entry(name.clone());
+            let known = known.or_insert_with(|| KnownFolder::new(&self.policies, &name));
+            known.judge(&name, &self.state, phase).await;
+        }
+    }
+}
+
+/// What a start would refuse of the domains' folders, and why, by name.
+pub(in crate::app) async fn refused_domains(
+    policies: &Policies,
+    now: Timestamp,
+) -> BTreeMap<String, String> {
+    let names = names_below(policies.dir.join(DOMAINS)).await;
+    let mut refused = BTreeMap::new();
+    for name in names.unwrap_or_default() {
+        let folder = KnownFolder::new(policies, &name);
+        let reason = match folder.read(&name).await {
+            Err(reason) => Some(reason),
+            Ok(read) => match folder.take(read, now, Phase::Start).await {
+                Err(unfit) => Some(unfit.reason),
+                Ok(started) => started.health.refused.map(|it| it.reason),
+            },
+        };
+        refused.extend(reason.map(|reason| (name, reason)));
+    }
+    refused
+}
+
+impl KnownFolder {
+    fn new(policies: &Policies, name: &str) -> Self {
+        Self {
+            policies: policies.of_domain(name),
+            follower: FolderFollower::default(),
+            live: None,
         }
     }
 
-    async fn judge(&mut self, name: &str, phase: Phase) {
-        let dir = self.policies.dir.join(DOMAINS).join(name);
-        let Some(mut reading) = read(&dir).await else {
-            return;
+    fn forget(&mut self) {
+        self.follower = FolderFollower::default();
+        self.live = None;
+    }
+
+    async fn judge(&mut self, name: &str, state: &State, phase: Phase) {
+        let read = match self.read(name).await {
+            Ok(read) => read,
+            Err(reason) => {
+                tracing::warn!(domain = name, "{reason}");
+                if self.live.is_none() {
+                    state.domains.refuse(name, unread(reason, state));
+                }
+                return;
+            }
         };
-        let now = self.state.clock.monotonic();
-        let held = self.known.get(name).and_then(|known| known.held.clone());
-        let is_approved = match &held {
-            Some(digest) => self.is_approved(digest).await,
-            None => false,
-        };
-        let known = self.known.entry(name.to_owned()).or_default();
-        if !known.follower.is_due(&reading, now) && !is_approved {
+        let (input, now) = (read.check_input(), state.clock.monotonic());
+        if !self.follower.is_due(&input, now) {
             return;
         }
         if phase == Phase::Serving {
-            match settled(&dir, &reading).await {
-                Some(again) => reading = again,
-                None => return,
+            // Its files may still be being written; the next poll follows soon.
+            tokio::time::sleep(SETTLE).await;
+            let again = self.read(name).await;
+            if again.map(|again| again.check_input()).as_ref() != Ok(&input) {
+                return;
             }
         }
-        let files = files_of(&reading);
-        let live = known.live.clone();
-        let taken = match reading {
-            Err(report) => Err(report.into()),
-            Ok(folder) => self.take(name, &dir, folder, live, phase).await,
-        };
-        let known = self.known.entry(name.to_owned()).or_default();
-        known.follower.judged(files.clone(), &taken, now);
-        known.held = None;
-        match taken {
-            Ok(domain) => {
-                tracing::info!(domain = name, digest = %domain.snapshot().digest(), "a domain is in force");
-                known.live = files.ok();
-                self.state.domains.take(name, domain);
+        if self.live.is_some() && read.files() == self.live.as_ref() {
+            state.domains.update(name, |health| health.refused = None);
+            self.follower.judged(input, false, now);
+            return;
+        }
+        let is_unfinished = match self.take(read, state.clock.now(), phase).await {
+            Ok(started) => {
+                let is_unfinished = started.is_unfinished;
+                self.put_in_force(name, started, state).await;
+                is_unfinished
             }
-            Err(refusal) => {
-                let report = refusal.report;
+            Err(unfit) => {
+                let report = &unfit.reason;
                 tracing::error!(domain = name, "a domain was refused\n{report}");
-                known.held = refusal.held;
-                self.state.domains.refuse(name, shortened(report));
+                let is_unfinished = unfit.is_unfinished;
+                let refused = unfit.refused_at(state.clock.now());
+                state.domains.refuse(name, refused);
+                is_unfinished
             }
-        }
+        };
+        self.follower.judged(input, is_unfinished, now);
     }
 
-    /// Runs the gates.
+    async fn read(&self, name: &str) -> Result<FolderReading, String> {
+        if is_domain_name(name) {
+            let nothing = Files::new();
+            return self
+                .policies
+                .read(self.live.as_ref().unwrap_or(&nothing))
+                .await;
+        }
+        let reason = format!(
+            "`{name}` cannot be the name of a domain: use 1 to {MAX_DOMAIN_NAME} characters of `a-z 0-9 -`"
+        );
+        Ok(FolderReading {
+            folder: Err(reason),
+            last: Arc::new(LastAccepted::none()),
+            approved: false,
+        })
+    }
+
     async fn take(
         &self,
-        name: &str,
-        dir: &Path,
-        folder: Folder,
-        live: Option<Files>,
+        read: FolderReading,
+        now: Timestamp,
         phase: Phase,
-    ) -> Result<OwnDomain, Refusal> {
-        if !is_domain_name(name) {
-            let report = format!(
-                "`{name}` cannot be the name of a domain: use 1 to {MAX_DOMAIN_NAME} characters of `a-z 0-9 -`"
-            );
-            return Err(report.into());
-        }
-        if !folder.is_own_domain() {
-            let report = format!("`{}` is not directly below `{DOMAINS}`", dir.display());
-            return Err(report.into());
-        }
-        gates::check_manifest(&folder, self.policies.rules.manifest)
-            .map_err(|error| error.report())?;
-        let verdict = self.check(dir, &folder, live, phase).await;
-        if let Some(report) = verdict.report() {
-            let mut refusals = verdict.refusals.iter();
-            let is_held = refusals.all(|refusal| refusal.gate == PolicyGate::Widening);
-            return Err(Refusal {
-                report,
-                is_unfinished: verdict.unfinished,
-                held: is_held.then(|| Arc::clone(folder.whole_digest())),
-            });
-        }
-        let load = move || OwnDomain::from_folder(&folder).map_err(|error| error.report());
-        let loaded = match phase {
-            Phase::Start => run_on_thread(load).await,
-            Phase::Serving => run_in_background(load).await,
-        };
-        loaded
-            .unwrap_or_else(|| Err("the domain could not be loaded".to_owned()))
-            .map_err(Refusal::from)
-    }
-
-    async fn check(
-        &self,
-        dir: &Path,
-        folder: &Folder,
-        live: Option<Files>,
-        phase: Phase,
-    ) -> GateVerdict {
-        let mut request = CheckRequest {
-            dir: dir.to_owned(),
-            ..self.policies.check_request(folder)
-        };
-        request.hold_widening &= live.is_some() && !self.is_approved(folder.whole_digest()).await;
-        request.live = live;
-        if request.tests == GateRequirement::Off
-            && request.proofs == GateRequirement::Off
-            && !request.hold_widening
-        {
-            return GateVerdict::default();
-        }
-        match phase {
-            Phase::Start => self.policies.checker.check_at_start(&request).await,
-            Phase::Serving => self.policies.checker.check(&request).await,
+    ) -> Result<Started<OwnDomain>, UnfitFolder> {
+        if self.live.is_some() {
+            self.policies.take_folder(read, now, phase).await
+        } else {
+            self.policies.take_or_restore(read, now, phase).await
         }
     }
 
-    /// Approvals are for what is to follow the built-in policies in force, and end with them.
-    async fn is_approved(&self, whole_digest: &str) -> bool {
-        match self.policies.accepted.last().await {
-            Ok(last) => {
-                let accepted = &self.policies.accepted;
-                accepted.is_approved(whole_digest, &last).await
-            }
-            Err(error) => {
-                tracing::warn!(%error, "approvals cannot be read, nothing is approved");
-                false
-            }
+    async fn put_in_force(&mut self, name: &str, started: Started<OwnDomain>, state: &State) {
+        let Started {
+            loaded,
+            health,
+            taken,
+            ..
+        } = started;
+        if health.refused.is_none() {
+            tracing::info!(domain = name, digest = %loaded.snapshot().digest(), "a domain is in force");
+        }
+        self.live = Some(taken.folder.files().clone());
+        state.domains.take(name, loaded, health);
+        if let Some(new) = taken.new {
+            self.record(name, new, state).await;
         }
     }
+
+    async fn record(&self, name: &str, new: NewPolicyRevision, state: &State) {
+        if let Err(error) = self.policies.accepted.accept(new).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(domain = name, error, "{NOT_RECORDED}");
+            warn(state, name, true);
+        }
+    }
+
+    /// Retries recording the revision in force.
+    async fn retry_recording(&self, name: &str, state: &State) {
+        let accepted = &self.policies.accepted;
+        if accepted.has_unwritten() && accepted.write().await.is_ok() {
+            tracing::info!(domain = name, "the active policy revision is persisted");
+            warn(state, name, false);
+        }
+    }
+}
+
+/// What is shown of a domain whose record cannot be read now.
+fn unread(reason: String, state: &State) -> RefusedFolder {
+    RefusedFolder {
+        digest: None,
+        reason,
+        since: state.clock.now(),
+        gates: Vec::new(),
+        files: None,
+    }
+}
+
+fn warn(state: &State, name: &str, holds: bool) {
+    let change = |health: &mut PolicyHealth| {
+        set_warning(&mut health.warnings, NOT_RECORDED, holds);
+    };
+    state.domains.update(name, change);
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 use std::{fs, io};
 
@@ -10,7 +9,7 @@ use charter_authz::fault::LoadError;
 use charter_authz::folder::{Files, Folder};
 
 use super::folder_reading::run_on_thread;
-use super::folder_watch::{RETRY, SETTLE};
+use super::folder_watch::RETRY;
 
 /// A folder, or why it cannot be read.
 pub(super) type Reading = Result<Folder, String>;
@@ -21,8 +20,6 @@ pub(super) struct Refusal {
     pub(super) report: String,
     /// A check did not finish.
     pub(super) is_unfinished: bool,
-    /// The digest of the folder, if only an approval is missing.
-    pub(super) held: Option<Arc<str>>,
 }
 
 impl From<String> for Refusal {
@@ -35,29 +32,30 @@ impl From<String> for Refusal {
 }
 
 /// What was judged of one folder.
-#[derive(Default)]
-pub(super) struct FolderFollower {
-    judged: Option<Result<Files, String>>,
+pub(super) struct FolderFollower<I> {
+    judged: Option<I>,
     /// When a check that did not finish is repeated, by the monotonic clock.
     retry_at: Option<Duration>,
 }
 
-impl FolderFollower {
-    /// Whether a reading is new, or its check did not finish and is to be repeated.
-    pub(super) fn is_due(&self, reading: &Reading, now: Duration) -> bool {
-        self.judged.as_ref() != Some(&files_of(reading))
-            || self.retry_at.is_some_and(|at| at <= now)
+impl<I> Default for FolderFollower<I> {
+    fn default() -> Self {
+        Self {
+            judged: None,
+            retry_at: None,
+        }
+    }
+}
+
+impl<I: PartialEq> FolderFollower<I> {
+    /// Whether the inputs of a check are new, or it did not finish and is to be repeated.
+    pub(super) fn is_due(&self, input: &I, now: Duration) -> bool {
+        self.judged.as_ref() != Some(input) || self.retry_at.is_some_and(|at| at <= now)
     }
 
-    /// Remembers a reading that was judged, and whether its check did not finish.
-    pub(super) fn judged<T>(
-        &mut self,
-        files: Result<Files, String>,
-        outcome: &Result<T, Refusal>,
-        now: Duration,
-    ) {
-        self.judged = Some(files);
-        let is_unfinished = outcome.as_ref().is_err_and(|refusal| refusal.is_unfinished);
+    /// Remembers inputs that were judged, and whether their check did not finish.
+    pub(super) fn judged(&mut self, input: I, is_unfinished: bool, now: Duration) {
+        self.judged = Some(input);
         self.retry_at = is_unfinished.then(|| now + RETRY);
     }
 }
@@ -71,13 +69,6 @@ pub(super) async fn read(dir: &Path) -> Option<Reading> {
 pub(super) async fn read_as(dir: &Path, word: fn(LoadError) -> LoadError) -> Option<Reading> {
     let dir: PathBuf = dir.to_owned();
     run_on_thread(move || Folder::read(&dir).map_err(|error| word(error).report())).await
-}
-
-/// Reads a folder again a little later; `None` if its files are still being written. The next poll follows soon.
-pub(super) async fn settled(dir: &Path, before: &Reading) -> Option<Reading> {
-    tokio::time::sleep(SETTLE).await;
-    let again = read(dir).await?;
-    (files_of(&again) == files_of(before)).then_some(again)
 }
 
 pub(super) fn files_of(reading: &Reading) -> Result<Files, String> {

@@ -5,7 +5,10 @@ use std::thread;
 
 use tokio::sync::oneshot;
 
+use charter_authz::fault::LoadError;
 use charter_authz::folder::{Files, Folder, is_test};
+use charter_authz::own_domain::OwnDomain;
+use charter_authz::snapshot::Snapshot;
 use charter_policy::process_limits;
 
 use super::checked_folder::Policies;
@@ -29,12 +32,60 @@ pub(super) struct CheckInput {
     pub(super) approved: bool,
 }
 
+/// What a folder is loaded as.
+pub(super) trait FromFolder: Sized + Send + 'static {
+    const IS_OWN_DOMAIN: bool;
+
+    fn from_folder(folder: &Folder) -> Result<Self, LoadError>;
+}
+
+impl FromFolder for Snapshot {
+    const IS_OWN_DOMAIN: bool = false;
+
+    fn from_folder(folder: &Folder) -> Result<Self, LoadError> {
+        Self::from_folder(folder)
+    }
+}
+
+impl FromFolder for OwnDomain {
+    const IS_OWN_DOMAIN: bool = true;
+
+    fn from_folder(folder: &Folder) -> Result<Self, LoadError> {
+        Self::from_folder(folder)
+    }
+}
+
+/// Whether requests are served, which then have priority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Start,
+    Serving,
+}
+
+impl Phase {
+    /// Runs blocking work on a separate thread; `None` without one.
+    pub(super) async fn run<T: Send + 'static>(
+        self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        match self {
+            Self::Start => run_on_thread(work).await,
+            Self::Serving => run_in_background(work).await,
+        }
+    }
+}
+
 impl Policies {
     /// Reads the folder. The folder in force, `live`, needs no approval.
-    pub(super) async fn read(self: &Arc<Self>, live: &Files) -> Result<FolderReading, String> {
+    pub(super) async fn read(&self, live: &Files) -> Result<FolderReading, String> {
         let last = self.accepted.last().await;
         let last =
             last.map_err(|error| format!("cannot read the active policy revision: {error}"))?;
+        Ok(self.read_after(last, live).await)
+    }
+
+    /// The same, the last revision being known.
+    pub(super) async fn read_after(&self, last: Arc<LastAccepted>, live: &Files) -> FolderReading {
         let dir = self.dir.clone();
         let folder =
             run_on_thread(move || Folder::read(&dir).map_err(|error| error.report())).await;
@@ -48,11 +99,11 @@ impl Policies {
             }
             _ => false,
         };
-        Ok(FolderReading {
+        FolderReading {
             folder,
             last,
             approved,
-        })
+        }
     }
 }
 

@@ -57,6 +57,14 @@ impl From<LastRevision> for LastAccepted {
 }
 
 impl LastAccepted {
+    /// Where nothing is recorded.
+    pub(super) const fn none() -> Self {
+        Self {
+            base: None,
+            what: LastRevisionState::None,
+        }
+    }
+
     /// The revision, if it is known.
     pub(super) const fn revision(&self) -> Option<&AcceptedRevision> {
         match &self.what {

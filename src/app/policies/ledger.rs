@@ -1,4 +1,4 @@
-//! The durable record of accepted policies and their approvals.
+//! The durable record of a domain's accepted policies and their approvals.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use charter_domain::clock::Clock;
 use charter_store::{Error, NewPolicyRevision, Store, person};
 
 use super::super::provision;
-use super::last_accepted::{LastAccepted, LastRevisionState};
+use super::last_accepted::LastAccepted;
 
 /// Records which policies were accepted and who approved them.
 #[async_trait]
@@ -28,17 +28,21 @@ pub(super) trait PolicyLedger: Send + Sync {
 pub(super) struct DatabaseLedger {
     pub(super) store: Arc<Store>,
     pub(super) clock: Arc<dyn Clock>,
+    /// `None` for the built-in one.
+    pub(super) domain: Option<String>,
 }
 
 #[async_trait]
 impl PolicyLedger for DatabaseLedger {
     async fn last(&self) -> Result<LastAccepted, Error> {
-        self.store.last_policy_revision().await.map(Into::into)
+        let last = self.store.last_policy_revision(self.domain.as_deref());
+        last.await.map(Into::into)
     }
 
     async fn accept(&self, new: &NewPolicyRevision) -> Result<i64, Error> {
         let by = provision::system(&*self.clock);
-        self.store.accept_policies(new, &by).await
+        let domain = self.domain.as_deref();
+        self.store.accept_policies(domain, new, &by).await
     }
 
     async fn approvers(&self, whole_digest: &str, base: i64) -> Result<BTreeSet<String>, Error> {
@@ -54,10 +58,7 @@ pub(super) struct NoLedger;
 #[async_trait]
 impl PolicyLedger for NoLedger {
     async fn last(&self) -> Result<LastAccepted, Error> {
-        Ok(LastAccepted {
-            base: None,
-            what: LastRevisionState::None,
-        })
+        Ok(LastAccepted::none())
     }
 
     async fn accept(&self, _: &NewPolicyRevision) -> Result<i64, Error> {

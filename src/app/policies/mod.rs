@@ -22,6 +22,7 @@ mod take;
 mod tools;
 
 pub(super) use checked_folder::Policies;
+pub(super) use domains::refused_domains;
 pub(super) use reload::Reloader;
 pub(super) use report::warn_of_unknown_names;
 pub(super) use tools::Tools;

@@ -14,6 +14,9 @@ use charter_store::{NewPolicyRevision, Store, TakenAs};
 /// Longer reasons are truncated for the log and `/readyz`.
 const MAX_REASON_BYTES: usize = 8_000;
 
+/// Warning of `/readyz` while the revision is not recorded.
+pub(super) const NOT_RECORDED: &str = "notes: could not persist the active policy revision; retrying each second. \
+    Until then nothing can be approved, and a restart would compare with the previous revision";
 /// What is refused; both `None` if it could not be read.
 #[derive(Default)]
 pub(super) struct RefusedSubject {
@@ -166,4 +169,10 @@ pub(super) fn shortened(mut reason: String) -> String {
         reason.push_str("\n… `charter policy check`, `test` and `prove` show the rest");
     }
     reason
+}
+
+/// Sets or removes a warning.
+pub(super) fn set_warning(warnings: &mut Vec<String>, warning: &str, holds: bool) {
+    warnings.retain(|found| found != warning);
+    warnings.extend(holds.then(|| warning.to_owned()));
 }

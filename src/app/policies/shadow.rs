@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use charter_authz::engine::ShadowInUse;
 use charter_authz::fault::LoadError;
+use charter_authz::folder::Files;
 use charter_decision_log::ShadowPolicies;
 use charter_http::state::State;
 
 use super::checked_folder::Policies;
 use super::domain_shadows::{DomainShadows, load};
-use super::folder_follower::{FolderFollower, files_of, read_as};
+use super::folder_follower::{FolderFollower, Refusal, files_of, read_as};
 use super::folder_watch::POLL;
 use super::report::shortened;
 
@@ -20,7 +21,7 @@ pub(super) struct ShadowFolder {
     shadow: Arc<ShadowPolicies>,
     policies: Arc<Policies>,
     state: Arc<State>,
-    follower: FolderFollower,
+    follower: FolderFollower<Result<Files, String>>,
     /// What is wrong with the folder itself.
     fault: Option<String>,
     reported: Option<String>,
@@ -83,10 +84,10 @@ impl ShadowFolder {
         let Some(reading) = read_as(&self.dir, word).await else {
             return;
         };
-        if !self.follower.is_due(&reading, now) {
+        let files = files_of(&reading);
+        if !self.follower.is_due(&files, now) {
             return;
         }
-        let files = files_of(&reading);
         let mut in_use = None;
         let loaded = match reading {
             Ok(folder) => {
@@ -99,7 +100,8 @@ impl ShadowFolder {
             }
             Err(fault) => Err(fault.into()),
         };
-        self.follower.judged(files, &loaded, now);
+        let is_unfinished = loaded.as_ref().is_err_and(|it: &Refusal| it.is_unfinished);
+        self.follower.judged(files, is_unfinished, now);
         match loaded {
             Ok(snapshot) => {
                 let known = self.shadow.snapshot();

@@ -1,12 +1,12 @@
 //! The policies at start: the folder if it passes its gates, else what was in force before the
-//! stop.
+//! stop. A domain's folder is taken in the same way, whenever it comes.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::settings::PolicyStart;
 use charter_authz::engine::{PolicyHealth, RefusedFolder};
-use charter_authz::folder::Folder;
+use charter_authz::folder::{DOMAINS, Files, Folder};
 use charter_authz::gate_outcome::GateOutcome;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::timestamp::Timestamp;
@@ -18,18 +18,20 @@ use charter_store::{NewPolicyRevision, TakenAs};
 use super::super::StartError;
 use super::baseline::InvariantBaseline;
 use super::checked_folder::Policies;
-use super::folder_reading::{CheckInput, run_on_thread};
+use super::folder_reading::{CheckInput, FolderReading, FromFolder, Phase};
 use super::last_accepted::LastAccepted;
 use super::report::{gate_outcomes, health, log_findings, new_revision, report_unread, shortened};
 
 /// Minimal time limit of the checks at start.
 const START_TIMEOUT: Duration = Duration::from_mins(5);
 
-/// The policies at start.
-pub(in crate::app) struct Started {
-    pub(in crate::app) snapshot: Snapshot,
+/// Policies to put in force.
+pub(in crate::app) struct Started<L = Snapshot> {
+    pub(in crate::app) loaded: L,
     pub(in crate::app) health: PolicyHealth,
     pub(in crate::app) taken: TakenFolder,
+    /// The folder is refused for now, since its check did not finish.
+    pub(super) is_unfinished: bool,
 }
 
 /// The folder that was put in force at start.
@@ -40,15 +42,30 @@ pub(in crate::app) struct TakenFolder {
     /// Inputs of the check; `None` if the folder could not be read.
     pub(super) last_checked: Option<CheckInput>,
     /// The revision to record, if it was not in force before.
-    new: Option<NewPolicyRevision>,
+    pub(super) new: Option<NewPolicyRevision>,
 }
 
-/// Why the folder is refused at start.
-struct UnfitFolder {
+/// Why the folder is refused.
+pub(super) struct UnfitFolder {
     digest: Option<Arc<str>>,
-    reason: String,
+    pub(super) reason: String,
     gates: Vec<GateOutcome>,
     last_checked: Option<CheckInput>,
+    /// The check did not finish.
+    pub(super) is_unfinished: bool,
+}
+
+impl UnfitFolder {
+    pub(super) fn refused_at(self, now: Timestamp) -> RefusedFolder {
+        let read = self.last_checked.and_then(|input| input.read.ok());
+        RefusedFolder {
+            digest: self.digest,
+            reason: shortened(self.reason),
+            since: now,
+            gates: self.gates,
+            files: read.map(Arc::new),
+        }
+    }
 }
 
 impl Policies {
@@ -60,16 +77,24 @@ impl Policies {
     /// The faults of the folder, and errors of the database.
     pub(in crate::app) async fn start(&self, now: Timestamp) -> Result<Started, StartError> {
         let last = self.accepted.last().await?;
-        let unfit = match self.take_folder(&last, now).await {
-            Ok(started) => return Ok(started),
-            Err(unfit) => unfit,
-        };
-        if self.rules.start == PolicyStart::Strict {
-            return Err(StartError::Policies(unfit.reason));
-        }
-        match self.restore(&last, unfit, now).await {
-            Ok(started) => Ok(started),
-            Err(reason) => Err(StartError::Policies(reason)),
+        let read = self.read_after(last, &Files::new()).await;
+        let started = self.take_or_restore(read, now, Phase::Start).await;
+        started.map_err(|unfit| StartError::Policies(unfit.reason))
+    }
+
+    /// The folder, or else, if the settings allow it, what was accepted last.
+    pub(super) async fn take_or_restore<L: FromFolder>(
+        &self,
+        read: FolderReading,
+        now: Timestamp,
+        phase: Phase,
+    ) -> Result<Started<L>, UnfitFolder> {
+        let last = Arc::clone(&read.last);
+        match self.take_folder(read, now, phase).await {
+            Err(unfit) if self.rules.start == PolicyStart::LastAccepted => {
+                self.restore(&last, unfit, now, phase).await
+            }
+            taken => taken,
         }
     }
 
@@ -85,42 +110,40 @@ impl Policies {
         Ok(())
     }
 
-    async fn take_folder(
+    /// The folder, if it passes the gates as the successor of what was accepted last.
+    pub(super) async fn take_folder<L: FromFolder>(
         &self,
-        last: &LastAccepted,
+        read: FolderReading,
         now: Timestamp,
-    ) -> Result<Started, UnfitFolder> {
-        let unreadable = |reason: String| UnfitFolder {
+        phase: Phase,
+    ) -> Result<Started<L>, UnfitFolder> {
+        let last_checked = read.check_input();
+        let FolderReading {
+            folder,
+            last,
+            approved,
+        } = read;
+        let last = &*last;
+        let folder = folder.map_err(|reason| UnfitFolder {
             digest: None,
             gates: gate_outcomes(&GateVerdict::refused(PolicyGate::Folder, reason.as_str())),
             reason,
             last_checked: None,
-        };
-        let dir = self.dir.clone();
-        let folder =
-            run_on_thread(move || Folder::read(&dir).map_err(|error| error.report())).await;
-        let folder = folder
-            .unwrap_or_else(|| Err("the policy folder could not be read".to_owned()))
-            .map_err(unreadable)?;
-        let approved = self.accepted.is_approved(folder.whole_digest(), last).await;
-        let last_checked = CheckInput {
-            read: Ok(folder.files().clone()),
-            approved,
-        };
+            is_unfinished: false,
+        })?;
         let unfit = |reason| UnfitFolder {
             digest: Some(Arc::clone(folder.whole_digest())),
             reason,
             gates: Vec::new(),
             last_checked: Some(last_checked.clone()),
+            is_unfinished: false,
         };
-        if folder.is_own_domain() {
-            let reason = "`policies.dir` is directly below a folder called `domains`, where only domains of one's own \
-                          are: move it";
-            return Err(unfit(reason.to_owned()));
+        if folder.is_own_domain() != L::IS_OWN_DOMAIN {
+            return Err(unfit(self.misplaced()));
         }
         let version = self.check_version(&folder, last).map_err(unfit)?;
         let request = self
-            .start_check_request(&folder, last, approved)
+            .start_check_request(&folder, last, approved, phase)
             .await
             .map_err(unfit)?;
         let mut verdict = GateVerdict::default();
@@ -128,20 +151,23 @@ impl Policies {
             || request.proofs != GateRequirement::Off
             || request.hold_widening
         {
-            verdict = self.checker.check_at_start(&request).await;
+            verdict = match phase {
+                Phase::Start => self.checker.check_at_start(&request).await,
+                Phase::Serving => self.checker.check(&request).await,
+            };
             if let Some(report) = verdict.report() {
                 return Err(UnfitFolder {
                     gates: gate_outcomes(&verdict),
+                    is_unfinished: verdict.unfinished,
                     ..unfit(report)
                 });
             }
         }
         self.check_promise(&folder, last, approved).map_err(unfit)?;
         let loading = folder.clone();
-        let loaded =
-            run_on_thread(move || Snapshot::from_folder(&loading).map_err(|error| error.report()))
-                .await;
-        let snapshot = loaded
+        let loaded = phase.run(move || L::from_folder(&loading).map_err(|error| error.report()));
+        let loaded = loaded
+            .await
             .unwrap_or_else(|| Err("the policies could not be loaded".to_owned()))
             .map_err(unfit)?;
         folder.warn_if_world_writable();
@@ -150,15 +176,16 @@ impl Policies {
         let same = last
             .revision()
             .filter(|last| *last.digest == **folder.whole_digest() && last.version == version);
-        let taken_as = if verdict.is_stop {
-            TakenAs::Stop
-        } else {
-            TakenAs::Start
+        let taken_as = match phase {
+            _ if verdict.is_stop => TakenAs::Stop,
+            Phase::Start => TakenAs::Start,
+            Phase::Serving => TakenAs::Edit,
         };
         let mut health = health(&verdict);
         report_unread(&mut health, folder.unread());
         Ok(Started {
-            snapshot,
+            loaded,
+            is_unfinished: false,
             health: PolicyHealth {
                 whole_digest: Some(Arc::clone(folder.whole_digest())),
                 files: Arc::new(folder.files().clone()),
@@ -176,62 +203,66 @@ impl Policies {
         })
     }
 
+    /// Why a folder is neither the built-in one nor that of its domain.
+    fn misplaced(&self) -> String {
+        if self.domain.is_some() {
+            return format!("`{}` is not directly below `{DOMAINS}`", self.dir.display());
+        }
+        "`policies.dir` is directly below a folder called `domains`, where only domains of one's own \
+         are: move it"
+            .to_owned()
+    }
+
     /// Restores what was in force before the stop, and reports the folder as refused.
-    async fn restore(
+    async fn restore<L: FromFolder>(
         &self,
         last: &LastAccepted,
         unfit: UnfitFolder,
         now: Timestamp,
-    ) -> Result<Started, String> {
+        phase: Phase,
+    ) -> Result<Started<L>, UnfitFolder> {
         let Some(revision) = last.revision() else {
-            return Err(unfit.reason);
+            return Err(unfit);
         };
         let (dir, files) = (self.dir.clone(), revision.files.clone());
-        let loaded = run_on_thread(move || {
+        let loaded = phase.run(move || {
             let folder = Folder::from_files(&dir, files)?;
-            Snapshot::from_folder(&folder).map(|snapshot| (folder, snapshot))
+            L::from_folder(&folder).map(|loaded| (folder, loaded))
         });
-        let (folder, snapshot) = match loaded.await {
+        let (folder, loaded) = match loaded.await {
             Some(Ok(loaded)) => loaded,
             Some(Err(error)) => {
-                return Err(format!(
+                let reason = format!(
                     "{}\nthe policies that were in force before cannot be loaded by this version either\n{}",
                     unfit.reason,
                     error.report()
-                ));
+                );
+                return Err(UnfitFolder { reason, ..unfit });
             }
-            None => return Err(unfit.reason),
+            None => return Err(unfit),
         };
         tracing::error!(
+            domain = self.domain.as_deref(),
             digest = %folder.digest(),
             "the policy folder was refused; the policies from before the stop are in force (`policies.start`)\n{}",
             unfit.reason
         );
         metrics::counter!("charter_policies_reloads_total", "outcome" => "refused").increment(1);
         Ok(Started {
-            snapshot,
+            loaded,
+            is_unfinished: unfit.is_unfinished,
+            taken: TakenFolder {
+                proved: false,
+                last_checked: unfit.last_checked.clone(),
+                new: None,
+                folder: folder.clone(),
+            },
             health: PolicyHealth {
                 whole_digest: Some(Arc::clone(folder.whole_digest())),
                 files: Arc::new(folder.files().clone()),
                 since: Some(revision.since),
-                refused: Some(RefusedFolder {
-                    digest: unfit.digest,
-                    reason: shortened(unfit.reason),
-                    since: now,
-                    gates: unfit.gates,
-                    files: unfit
-                        .last_checked
-                        .as_ref()
-                        .and_then(|input| input.read.clone().ok())
-                        .map(Arc::new),
-                }),
+                refused: Some(unfit.refused_at(now)),
                 ..PolicyHealth::default()
-            },
-            taken: TakenFolder {
-                folder,
-                proved: false,
-                last_checked: unfit.last_checked,
-                new: None,
             },
         })
     }
@@ -267,10 +298,13 @@ impl Policies {
         folder: &Folder,
         last: &LastAccepted,
         approved: bool,
+        phase: Phase,
     ) -> Result<CheckRequest, String> {
         let mut request = self.check_request(folder);
-        // A slow start, for example on a busy machine, harms nobody.
-        request.time = request.time.max(START_TIMEOUT);
+        if phase == Phase::Start {
+            // A slow start, for example on a busy machine, harms nobody.
+            request.time = request.time.max(START_TIMEOUT);
+        }
         let before = last.revision();
         if let Some(before) = before
             && *before.digest == **folder.whole_digest()
@@ -284,13 +318,16 @@ impl Policies {
             return Ok(request);
         }
         if last.is_lost() {
-            tracing::warn!("the database has no record of the policies that were in force before");
+            tracing::warn!(
+                domain = self.domain.as_deref(),
+                "the database has no record of the policies that were in force before"
+            );
         }
         request.hold_widening &= !approved;
         if let Some(before) = before {
             // Another version of this program may not be able to load it.
             let (dir, files) = (self.dir.clone(), before.files.clone());
-            let is_sound = run_on_thread(move || {
+            let is_sound = phase.run(move || {
                 let folder = Folder::from_files(&dir, files);
                 folder
                     .and_then(|folder| Snapshot::from_folder(&folder))

@@ -12,13 +12,10 @@ use super::folder_reading::{FolderReading, run_in_background};
 use super::folder_watch::RETRY;
 use super::reload::{CheckSubject, Reloader, RunningCheck};
 use super::report::{
-    RefusedSubject, gate_outcomes, health, log_findings, new_revision, shortened,
-    warn_of_unknown_names,
+    NOT_RECORDED, RefusedSubject, gate_outcomes, health, log_findings, new_revision, set_warning,
+    shortened, warn_of_unknown_names,
 };
 
-/// Warning of `/readyz` while the revision is not recorded.
-const NOT_RECORDED: &str = "notes: could not persist the active policy revision; retrying each second. \
-    Until then nothing can be approved, and a restart would compare with the previous revision";
 /// Warning of `/readyz` until an emergency stop is checked.
 const NOT_CHECKED: &str = "stop: an emergency stop is in force, its checks have not finished";
 
@@ -282,10 +279,4 @@ fn with_changes(candidate: &Files, before: &Files, live: &Files) -> Option<Files
         files.insert(name.clone(), Arc::clone(text));
     }
     Some(files)
-}
-
-/// Sets or removes a warning.
-fn set_warning(warnings: &mut Vec<String>, warning: &str, holds: bool) {
-    warnings.retain(|found| found != warning);
-    warnings.extend(holds.then(|| warning.to_owned()));
 }

@@ -1,6 +1,6 @@
 //! Work on policies for the workbench, in child processes.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,14 +11,15 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::task::TaskTracker;
 
 use charter_authz::fault::LoadError;
-use charter_authz::folder::{Files, Folder};
+use charter_authz::folder::{Files, Folder, nominal_place};
+use charter_authz::own_domain::OwnDomain;
 use charter_authz::snapshot::Snapshot;
 use charter_http::state::{Busy, FolderRefusal, JobEvent, PolicyJob, PolicyTools};
 use charter_policy::gates::{CheckRequest, GateRequirement};
 use charter_policy::workbench::{WorkbenchEvent, WorkbenchJob};
 
 use super::checked_folder::Policies;
-use super::folder_reading::run_in_background;
+use super::folder_reading::{FromFolder, run_in_background};
 
 /// Time for a replay of the whole log.
 const REPLAY_TIMEOUT: Duration = Duration::from_mins(10);
@@ -55,15 +56,17 @@ impl Tools {
         let no_log = || "decisions are not logged: set `decisions.enabled`".to_owned();
         Ok(match job {
             PolicyJob::Diff {
+                domain,
                 in_force,
                 candidate,
             } => {
-                let folder = Folder::from_files(Path::new(""), in_force.clone());
+                let folder = Folder::without_place(domain.as_deref(), in_force.clone());
                 let time = folder.map_or(Duration::from_mins(1), |folder| {
                     self.policies.checker.timeout(&folder)
                 });
                 let solver = self.policies.rules.solver.as_deref();
                 let job = WorkbenchJob::Diff {
+                    domain,
                     in_force,
                     candidate,
                     solver: self.policies.checker.solver(solver),
@@ -71,12 +74,21 @@ impl Tools {
                 };
                 (job, time)
             }
-            PolicyJob::Replay { candidate } => {
-                let log = self.log.clone().ok_or_else(no_log)?;
-                (WorkbenchJob::Replay { candidate, log }, REPLAY_TIMEOUT)
+            PolicyJob::Replay { domain, candidate } => {
+                let job = WorkbenchJob::Replay {
+                    domain,
+                    candidate,
+                    log: self.log.clone().ok_or_else(no_log)?,
+                };
+                (job, REPLAY_TIMEOUT)
             }
-            PolicyJob::Coverage { in_force, since } => {
+            PolicyJob::Coverage {
+                domain,
+                in_force,
+                since,
+            } => {
                 let job = WorkbenchJob::Coverage {
+                    domain,
                     in_force,
                     log: self.log.clone(),
                     since: since.timestamp_millis(),
@@ -86,16 +98,18 @@ impl Tools {
             }
         })
     }
-}
 
-#[async_trait]
-impl PolicyTools for Tools {
-    async fn load(&self, files: Files) -> Result<Arc<Snapshot>, FolderRefusal> {
+    /// Checks a folder as the validation gate does, and loads it.
+    async fn load_as<L: FromFolder>(
+        &self,
+        domain: Option<&str>,
+        files: Files,
+    ) -> Result<Arc<L>, FolderRefusal> {
         let _turn = self.loads.try_acquire().map_err(|_| FolderRefusal::Busy)?;
         let faults = |error: LoadError| FolderRefusal::Faults(error.document());
-        let folder = Folder::from_files(Path::new(""), files).map_err(faults)?;
+        let folder = Folder::without_place(domain, files).map_err(faults)?;
         let request = CheckRequest {
-            dir: PathBuf::new(),
+            dir: nominal_place(domain),
             tests: GateRequirement::Off,
             proofs: GateRequirement::Off,
             hold_widening: false,
@@ -108,10 +122,21 @@ impl PolicyTools for Tools {
                 None => FolderRefusal::Unfinished(refusal.report),
             });
         }
-        let loaded = run_in_background(move || Snapshot::from_folder(&folder));
+        let loaded = run_in_background(move || L::from_folder(&folder));
         let failed = || FolderRefusal::Unfinished("it could not be loaded".to_owned());
-        let snapshot = loaded.await.ok_or_else(failed)?.map_err(faults)?;
-        Ok(Arc::new(snapshot))
+        let loaded = loaded.await.ok_or_else(failed)?.map_err(faults)?;
+        Ok(Arc::new(loaded))
+    }
+}
+
+#[async_trait]
+impl PolicyTools for Tools {
+    async fn load(&self, files: Files) -> Result<Arc<Snapshot>, FolderRefusal> {
+        self.load_as(None, files).await
+    }
+
+    async fn load_domain(&self, name: &str, files: Files) -> Result<Arc<OwnDomain>, FolderRefusal> {
+        self.load_as(Some(name), files).await
     }
 
     fn start(&self, job: PolicyJob) -> Result<mpsc::Receiver<JobEvent>, Busy> {

@@ -1,5 +1,6 @@
 //! `charter policy approvals` and `withdraw`: lists and withdraws approvals.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -40,22 +41,31 @@ pub(super) struct WithdrawArgs {
 
 pub(super) fn list(args: &ApprovalsArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     args.settings.operate(async |operator| {
-        let current = operator.store.last_policy_revision().await?.sequence();
         let approvals = operator.store.policy_approvals().await?;
+        let mut current = BTreeMap::new();
+        for domain in approvals.iter().map(|approval| &approval.domain) {
+            if !current.contains_key(domain) {
+                let last = operator.store.last_policy_revision(domain.as_deref());
+                current.insert(domain.clone(), last.await?.sequence());
+            }
+        }
+        let current = |approval: &PolicyApproval| current.get(&approval.domain).copied();
         let document = || {
             let approvals = approvals.iter();
             approvals
-                .map(|approval| document_of(approval, current))
+                .map(|approval| document_of(approval, current(approval)))
                 .collect()
         };
         args.output.either(out, document, |out| {
             approvals.iter().try_for_each(|approval| {
+                let domain = approval.domain.as_ref();
+                let domain = domain.map_or_else(String::new, |name| format!("domain {name} "));
                 writeln!(
                     out,
-                    "{}  {}  {}  {}  by {}: {}",
+                    "{}  {}  {}  {domain}{}  by {}: {}",
                     approval.id,
                     timestamp::format(approval.approved_at),
-                    state_text(approval, current),
+                    state_text(approval, current(approval)),
                     approval.whole_digest,
                     approval.approved_by,
                     approval.reason
@@ -66,16 +76,17 @@ pub(super) fn list(args: &ApprovalsArgs, out: &mut dyn Write) -> Result<ExitCode
     })
 }
 
-fn document_of(approval: &PolicyApproval, current: i64) -> Value {
+fn document_of(approval: &PolicyApproval, current: Option<i64>) -> Value {
     let state = match (approval.used_by, approval.withdrawn_at) {
         (Some(_), _) => "used",
         (None, Some(_)) => "withdrawn",
-        (None, None) if approval.base == current => "open",
+        (None, None) if Some(approval.base) == current => "open",
         (None, None) => "void",
     };
     json!({
         "id": approval.id.to_string(),
         "state": state,
+        "domain": approval.domain,
         "whole_folder": approval.whole_digest,
         "approved_by": approval.approved_by,
         "reason": approval.reason,
@@ -86,11 +97,11 @@ fn document_of(approval: &PolicyApproval, current: i64) -> Value {
     })
 }
 
-fn state_text(approval: &PolicyApproval, current: i64) -> String {
+fn state_text(approval: &PolicyApproval, current: Option<i64>) -> String {
     match (approval.used_by, approval.withdrawn_at) {
         (Some(revision), _) => format!("used for revision {revision}"),
         (None, Some(_)) => "withdrawn".to_owned(),
-        (None, None) if approval.base == current => "open".to_owned(),
+        (None, None) if Some(approval.base) == current => "open".to_owned(),
         (None, None) => "void: the policies in force have changed since".to_owned(),
     }
 }

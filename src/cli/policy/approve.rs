@@ -30,7 +30,7 @@ const MAX_REASON: usize = 1_000;
 /// Approve the current policy folder as the successor of the policies in force
 ///
 /// Shows everything that would change. The approval is for this one step: it is void when the folder or the
-/// policies in force change. That of a domain is void when its folder or the built-in policies in force change.
+/// policies in force change. With `--domain`, of the domain's folder as the successor of the domain's policies.
 #[derive(Debug, Args)]
 pub(super) struct ApproveArgs {
     /// The folder's digest, as /readyz and `charter policy check` show it
@@ -113,17 +113,15 @@ pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, E
                 ),
             ));
         }
-        let last = operator.store.last_policy_revision().await?;
+        let domain = args.domain.domain.as_deref();
+        let last = operator.store.last_policy_revision(domain).await?;
         if let LastRevision::Known(revision, _) = &last
             && *revision.whole_digest == **folder.whole_digest()
         {
             return Err(Error::refused("DIGEST", "is in force already"));
         }
         let mut changes = Vec::new();
-        match &args.domain.domain {
-            Some(name) => show_domain(dir, name, &folder, &mut changes)?,
-            None => show_changes(operator, &folder, &last, &mut changes)?,
-        }
+        show_changes(operator, dir, &folder, &last, &mut changes)?;
         if !args.output.json {
             out.write_all(&changes)?;
         }
@@ -156,7 +154,7 @@ pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, E
         let id = new.id;
         let recorded = operator
             .store
-            .approve_policies(new, &args.person.audit_context(operator)?)
+            .approve_policies(domain, new, &args.person.audit_context(operator)?)
             .await;
         match recorded {
             Err(store::Error::Stale) => {
@@ -190,13 +188,13 @@ pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, E
 /// Prints the changes that are approved.
 fn show_changes(
     operator: &Operator,
+    dir: &Path,
     folder: &Folder,
     last: &LastRevision,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     let faulty = |error: charter_authz::fault::LoadError| Error::Policies(error.report());
     let new = Snapshot::from_folder(folder).map_err(faulty)?;
-    let dir = &operator.settings.policies.dir;
     writeln!(out, "folder      {}", dir.display())?;
     let LastRevision::Known(revision, files) = last else {
         writeln!(out, "in force    unknown: the whole folder counts as new")?;
@@ -240,24 +238,13 @@ fn show_changes(
         Ok(diff) => write!(out, "{}", diff.report())?,
         Err(reason) => writeln!(out, "note: meanings are not compared: {reason}")?,
     }
+    if new.is_own_domain() {
+        return Ok(());
+    }
     match diff::role_changes(&before, &new, SystemClock::start().now()) {
         Ok(roles) => write!(out, "{roles}")?,
         Err(error) => writeln!(out, "note: roles are not compared: {error}")?,
     }
-    Ok(())
-}
-
-/// What is in force of a domain is not in the database.
-fn show_domain(dir: &Path, name: &str, folder: &Folder, out: &mut dyn Write) -> Result<(), Error> {
-    Snapshot::from_folder(folder).map_err(|error| Error::Policies(error.report()))?;
-    writeln!(out, "folder      {}", dir.display())?;
-    writeln!(
-        out,
-        "in force    only the service knows: `charter policy diff REVISION --domain {name}` compares"
-    )?;
-    let nothing = Files::new();
-    let all = diff::text_changes((&nothing, None), (folder.files(), None));
-    write!(out, "{all}")?;
     Ok(())
 }
 

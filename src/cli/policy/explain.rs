@@ -142,7 +142,7 @@ fn within(policies: &Path, domain: &DomainArg) -> Result<PathBuf, Error> {
 }
 
 /// The policies that made the decision: the folder if it has the same digest, else from the
-/// database, which has those of the built-in domain.
+/// database.
 fn snapshot_of(
     settings: &SettingsArgs,
     dir: &Path,
@@ -154,13 +154,10 @@ fn snapshot_of(
     if let Some(folder) = folder.filter(|folder| **folder.digest() == *record.policy_digest) {
         return Snapshot::from_folder(&folder).map_err(faulty);
     }
-    let known = match &record.domain {
-        Some(_) => None,
-        None => settings
-            .operate(async |operator| revision::of_digest(operator, &record.policy_digest).await)?,
-    };
+    let (name, digest) = (record.domain.as_deref(), &record.policy_digest);
+    let known =
+        settings.operate(async |operator| revision::of_digest(operator, name, digest).await)?;
     known.ok_or_else(|| {
-        let digest = &record.policy_digest;
         Error::refused(
             "ID",
             format!(

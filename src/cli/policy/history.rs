@@ -1,7 +1,7 @@
 //! `charter policy history` and `rollback`: lists revisions and restores one.
 
 use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use charter_authz::folder::{Files, Folder};
 use charter_domain::timestamp;
 use charter_policy::diff;
+use charter_policy::domain_arg::DomainArg;
 use charter_policy::manifest::{self, Manifest};
 use charter_store::{PolicyRevision, Store};
 use charter_system::atomic;
@@ -18,9 +19,12 @@ use charter_system::atomic;
 use super::super::Error;
 use super::super::operator::SettingsArgs;
 use super::super::output::OutputArgs;
+use super::revision::place;
 
 /// Revisions that are searched.
 const MAX_SEARCHED: u64 = 10_000;
+/// What a domain's folder may have besides what a policy folder has.
+const DOMAIN_FILES: [&str; 2] = ["entities.json", "routes.toml"];
 /// Minimal length of a digest's prefix.
 const MIN_DIGEST_PREFIX: usize = 8;
 
@@ -30,6 +34,8 @@ pub(super) struct HistoryArgs {
     /// Maximal number of revisions
     #[arg(long, value_name = "NUMBER", default_value_t = 50)]
     limit: u64,
+    #[command(flatten)]
+    domain: DomainArg,
     #[command(flatten)]
     settings: SettingsArgs,
     #[command(flatten)]
@@ -48,6 +54,8 @@ pub(super) struct RollbackArgs {
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
+    domain: DomainArg,
+    #[command(flatten)]
     settings: SettingsArgs,
     #[command(flatten)]
     output: OutputArgs,
@@ -55,7 +63,8 @@ pub(super) struct RollbackArgs {
 
 pub(super) fn history(args: &HistoryArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     args.settings.operate(async |operator| {
-        let revisions = operator.store.policy_revisions(args.limit).await?;
+        let domain = args.domain.domain.as_deref();
+        let revisions = operator.store.policy_revisions(domain, args.limit).await?;
         let approvals = operator.store.policy_approvals().await?;
         let mut ended = None;
         let mut spans = Vec::new();
@@ -105,7 +114,7 @@ impl RevisionSpan<'_> {
         })
     }
 
-    fn print(&self, out: &mut dyn Write) -> std::io::Result<()> {
+    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         let revision = self.revision;
         let from = timestamp::format(revision.in_force_from);
         let until = self.until.as_deref().unwrap_or("now");
@@ -134,15 +143,16 @@ impl RevisionSpan<'_> {
 pub(super) fn rollback(args: &RollbackArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     args.settings.operate(async |operator| {
         let store = &operator.store;
-        let revision = find(store, args.revision.trim()).await?;
+        let domain = args.domain.domain.as_deref();
+        let revision = find(store, domain, args.revision.trim()).await?;
         let files = store.policy_files(&revision).await?.ok_or_else(|| {
             Error::argument(
                 "REVISION",
                 "is incomplete: one of its files is missing in the database",
             )
         })?;
-        let dir = &operator.settings.policies.dir;
-        let in_force = store.policy_revisions(1).await?;
+        let dir = &place(operator, domain)?;
+        let in_force = store.policy_revisions(domain, 1).await?;
         let version = in_force.first().and_then(|last| last.manifest_version);
         // An unreadable folder can be rolled back, too.
         let now = Folder::read(dir).map(|folder| folder.files().clone());
@@ -160,6 +170,9 @@ pub(super) fn rollback(args: &RollbackArgs, out: &mut dyn Write) -> Result<ExitC
         };
         if args.yes {
             replace(dir, &now, &files)?;
+            if domain.is_some() {
+                remove_unless_in(dir, &files, &DOMAIN_FILES)?;
+            }
         }
         args.output.either(out, document, |out| {
             writeln!(out, "folder      {}", dir.display())?;
@@ -183,13 +196,13 @@ pub(super) fn rollback(args: &RollbackArgs, out: &mut dyn Write) -> Result<ExitC
     })
 }
 
-async fn find(store: &Store, named: &str) -> Result<PolicyRevision, Error> {
+async fn find(store: &Store, domain: Option<&str>, named: &str) -> Result<PolicyRevision, Error> {
     let number = named.parse::<i64>().ok();
     let is_it = |revision: &PolicyRevision| match number {
         Some(number) if named.len() < MIN_DIGEST_PREFIX => revision.sequence == number,
         _ => named.len() >= MIN_DIGEST_PREFIX && revision.whole_digest.starts_with(named),
     };
-    let revisions = store.policy_revisions(MAX_SEARCHED).await?;
+    let revisions = store.policy_revisions(domain, MAX_SEARCHED).await?;
     let found: Vec<PolicyRevision> = revisions.into_iter().filter(is_it).collect();
     let is_one = found.iter().all(|revision| {
         Some(&revision.whole_digest) == found.first().map(|first| &first.whole_digest)
@@ -257,8 +270,18 @@ fn replace(dir: &Path, now: &Files, files: &Files) -> Result<(), Error> {
             }
         }
     }
-    if !files.contains_key(manifest::NAME) && now.contains_key(manifest::NAME) {
-        fs::remove_file(dir.join(manifest::NAME))?;
+    if now.contains_key(manifest::NAME) {
+        remove_unless_in(dir, files, &[manifest::NAME])?;
+    }
+    Ok(())
+}
+
+fn remove_unless_in(dir: &Path, files: &Files, names: &[&str]) -> io::Result<()> {
+    for name in names.iter().filter(|name| !files.contains_key(**name)) {
+        match fs::remove_file(dir.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
     }
     Ok(())
 }

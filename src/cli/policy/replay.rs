@@ -15,7 +15,7 @@ use super::super::Error;
 use super::super::operator::SettingsArgs;
 use super::super::output::{OutputArgs, document_to};
 use super::super::progress;
-use super::replayed_folders::{AskedFolders, FolderError};
+use super::replayed_folders::{AskedFolders, AskedPolicies, FolderError};
 use super::{folder_fault, revision};
 
 /// Exit code: no decision flips.
@@ -58,7 +58,7 @@ pub(super) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<ExitCode, Er
         None => (&settings.policies.dir, ReplayMode::Reproduce),
     };
     let asked = AskedFolders::of(dir, &args.domain)?;
-    let asked = match asked.load(mode, || in_force(&args.settings)) {
+    let asked = match asked.load(mode, |domain| in_force(&args.settings, domain)) {
         Ok(asked) => asked,
         Err(FolderError::Faults(error)) => {
             return folder_fault::report(&error, args.output.json, out);
@@ -76,7 +76,7 @@ pub(super) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<ExitCode, Er
     };
     let mut outcome = ask(&EarlierSnapshots::new())?;
     if mode == ReplayMode::Reproduce && !outcome.other_policies.is_empty() {
-        let earlier = earlier(&args.settings, &outcome)?;
+        let earlier = earlier(&args.settings, &asked, &outcome)?;
         if !earlier.is_empty() {
             outcome = ask(&earlier)?;
         }
@@ -105,21 +105,24 @@ fn is_whole(outcome: &ReplayReport, asked: &DomainArg) -> bool {
         && (asked.domain.is_some() || outcome.domains_left_out.is_empty())
 }
 
-fn in_force(settings: &SettingsArgs) -> Result<Snapshot, Error> {
-    let known = settings.operate(async |operator| revision::in_force(operator).await)?;
-    known.ok_or_else(|| {
-        let message = "the policy folder has faults, and the database does not record which policies are in force";
-        Error::Policies(message.to_owned())
-    })
+fn in_force(settings: &SettingsArgs, domain: Option<&str>) -> Result<Option<Snapshot>, Error> {
+    settings.operate(async |operator| revision::in_force(operator, domain).await)
 }
 
 /// The policies of the log's decisions, as far as the database has them.
-fn earlier(settings: &SettingsArgs, outcome: &ReplayReport) -> Result<EarlierSnapshots, Error> {
+fn earlier(
+    settings: &SettingsArgs,
+    asked: &AskedPolicies,
+    outcome: &ReplayReport,
+) -> Result<EarlierSnapshots, Error> {
     settings.operate(async |operator| {
         let mut earlier = EarlierSnapshots::new();
-        for digest in outcome.other_policies.keys() {
-            if let Some(snapshot) = revision::of_digest(operator, digest).await? {
-                earlier.insert(digest.clone(), snapshot);
+        for domain in asked.domains() {
+            for digest in outcome.other_policies.keys() {
+                if let Some(snapshot) = revision::of_digest(operator, domain, digest).await? {
+                    let of_domain = earlier.entry(domain.unwrap_or_default().to_owned());
+                    of_domain.or_default().insert(digest.clone(), snapshot);
+                }
             }
         }
         Ok(earlier)

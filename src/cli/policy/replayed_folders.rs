@@ -47,23 +47,25 @@ impl AskedFolders {
         Ok(Self(std::iter::once(built_in).chain(each).collect()))
     }
 
-    /// A folder that is being edited did not make the decisions that are to be reproduced: the policies in force did, and
-    /// a domain is left out.
+    /// A folder that is being edited did not make the decisions that are to be reproduced: the policies in force did. A
+    /// domain of which nothing is known is left out.
     pub(super) fn load(
         self,
         mode: ReplayMode,
-        in_force: impl FnOnce() -> Result<Snapshot, Error>,
+        in_force: impl Fn(Option<&str>) -> Result<Option<Snapshot>, Error>,
     ) -> Result<AskedPolicies, FolderError> {
-        let mut in_force = Some(in_force);
         let mut loaded = Vec::new();
         for (domain, dir) in self.0 {
             let snapshot = match (Snapshot::load(&dir), mode) {
                 (Ok(snapshot), _) => snapshot,
                 (Err(error), ReplayMode::Candidate) => return Err(FolderError::Faults(error)),
-                (Err(_), ReplayMode::Reproduce) => match in_force.take_if(|_| domain.is_none()) {
-                    Some(in_force) => in_force().map_err(FolderError::Other)?,
-                    None => continue,
-                },
+                (Err(_), ReplayMode::Reproduce) => {
+                    match in_force(domain.as_deref()).map_err(FolderError::Other)? {
+                        Some(snapshot) => snapshot,
+                        None if domain.is_some() => continue,
+                        None => return Err(FolderError::Other(unknown_policies())),
+                    }
+                }
             };
             loaded.push((domain, snapshot));
         }
@@ -71,7 +73,17 @@ impl AskedFolders {
     }
 }
 
+fn unknown_policies() -> Error {
+    let message = "the policy folder has faults, and the database does not record which policies are in force";
+    Error::Policies(message.to_owned())
+}
+
 impl AskedPolicies {
+    /// `None` is the built-in one.
+    pub(super) fn domains(&self) -> impl Iterator<Item = Option<&str>> {
+        self.0.iter().map(|(domain, _)| domain.as_deref())
+    }
+
     pub(super) fn policies(&self) -> ReplayPolicies<'_> {
         let mut policies = ReplayPolicies::default();
         for (domain, snapshot) in &self.0 {

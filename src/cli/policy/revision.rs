@@ -1,38 +1,56 @@
 //! Earlier policies, from the database.
 
+use std::path::PathBuf;
+
 use charter_authz::fault::LoadError;
 use charter_authz::folder::{Files, Folder};
 use charter_authz::snapshot::Snapshot;
+use charter_policy::domain_arg::DomainArg;
 use charter_store::LastRevision;
 
 use super::super::Error;
 use super::super::operator::Operator;
+use super::folder_args::unknown_domain;
 
-/// The policies with this digest; `None` if the database does not have them.
+/// The policies of a domain with this digest; `None` if the database does not have them.
 ///
 /// # Errors
 ///
 /// This version cannot load them.
 pub(super) async fn of_digest(
     operator: &Operator,
+    domain: Option<&str>,
     policy_digest: &str,
 ) -> Result<Option<Snapshot>, Error> {
-    let known = operator.store.policies_of_digest(policy_digest).await?;
+    let known = operator.store.policies_of_digest(domain, policy_digest);
+    let known = known.await?;
     known
-        .map(|(_, files)| snapshot(operator, files))
+        .map(|(_, files)| snapshot(operator, domain, files))
         .transpose()
 }
 
-/// The policies in force; `None` if unknown.
-pub(super) async fn in_force(operator: &Operator) -> Result<Option<Snapshot>, Error> {
-    match operator.store.last_policy_revision().await? {
-        LastRevision::Known(_, files) => snapshot(operator, files).map(Some),
+/// The policies of a domain in force; `None` if unknown.
+pub(super) async fn in_force(
+    operator: &Operator,
+    domain: Option<&str>,
+) -> Result<Option<Snapshot>, Error> {
+    match operator.store.last_policy_revision(domain).await? {
+        LastRevision::Known(_, files) => snapshot(operator, domain, files).map(Some),
         LastRevision::None | LastRevision::Unknown(_) => Ok(None),
     }
 }
 
-fn snapshot(operator: &Operator, files: Files) -> Result<Snapshot, Error> {
+/// Where the settings have a domain's folder, which need not exist.
+pub(super) fn place(operator: &Operator, domain: Option<&str>) -> Result<PathBuf, Error> {
+    let dir = &operator.settings.policies.dir;
+    match domain {
+        None => Ok(dir.clone()),
+        Some(name) => DomainArg::place(dir, name).map_err(unknown_domain),
+    }
+}
+
+fn snapshot(operator: &Operator, domain: Option<&str>, files: Files) -> Result<Snapshot, Error> {
     let faulty = |error: LoadError| Error::Policies(error.report());
-    let folder = Folder::from_files(&operator.settings.policies.dir, files).map_err(faulty)?;
+    let folder = Folder::from_files(&place(operator, domain)?, files).map_err(faulty)?;
     Snapshot::from_folder(&folder).map_err(faulty)
 }

@@ -12,7 +12,8 @@ use test_support::services::TestDatabase;
 use super::domains::{Folder, until};
 use super::{Asks as _, TOKEN, question};
 
-const WIDER: &str = "@id(\"wider\")\npermit (principal, action == Action::\"write\", resource);\n";
+pub(super) const WIDER: &str =
+    "@id(\"wider\")\npermit (principal, action == Action::\"write\", resource);\n";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wider_edit_of_a_domain_waits_until_it_is_approved() {

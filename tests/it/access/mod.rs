@@ -12,6 +12,7 @@ mod forward_auth;
 mod limits;
 mod protocol;
 mod recorded;
+mod restarts;
 mod search;
 mod tokens;
 

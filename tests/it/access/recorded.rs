@@ -104,21 +104,25 @@ async fn an_evaluation_tells_its_decision_which_operators_find_explained() {
         failed["text"], "resource.status == \"archived\"",
         "{nearest}"
     );
-    // Of other policies than those in force only the record is shown.
+    // It stays explained by the policies that decided.
     let policies = std::fs::read_to_string(folder.domain("records").join("records.cedar"));
     folder.write(
         "records",
         "records.cedar",
         &policies.expect("read").replace("archived", "closed"),
     );
-    loop {
-        let shown = workbench(&service, &format!("/decisions/{id}")).await.ok();
-        if shown["explanation"].is_null() {
-            assert_eq!(shown["domain"], "records");
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    let before = &shown["policy_digest"];
+    super::domains::until(&service, |ready| {
+        &ready["domains"]["records"]["digest"] != before
+    })
+    .await;
+    let again = workbench(&service, &format!("/decisions/{id}")).await.ok();
+    assert_eq!(again, shown);
+    // Without its folder, too.
+    std::fs::remove_dir_all(folder.domain("records")).expect("removed");
+    super::domains::until(&service, |ready| ready.get("domains").is_none()).await;
+    let again = workbench(&service, &format!("/decisions/{id}")).await.ok();
+    assert_eq!(again["explanation"], shown["explanation"]);
     service.stop().await;
 }
 
@@ -210,5 +214,50 @@ async fn the_domains_of_a_shadow_folder_are_asked_beside() {
         "{told}"
     );
     assert!(differs().await);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn explain_and_replay_ask_the_policies_of_the_domain_that_decided() {
+    let folder = Folder::with(&["records", "todo"]);
+    let service = service(&folder).await;
+    let write = explained(question(("user", "alice"), "write", ("record", "record-2")));
+    let asked = service.ask("/domains/records/access/v1/evaluation", &write);
+    let id = asked.await.ok()["context"]["decision_id"].clone();
+    let id = id.as_str().expect("an id");
+    let before = service.logged_as(id)["policy_digest"].clone();
+    let wider = "@id(\"wider\")\npermit (principal, action, resource);\n";
+    folder.write("records", "wider.cedar", wider);
+    super::domains::until(&service, |ready| {
+        ready["domains"]["records"]["digest"] != before
+    })
+    .await;
+    let asked = service.ask("/domains/records/access/v1/evaluation", &write);
+    assert_eq!(asked.await.ok()["decision"], true);
+    // A folder that cannot even be read explains nothing, and need not.
+    folder.write("records", "broken.cedar", "permit (");
+    let config = service.directory().join("settings.toml");
+    std::fs::write(&config, service.settings()).expect("a file");
+    let run = |arguments: &[&str]| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_charter"))
+            .args(arguments)
+            .arg("--config")
+            .arg(&config)
+            .output()
+            .expect("a command");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{told}");
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let told = run(&["policy", "explain", id, "--json"]);
+    let told: Value = serde_json::from_str(&told).expect("JSON");
+    assert_eq!(told["explanation"]["policy_digest"], before);
+    assert_eq!(told["explanation"]["ruling"], "not_permitted");
+    let log = service.directory().join("decisions").display().to_string();
+    let told = run(&["policy", "replay", &log]);
+    assert!(
+        told.contains("2 of 2 decisions asked again, 0 not reproduced"),
+        "{told}"
+    );
     service.stop().await;
 }

@@ -61,7 +61,7 @@ fn run(bench: &Bench, policies: &std::path::Path, mode: ReplayMode) -> ReplayRep
     let snapshot = Snapshot::load(policies).expect("policies");
     replay(
         &bench.dir(),
-        &ReplayPolicies::of_built_in(&snapshot),
+        &ReplayPolicies::only(None, &snapshot),
         &EarlierSnapshots::new(),
         mode,
         2,
@@ -245,7 +245,7 @@ fn a_log_cut_at_any_byte_is_read_as_far_as_it_goes() {
         fs::write(&file, &whole[..end]).expect("cut");
         let outcome = replay(
             &file,
-            &ReplayPolicies::of_built_in(&snapshot),
+            &ReplayPolicies::only(None, &snapshot),
             &EarlierSnapshots::new(),
             ReplayMode::Reproduce,
             1,
@@ -270,7 +270,7 @@ fn a_log_cut_at_any_byte_is_read_as_far_as_it_goes() {
     garbage.write_all(b"garbage\n").expect("written");
     let outcome = replay(
         &file,
-        &ReplayPolicies::of_built_in(&snapshot),
+        &ReplayPolicies::only(None, &snapshot),
         &EarlierSnapshots::new(),
         ReplayMode::Reproduce,
         1,

@@ -300,7 +300,7 @@ fn lines_of_domains_among_others_are_reproduced_and_asked_of_candidates() {
         )
         .expect("readable")
     };
-    let mut all = ReplayPolicies::of_built_in(&built_in);
+    let mut all = ReplayPolicies::only(None, &built_in);
     let left_out = ask(&all, ReplayMode::Reproduce);
     assert_eq!((left_out.decisions, left_out.replayed), (12, 6));
     assert_eq!(left_out.domains_left_out.len(), 3);

@@ -56,7 +56,7 @@ fn a_log_of_the_version_before_is_checked_found_asked_again_and_gone_on_with() {
     let snapshot = Snapshot::load(&shipped()).expect("policies");
     let outcome = replay(
         &bench.dir(),
-        &ReplayPolicies::of_built_in(&snapshot),
+        &ReplayPolicies::only(None, &snapshot),
         &EarlierSnapshots::new(),
         ReplayMode::Candidate,
         2,

@@ -184,7 +184,7 @@ async fn what_cannot_be_recorded_is_told_and_tried_again() {
         .await
         .expect("a table");
     until("recorded", || !is_told()).await;
-    let last = service.store().last_policy_revision().await;
+    let last = service.store().last_policy_revision(None).await;
     let LastRevision::Known(_, files) = last.expect("a revision") else {
         panic!("it is not known");
     };

@@ -20,7 +20,7 @@ fn has(service: &Service, policy: &str) -> bool {
 
 /// The texts that the database says are in force.
 async fn recorded(service: &Service) -> Files {
-    match service.store().last_policy_revision().await {
+    match service.store().last_policy_revision(None).await {
         Ok(LastRevision::Known(_, files)) => files,
         other => panic!("{other:?}"),
     }

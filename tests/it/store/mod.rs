@@ -10,6 +10,7 @@ mod changes;
 mod changes_model;
 mod credentials;
 mod crowds;
+mod domain_policies;
 mod faults;
 mod files;
 mod heads;

@@ -27,7 +27,7 @@ fn files(text: &str) -> PolicyFiles {
         .into()
 }
 
-fn revision(text: &str, version: Option<u64>) -> NewPolicyRevision {
+pub(super) fn revision(text: &str, version: Option<u64>) -> NewPolicyRevision {
     let name: Vec<String> = text.bytes().map(|byte| format!("{byte:02x}")).collect();
     let name = name.concat();
     let digest = |what: &str| format!("{what}{name:0<63}");
@@ -43,15 +43,15 @@ fn revision(text: &str, version: Option<u64>) -> NewPolicyRevision {
 
 impl World {
     async fn accept(&self, new: &NewPolicyRevision) -> i64 {
-        let accepted = self.store.accept_policies(new, &self.by()).await;
+        let accepted = self.store.accept_policies(None, new, &self.by()).await;
         accepted.expect("recorded")
     }
 
     async fn last(&self) -> LastRevision {
-        self.store.last_policy_revision().await.expect("read")
+        self.store.last_policy_revision(None).await.expect("read")
     }
 
-    async fn execute(&self, statement: &str) {
+    pub(super) async fn execute(&self, statement: &str) {
         let connection = connect(self.database.url()).await;
         connection
             .execute_unprepared(statement)
@@ -59,7 +59,7 @@ impl World {
             .expect(statement);
     }
 
-    fn approval(digest: &str, base: i64, by: &str) -> NewPolicyApproval {
+    pub(super) fn approval(digest: &str, base: i64, by: &str) -> NewPolicyApproval {
         NewPolicyApproval {
             id: ApprovalId::generate(noon(), &OsEntropy),
             whole_digest: digest.to_owned(),
@@ -84,14 +84,21 @@ async fn a_revision_comes_back_with_its_texts(database: TestDatabase) {
     };
     assert_eq!((last.sequence, last.manifest_version), (3, Some(u64::MAX)));
     assert_eq!(texts, first.files);
-    let earlier = world.store.policies_of_digest(&second.policy_digest).await;
+    let earlier = world
+        .store
+        .policies_of_digest(None, &second.policy_digest)
+        .await;
     let (earlier, texts) = earlier.expect("read").expect("known");
     assert_eq!((earlier.sequence, texts), (2, second.files));
     assert_eq!(
-        world.store.policies_of_digest("other").await.expect("read"),
+        world
+            .store
+            .policies_of_digest(None, "other")
+            .await
+            .expect("read"),
         None
     );
-    let all = world.store.policy_revisions(10).await.expect("read");
+    let all = world.store.policy_revisions(None, 10).await.expect("read");
     let numbers: Vec<i64> = all.iter().map(|revision| revision.sequence).collect();
     assert_eq!(numbers, [3, 2, 1]);
 }
@@ -140,12 +147,12 @@ async fn an_approval_is_for_one_step_and_counts_once(database: TestDatabase) {
     let approval = World::approval(digest, 1, "alice");
     let stale = world
         .store
-        .approve_policies(World::approval(digest, 0, "alice"), &world.by())
+        .approve_policies(None, World::approval(digest, 0, "alice"), &world.by())
         .await;
     assert!(matches!(stale, Err(Error::Stale)));
     world
         .store
-        .approve_policies(approval, &world.by())
+        .approve_policies(None, approval, &world.by())
         .await
         .expect("recorded");
     let of = async |base| {
@@ -183,7 +190,7 @@ async fn a_withdrawn_approval_stays_withdrawn(database: TestDatabase) {
     let id = approval.id;
     let store = &world.store;
     store
-        .approve_policies(approval, &world.by())
+        .approve_policies(None, approval, &world.by())
         .await
         .expect("recorded");
     store

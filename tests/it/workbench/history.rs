@@ -28,7 +28,7 @@ async fn accept(service: &Service, digest: &str) -> i64 {
         in_force_from: now,
     };
     let by = service.operator();
-    let accepted = service.store().accept_policies(&new, &by).await;
+    let accepted = service.store().accept_policies(None, &new, &by).await;
     accepted.expect("recorded")
 }
 
@@ -43,7 +43,7 @@ async fn revisions_are_listed_newest_first_with_who_approved(service: &Service) 
         reason: "for the launch".to_owned(),
     };
     let by = service.operator();
-    let approved = service.store().approve_policies(approval, &by).await;
+    let approved = service.store().approve_policies(None, approval, &by).await;
     approved.expect("approved");
     assert_eq!(accept(service, "b").await, 2);
     assert_eq!(accept(service, "c").await, 3);

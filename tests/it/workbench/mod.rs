@@ -4,6 +4,7 @@ mod access;
 mod admission;
 mod coverage;
 mod decisions;
+mod domains;
 mod evaluation;
 mod events;
 mod folders;

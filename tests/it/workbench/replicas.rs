@@ -20,6 +20,7 @@ async fn replicas_are_listed_with_their_last_sign_of_life(service: &Service) {
         version: "0.1.0".to_owned(),
         started_at: began,
         policy_digest: "digest".to_owned(),
+        domain_digests: Some([("todo".to_owned(), "of todo".to_owned())].into()),
         readiness: "ok".to_owned(),
         seen_at: began,
     };
@@ -45,6 +46,7 @@ async fn replicas_are_listed_with_their_last_sign_of_life(service: &Service) {
     assert_ne!(of("a")["seen_at"], of("a")["started_at"]);
     assert_eq!(of("a")["readiness"], json!("degraded"));
     assert_eq!(of("a")["host"], json!("one/7"));
+    assert_eq!(of("a")["domain_digests"], json!({"todo": "of todo"}));
     let policies = get(service, "/policies?without_texts=true").await.ok();
     let replicas = policies["replicas"].as_array().expect("a list");
     let digest =

@@ -81,6 +81,14 @@ impl<R> Cluster<R> {
         }
     }
 
+    /// With more settings for each home.
+    pub fn map_homes(self, with: impl FnMut(Home) -> Home) -> Self {
+        Self {
+            homes: self.homes.map(with),
+            ..self
+        }
+    }
+
     /// Another service account with a key, and its id.
     pub fn issue(&self, name: &str, permissions: &[&str]) -> (Credentials, String) {
         issue(&self.homes[0], &self.config, name, permissions)

@@ -1,6 +1,6 @@
 //! The names of the files and directories of a policy folder.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub const SCHEMA: &str = "schema.cedarschema";
 
@@ -34,6 +34,12 @@ pub(super) fn own_domain_name(dir: &Path) -> Option<String> {
     let is_below = real.parent().and_then(Path::file_name)? == DOMAINS;
     let name = real.file_name()?.to_string_lossy();
     is_below.then(|| name.into_owned())
+}
+
+/// Where a folder would lie that has no place: that of a domain is directly below `domains`.
+#[must_use]
+pub fn nominal_place(domain: Option<&str>) -> PathBuf {
+    domain.map_or_else(PathBuf::new, |name| Path::new(DOMAINS).join(name))
 }
 
 /// Whether a folder holds a domain of one's own.

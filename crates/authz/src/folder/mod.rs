@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 pub use layout::{
     DOMAINS, ENTITIES, MAX_DOMAIN_NAME, ROUTES, SCHEMA, is_domain_name, is_own_domain, is_policy,
-    is_test,
+    is_test, nominal_place,
 };
 use layout::{INVARIANTS, MANIFEST, TESTS, is_below, own_domain_name};
 pub use read::Files;
@@ -109,6 +109,11 @@ impl Folder {
             open_to_all: Vec::new(),
             unread: Vec::new(),
         })
+    }
+
+    /// The texts of a folder without a place, `None` being the built-in one. Reports name its files alone.
+    pub fn without_place(domain: Option<&str>, files: Files) -> Result<Self, LoadError> {
+        Self::from_files(&nominal_place(domain), files)?.titled(Path::new(""))
     }
 
     /// The same folder, named otherwise in reports.

@@ -1,7 +1,7 @@
 //! What files a folder may have that somebody sends as texts: those that are read of one on the disk, with the same
 //! sizes. The names are names only; nothing is read or written by them.
 
-use super::layout::{INVARIANTS, MANIFEST, SCHEMA, TESTS};
+use super::layout::{ENTITIES, INVARIANTS, MANIFEST, ROUTES, SCHEMA, TESTS};
 use super::read::{Files, MAX_FILE_BYTES, MAX_SCHEMA_BYTES, MAX_TOTAL_BYTES};
 
 const MAX_FILES: usize = 4_096;
@@ -10,9 +10,10 @@ const MAX_NAME_BYTES: usize = 200;
 /// A rule that a file breaks; `None` for the folder as a whole.
 pub type BrokenFile = (Option<String>, String);
 
-/// Checks the files of a folder that was sent. At most one fault for each file.
+/// Checks the files of a folder that was sent, of the built-in domain or of one of one's own. At most one fault for
+/// each file.
 #[must_use]
-pub fn check_sent(files: &Files) -> Vec<BrokenFile> {
+pub fn check_sent(files: &Files, is_own_domain: bool) -> Vec<BrokenFile> {
     let total: usize = files.values().map(|text| text.len()).sum();
     if files.len() > MAX_FILES || total > MAX_TOTAL_BYTES {
         let rule = format!("may have at most {MAX_FILES} files and {MAX_TOTAL_BYTES} bytes");
@@ -24,9 +25,15 @@ pub fn check_sent(files: &Files) -> Vec<BrokenFile> {
         } else {
             MAX_FILE_BYTES
         };
-        let rule = if !is_file_name(name) {
+        let of_domain = [ENTITIES, ROUTES];
+        let rule = if !is_file_name(name) && !(is_own_domain && of_domain.contains(&&**name)) {
+            let more = if is_own_domain {
+                format!(" `{ENTITIES}`, `{ROUTES}`,")
+            } else {
+                String::new()
+            };
             format!(
-                "must be `{SCHEMA}`, `{MANIFEST}`, `NAME.cedar`, `{INVARIANTS}/NAME.cedar` or `{TESTS}/NAME.json`"
+                "must be `{SCHEMA}`, `{MANIFEST}`,{more} `NAME.cedar`, `{INVARIANTS}/NAME.cedar` or `{TESTS}/NAME.json`"
             )
         } else if text.len() as u64 > limit {
             format!("may have at most {limit} bytes")
@@ -59,7 +66,19 @@ mod tests {
     use super::*;
 
     fn broken(name: &str, text: &str) -> bool {
-        !check_sent(&Files::from([(name.to_owned(), text.into())])).is_empty()
+        !check_sent(&Files::from([(name.to_owned(), text.into())]), false).is_empty()
+    }
+
+    #[test]
+    fn a_domain_has_entities_and_routes_too() {
+        for name in ["entities.json", "routes.toml"] {
+            let files = Files::from([(name.to_owned(), "x".into())]);
+            assert!(check_sent(&files, true).is_empty(), "`{name}`");
+            assert!(!check_sent(&files, false).is_empty(), "`{name}`");
+        }
+        let other = Files::from([("tests/entities.toml".to_owned(), "x".into())]);
+        let broken = check_sent(&other, true);
+        assert!(broken[0].1.contains("`routes.toml`"), "{broken:?}");
     }
 
     #[test]
@@ -115,9 +134,9 @@ mod tests {
         assert!(!broken("a.cedar", &"x".repeat(file)));
         assert!(broken("a.cedar", &"x".repeat(file + 1)));
         let many = (0..=MAX_FILES).map(|number| (format!("{number}.cedar"), "".into()));
-        assert_eq!(check_sent(&many.collect()).len(), 1);
+        assert_eq!(check_sent(&many.collect(), false).len(), 1);
         let large: std::sync::Arc<str> = "x".repeat(file).into();
         let large = (0..17).map(|number| (format!("{number}.cedar"), large.clone()));
-        assert_eq!(check_sent(&large.collect()).len(), 1);
+        assert_eq!(check_sent(&large.collect(), false).len(), 1);
     }
 }

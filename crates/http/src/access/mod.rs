@@ -9,9 +9,9 @@ mod discovery;
 mod domain;
 mod evaluation;
 mod forward_auth;
-mod own;
+pub(crate) mod own;
 mod page;
-mod question;
+pub(crate) mod question;
 mod request_id;
 mod search;
 

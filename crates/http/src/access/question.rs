@@ -8,31 +8,31 @@ type Object = Map<String, Value>;
 
 /// A subject or a resource.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Entity {
-    pub(super) of: String,
+pub(crate) struct Entity {
+    pub(crate) of: String,
     /// Empty in the place of what a search looks for.
-    pub(super) id: String,
-    pub(super) properties: Object,
+    pub(crate) id: String,
+    pub(crate) properties: Object,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Action {
-    pub(super) name: String,
-    pub(super) properties: Object,
+pub(crate) struct Action {
+    pub(crate) name: String,
+    pub(crate) properties: Object,
 }
 
 /// May this subject do that to this resource?
 #[derive(Debug, Clone)]
-pub(super) struct Question {
-    pub(super) subject: Entity,
-    pub(super) action: Action,
-    pub(super) resource: Entity,
-    pub(super) context: Object,
+pub(crate) struct Question {
+    pub(crate) subject: Entity,
+    pub(crate) action: Action,
+    pub(crate) resource: Entity,
+    pub(crate) context: Object,
 }
 
 /// What the top level of a request gives: each part is a default for the parts of `evaluations`, and replaced whole.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Parts {
+pub(crate) struct Parts {
     subject: Option<Entity>,
     action: Option<Action>,
     resource: Option<Entity>,
@@ -43,7 +43,7 @@ impl Parts {
     /// # Errors
     ///
     /// 400: a part is there and not what it must be.
-    pub(super) fn read(object: &Object) -> Result<Self, ApiError> {
+    pub(crate) fn read(object: &Object) -> Result<Self, ApiError> {
         Ok(Self {
             subject: part(object, "subject", |it| entity(it, "subject", Wanted::Whole))?,
             action: part(object, "action", action)?,
@@ -54,7 +54,7 @@ impl Parts {
         })
     }
 
-    pub(super) fn or(self, defaults: &Self) -> Self {
+    pub(crate) fn or(self, defaults: &Self) -> Self {
         Self {
             subject: self.subject.or_else(|| defaults.subject.clone()),
             action: self.action.or_else(|| defaults.action.clone()),
@@ -66,7 +66,7 @@ impl Parts {
     /// # Errors
     ///
     /// 400: a part is missing.
-    pub(super) fn question(self) -> Result<Question, ApiError> {
+    pub(crate) fn question(self) -> Result<Question, ApiError> {
         Ok(Question {
             subject: self.subject.ok_or_else(|| missing("subject"))?,
             action: self.action.ok_or_else(|| missing("action"))?,
@@ -78,7 +78,7 @@ impl Parts {
 
 /// What a search looks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sought {
+pub(crate) enum Sought {
     Subject,
     Resource,
     Action,
@@ -91,7 +91,7 @@ impl Question {
     /// # Errors
     ///
     /// 400: a part is missing, or not what it must be.
-    pub(super) fn of_search(object: &Object, sought: Sought) -> Result<Self, ApiError> {
+    pub(crate) fn of_search(object: &Object, sought: Sought) -> Result<Self, ApiError> {
         let wanted = |part| {
             if part == sought {
                 Wanted::Type
@@ -175,15 +175,15 @@ fn text(object: &Object, at: &str, name: &str) -> Result<String, ApiError> {
     }
 }
 
-pub(super) fn missing(name: &str) -> ApiError {
+pub(crate) fn missing(name: &str) -> ApiError {
     ApiError::invalid(Code::MissingField, format!("`{name}` is missing"))
 }
 
-pub(super) fn wrong_type(name: &str, expected: &str) -> ApiError {
+pub(crate) fn wrong_type(name: &str, expected: &str) -> ApiError {
     ApiError::invalid(Code::WrongType, format!("`{name}` must be {expected}"))
 }
 
 /// An entity as a reason names it.
-pub(super) fn named(entity: &Entity) -> String {
+pub(crate) fn named(entity: &Entity) -> String {
     format!("{} {}", echo(&entity.of), echo(&entity.id))
 }

@@ -82,21 +82,24 @@ fn look_up(
     )))
 }
 
-/// The policies that made the decision, even if they are no longer in force; of an own domain only those in force.
+/// The policies that made the decision, even if they are no longer in force.
 pub(crate) async fn snapshot_of(
     state: &State,
     record: &DecisionRecord,
 ) -> Result<Option<Arc<Snapshot>>, ApiError> {
-    if let Some(name) = &record.domain {
-        let domain = state.domains.get(name).and_then(|found| found.in_force);
-        let snapshot = domain.map(|domain| Arc::clone(domain.snapshot()));
-        return Ok(snapshot.filter(|snapshot| **snapshot.digest() == *record.policy_digest));
+    let domain = record.domain.as_deref();
+    let current = match domain {
+        None => Some(state.engine.snapshot()),
+        Some(name) => {
+            let domain = state.domains.get(name).and_then(|found| found.in_force);
+            domain.map(|domain| Arc::clone(domain.snapshot()))
+        }
+    };
+    let current = current.filter(|current| **current.digest() == *record.policy_digest);
+    if current.is_some() {
+        return Ok(current);
     }
-    let current = state.engine.snapshot();
-    if **current.digest() == *record.policy_digest {
-        return Ok(Some(current));
-    }
-    let earlier = state.revisions.get(&record.policy_digest);
+    let earlier = state.revisions.get(domain, &record.policy_digest);
     Ok(earlier.await?)
 }
 

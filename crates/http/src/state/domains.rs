@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
+use charter_authz::engine::{PolicyHealth, RefusedFolder};
 use charter_authz::own_domain::OwnDomain;
 
 #[derive(Debug, Default)]
@@ -15,8 +16,8 @@ pub struct Domains(RwLock<BTreeMap<String, DomainState>>);
 pub struct DomainState {
     /// `None` if no version of it could be loaded.
     pub in_force: Option<Arc<OwnDomain>>,
-    /// Why the current folder was refused.
-    pub refused: Option<String>,
+    /// The same as of the built-in policies; nothing is said of a shadow.
+    pub health: Arc<PolicyHealth>,
 }
 
 impl Domains {
@@ -31,17 +32,26 @@ impl Domains {
     }
 
     /// Puts a version in force for new requests.
-    pub fn take(&self, name: &str, domain: OwnDomain) {
+    pub fn take(&self, name: &str, domain: OwnDomain, health: PolicyHealth) {
         let state = DomainState {
             in_force: Some(Arc::new(domain)),
-            refused: None,
+            health: Arc::new(health),
         };
         self.0.write().insert(name.to_owned(), state);
     }
 
     /// Keeps the version in force and records why the new one was refused.
-    pub fn refuse(&self, name: &str, reason: String) {
-        self.0.write().entry(name.to_owned()).or_default().refused = Some(reason);
+    pub fn refuse(&self, name: &str, refused: RefusedFolder) {
+        let mut domains = self.0.write();
+        let state = domains.entry(name.to_owned()).or_default();
+        Arc::make_mut(&mut state.health).refused = Some(refused);
+    }
+
+    /// Changes what is reported of a domain.
+    pub fn update(&self, name: &str, change: impl FnOnce(&mut PolicyHealth)) {
+        if let Some(state) = self.0.write().get_mut(name) {
+            change(Arc::make_mut(&mut state.health));
+        }
     }
 
     /// Removes all others.

@@ -8,6 +8,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use charter_authz::folder::Files;
+use charter_authz::own_domain::OwnDomain;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::timestamp::Timestamp;
 
@@ -16,6 +17,9 @@ pub trait PolicyTools: Send + Sync {
     /// Checks a folder as the validation gate does and loads it, without putting it in force. Fails if the folder
     /// has faults or the check did not finish.
     async fn load(&self, files: Files) -> Result<Arc<Snapshot>, FolderRefusal>;
+
+    /// The same for the folder of a domain of one's own.
+    async fn load_domain(&self, name: &str, files: Files) -> Result<Arc<OwnDomain>, FolderRefusal>;
 
     /// Starts a job; dropping the receiver cancels it. Fails if another one is running.
     fn start(&self, job: PolicyJob) -> Result<mpsc::Receiver<JobEvent>, Busy>;
@@ -36,15 +40,26 @@ pub enum FolderRefusal {
     Busy,
 }
 
-/// Folders are given as texts.
+/// Folders are given as texts; those of a domain of one's own with its name.
 #[derive(Debug, Clone)]
 pub enum PolicyJob {
     /// What the candidate allows that the policies in force do not, and vice versa.
-    Diff { in_force: Files, candidate: Files },
+    Diff {
+        domain: Option<String>,
+        in_force: Files,
+        candidate: Files,
+    },
     /// Which logged decisions the candidate would make differently.
-    Replay { candidate: Files },
+    Replay {
+        domain: Option<String>,
+        candidate: Files,
+    },
     /// What the examples cover, and which policies have determined decisions since then.
-    Coverage { in_force: Files, since: Timestamp },
+    Coverage {
+        domain: Option<String>,
+        in_force: Files,
+        since: Timestamp,
+    },
 }
 
 #[derive(Debug)]

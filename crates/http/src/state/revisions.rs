@@ -1,7 +1,6 @@
 //! Earlier policies, for explanations of the decisions that they made.
 
 use std::collections::VecDeque;
-use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -18,7 +17,7 @@ const MAX_KEPT: usize = 4;
 pub struct Revisions {
     store: Arc<Store>,
     /// Least recently used first.
-    kept: Mutex<VecDeque<Arc<Snapshot>>>,
+    kept: Mutex<VecDeque<(Option<String>, Arc<Snapshot>)>>,
 }
 
 impl Revisions {
@@ -29,17 +28,23 @@ impl Revisions {
         }
     }
 
-    /// The policies with this digest; `None` if they are unknown or this version cannot load them. Loading may
-    /// take seconds.
-    pub async fn get(&self, digest: &str) -> Result<Option<Arc<Snapshot>>, Error> {
-        if let Some(kept) = self.kept(digest) {
+    /// The policies of a domain with this digest, `None` being the built-in one. Nothing if they are unknown or this
+    /// version cannot load them. Loading may take seconds.
+    pub async fn get(
+        &self,
+        domain: Option<&str>,
+        digest: &str,
+    ) -> Result<Option<Arc<Snapshot>>, Error> {
+        if let Some(kept) = self.kept(domain, digest) {
             return Ok(Some(kept));
         }
-        let Some((revision, files)) = self.store.policies_of_digest(digest).await? else {
+        let known = self.store.policies_of_digest(domain, digest).await?;
+        let Some((revision, files)) = known else {
             return Ok(None);
         };
+        let of = domain.map(str::to_owned);
         let loaded = tokio::task::spawn_blocking(move || {
-            Folder::from_files(Path::new(""), files)
+            Folder::without_place(of.as_deref(), files)
                 .and_then(|folder| Snapshot::from_folder(&folder))
         });
         match loaded.await {
@@ -49,7 +54,7 @@ impl Revisions {
                 if kept.len() >= MAX_KEPT {
                     kept.pop_front();
                 }
-                kept.push_back(Arc::clone(&snapshot));
+                kept.push_back((domain.map(str::to_owned), Arc::clone(&snapshot)));
                 Ok(Some(snapshot))
             }
             _ => {
@@ -62,11 +67,14 @@ impl Revisions {
         }
     }
 
-    fn kept(&self, digest: &str) -> Option<Arc<Snapshot>> {
+    fn kept(&self, domain: Option<&str>, digest: &str) -> Option<Arc<Snapshot>> {
         let mut kept = self.kept.lock();
-        let place = kept.iter().position(|kept| **kept.digest() == *digest)?;
+        let is_it = |(of, kept): &(Option<String>, Arc<Snapshot>)| {
+            of.as_deref() == domain && **kept.digest() == *digest
+        };
+        let place = kept.iter().position(is_it)?;
         let found = kept.remove(place)?;
-        kept.push_back(Arc::clone(&found));
-        Some(found)
+        kept.push_back(found.clone());
+        Some(found.1)
     }
 }

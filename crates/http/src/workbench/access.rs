@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use salvo::prelude::Json;
 use salvo::{Depot, Request, handler};
-use serde::Serialize;
 use serde_json::{Map, Value};
 
 use charter_authn::operator::Operator;
@@ -19,10 +18,12 @@ use charter_domain::id::OrganizationId;
 use charter_domain::permission::Permission;
 use charter_store::EntityRef;
 
+use super::access_body::{Access, AccessBody, Entity};
 use super::admission::OperatorRequest;
 use super::candidates::{self, bad_cursor};
 use super::evaluation::{ChosenPolicies, Facts};
 use super::named::{self, Named, RESOURCES, SUBJECTS};
+use super::own_access;
 use super::sent_folder::{read_body, refused};
 use super::work;
 use crate::extract::cursor_scope::CursorScope;
@@ -55,6 +56,9 @@ pub(super) async fn list(
     // The same question, whatever its cursor.
     let same: BTreeMap<_, _> = body.iter().filter(|(name, _)| *name != "cursor").collect();
     let scope = CursorScope::new(&state.cursors, &("workbench/access", same))?;
+    if body.contains_key("domain") {
+        return own_access::list(body, &asked, &scope).await.map(Json);
+    }
     let question = Asked::read(Fields::new(body), &asked, &scope)?;
     let (_, snapshot) = question.policies.snapshot(&asked.state).await?;
     let operator = asked.operator();
@@ -281,30 +285,6 @@ async fn what(
     Ok(Page { questions, next })
 }
 
-#[derive(Serialize)]
-pub(super) struct AccessBody {
-    /// What is allowed.
-    results: Vec<Access>,
-    /// There may be a next page although this one is empty.
-    next_cursor: Option<String>,
-}
-
-#[derive(Serialize)]
-struct Access {
-    subject: Entity,
-    action: &'static str,
-    resource: Entity,
-    /// The policies that allow it.
-    policies: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct Entity {
-    #[serde(rename = "type")]
-    of: &'static str,
-    id: String,
-}
-
 fn evaluate(
     snapshot: &Snapshot,
     questions: Vec<(Arc<Caller>, Vec<Permission>, Loaded)>,
@@ -328,18 +308,15 @@ fn evaluate(
             });
             if decision.is_allowed() {
                 results.push(Access {
-                    subject: Entity {
-                        of: match &*caller {
+                    subject: Entity::named(
+                        match &*caller {
                             Caller::ServiceAccount(_) => "ServiceAccount",
                             Caller::User(_) => "User",
                         },
-                        id: caller.principal_id(),
-                    },
-                    action: permission.as_str(),
-                    resource: Entity {
-                        of: asked.kind().type_name(),
-                        id: resource.id(),
-                    },
+                        caller.principal_id(),
+                    ),
+                    action: permission.as_str().to_owned(),
+                    resource: Entity::named(asked.kind().type_name(), resource.id()),
                     policies: decision.determining.clone(),
                 });
             }

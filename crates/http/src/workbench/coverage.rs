@@ -8,6 +8,7 @@ use salvo::{Depot, Request, handler};
 use serde_json::Value;
 
 use super::admission::OperatorRequest;
+use super::asked_domain::AskedDomain;
 use crate::extract::query::Query;
 use crate::respond::ApiError;
 use crate::state::{JobEvent, PolicyJob};
@@ -28,11 +29,14 @@ pub(super) async fn show(
         let days = days.filter(|days| (1..=MAX_DAYS).contains(days));
         days.ok_or_else(|| format!("must be an integer from 1 to {MAX_DAYS}"))
     })?;
+    let domain = query.text("domain");
     query.finish()?;
     let state = &asked.state;
+    let AskedDomain { name, files } = AskedDomain::find(domain, state)?;
     let before = Duration::from_hours(24 * days.unwrap_or(DEFAULT_DAYS));
     let mut events = state.workbench.tools.start(PolicyJob::Coverage {
-        in_force: (*state.engine.health().files).clone(),
+        domain: name,
+        in_force: (*files).clone(),
         since: state.clock.now() - before,
     })?;
     while let Some(event) = events.recv().await {

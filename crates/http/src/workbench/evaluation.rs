@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use salvo::prelude::Json;
 use salvo::{Depot, Request, handler};
-use serde::Serialize;
 use serde_json::{Map, Value};
 
 use charter_authz::principal::Principal;
@@ -17,7 +16,9 @@ use charter_domain::permission::Permission;
 use charter_domain::timestamp::{self, Timestamp};
 
 use super::admission::OperatorRequest;
+use super::answer::Answer;
 use super::named::{self, Named, RESOURCES, SUBJECTS};
+use super::own_evaluation;
 use super::refusals;
 use super::sent_folder::{SentFolder, read_body, refused};
 use super::work;
@@ -34,6 +35,9 @@ pub(super) async fn evaluate(
 ) -> Result<Json<Answer>, ApiError> {
     let asked = OperatorRequest::of(request, depot)?;
     let body = read_body(request, &asked).await?;
+    if body.contains_key("domain") {
+        return own_evaluation::evaluate(body, &asked).await.map(Json);
+    }
     let question = Asked::read(Fields::new(body), &asked)?;
     let (by, snapshot) = question.policies.snapshot(&asked.state).await?;
     let operator = asked.operator();
@@ -81,7 +85,7 @@ impl ChosenPolicies {
         state: &State,
     ) -> Result<Self, ApiError> {
         let broken = |rule| refused(vec![Detail::new("/policies", rule)]);
-        let sent = SentFolder::of(folder, changes, &state.engine.health().files)?;
+        let sent = SentFolder::of(folder, changes, &state.engine.health().files, false)?;
         match (name.as_deref(), sent) {
             (None, Some(sent)) => Ok(Self::Sent(sent)),
             (Some(_), Some(_)) => Err(broken("must be left out if a folder is sent")),
@@ -184,41 +188,6 @@ impl Facts {
     }
 }
 
-/// The answer.
-#[derive(Serialize)]
-pub(super) struct Answer {
-    decision: bool,
-    policies: AskedPolicies,
-    /// Why no policy was asked, or why a request would not get as far.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    note: Option<&'static str>,
-    /// The determining policies, the nearest permits, and the conditions with their places; null if no policy was
-    /// asked.
-    explanation: Option<Value>,
-}
-
-#[derive(Serialize)]
-struct AskedPolicies {
-    /// `in_force`, `shadow` or `sent`.
-    #[serde(rename = "are")]
-    by: &'static str,
-    digest: String,
-}
-
-impl Answer {
-    fn unasked(by: &'static str, snapshot: &Snapshot, note: &'static str) -> Self {
-        Self {
-            decision: false,
-            policies: AskedPolicies {
-                by,
-                digest: snapshot.digest().to_string(),
-            },
-            note: Some(note),
-            explanation: None,
-        }
-    }
-}
-
 fn explained(
     state: &State,
     by: &'static str,
@@ -245,12 +214,11 @@ fn explained(
         .decide_request(permission, &request, &entities)
         .is_allowed();
     let is_enabled = is_enabled(subject);
-    Answer {
-        decision: is_allowed && is_enabled,
-        note: (!is_enabled).then_some(
-            "the subject is disabled: its requests are refused before policies are asked",
-        ),
-        explanation: state.explain.explain(snapshot, &request, &entities),
-        ..Answer::unasked(by, snapshot, "")
+    let explanation = state.explain.explain(snapshot, &request, &entities);
+    let mut answer = Answer::asked(by, snapshot, is_allowed && is_enabled, explanation);
+    if !is_enabled {
+        let note = "the subject is disabled: its requests are refused before policies are asked";
+        answer.note = Some(note.to_owned());
     }
+    answer
 }

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::mpsc::Receiver;
 
 use super::admission::OperatorRequest;
+use super::asked_domain::AskedDomain;
 use super::refusals;
 use super::sent_folder::{SentFolder, read_body, refused};
 use crate::extract::fields::{Fields, present};
@@ -26,9 +27,10 @@ pub(super) async fn diff(
     response: &mut Response,
 ) -> Result<(), ApiError> {
     let asked = OperatorRequest::of(request, depot)?;
-    let sent = read(request, &asked).await?;
+    let (domain, sent) = read(request, &asked).await?;
     let job = PolicyJob::Diff {
-        in_force: (*asked.state.engine.health().files).clone(),
+        domain: domain.name,
+        in_force: (*domain.files).clone(),
         candidate: sent.files,
     };
     answer(&asked, job, sent.member, response).await
@@ -42,22 +44,29 @@ pub(super) async fn replay(
     response: &mut Response,
 ) -> Result<(), ApiError> {
     let asked = OperatorRequest::of(request, depot)?;
-    let sent = read(request, &asked).await?;
+    let (domain, sent) = read(request, &asked).await?;
     let job = PolicyJob::Replay {
+        domain: domain.name,
         candidate: sent.files,
     };
     answer(&asked, job, sent.member, response).await
 }
 
-async fn read(request: &mut Request, asked: &OperatorRequest) -> Result<SentFolder, ApiError> {
+async fn read(
+    request: &mut Request,
+    asked: &OperatorRequest,
+) -> Result<(AskedDomain, SentFolder), ApiError> {
     let mut fields = Fields::new(read_body(request, asked).await?);
+    let domain = fields.optional::<String>("domain");
     let folder = fields.optional::<Map<String, Value>>("folder");
     let changes = fields.optional::<Map<String, Value>>("changes");
     fields.finish().map_err(|error| error.on(Surface::Portal))?;
-    let in_force = &asked.state.engine.health().files;
-    let sent = SentFolder::of(present(folder)?, present(changes)?, in_force)?;
+    let domain = AskedDomain::find(present(domain)?, &asked.state)?;
+    let is_own = domain.name.is_some();
+    let sent = SentFolder::of(present(folder)?, present(changes)?, &domain.files, is_own)?;
     let rule = "send the files of a folder, or `changes` of the one in force";
-    sent.ok_or_else(|| refused(vec![Detail::new("/folder", rule)]))
+    let sent = sent.ok_or_else(|| refused(vec![Detail::new("/folder", rule)]))?;
+    Ok((domain, sent))
 }
 
 /// Waits until the folder was loaded, since its faults are a plain error answer; then streams.

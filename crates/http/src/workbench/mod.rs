@@ -2,13 +2,19 @@
 //! it for a session (contract section 6). Nothing here changes policies: edits go through the folder.
 
 mod access;
+mod access_body;
 mod admission;
+mod answer;
+mod asked_domain;
 mod candidates;
 mod coverage;
 mod decisions;
 mod evaluation;
 mod jobs;
 mod named;
+mod own_access;
+mod own_evaluation;
+mod own_question;
 mod paging;
 mod policies;
 mod refusals;

@@ -16,15 +16,17 @@ use charter_authz::snapshot::Snapshot;
 use charter_domain::timestamp::{self, Timestamp};
 
 use super::admission::OperatorRequest;
+use super::asked_domain;
 use super::replicas::ReplicaBody;
 use crate::extract::query::Query;
 use crate::respond::ApiError;
-use crate::state::State;
+use crate::state::{DomainState, State};
 
 /// Time limit for the database's list of replicas. All else is in memory.
 const REPLICAS_DEADLINE: Duration = Duration::from_secs(1);
 
-/// Shows the policies. With `without_texts=true` without the files' texts.
+/// Shows the policies, with `domain` those of a domain of one's own; with `without_texts=true` without the files'
+/// texts.
 #[handler]
 pub(super) async fn show(
     request: &mut Request,
@@ -33,8 +35,15 @@ pub(super) async fn show(
     let asked = OperatorRequest::of(request, depot)?;
     let mut query = Query::parse(request.uri().query())?;
     let without_texts = query.boolean("without_texts")?;
+    let domain = query.text("domain");
     query.finish()?;
-    let mut body = PoliciesBody::of(&asked.state, !without_texts);
+    let mut body = match domain {
+        None => PoliciesBody::of(&asked.state, !without_texts),
+        Some(name) => {
+            let domain = asked_domain::own(&name, &asked.state)?;
+            PoliciesBody::of_domain(&domain, asked.state.clock.now(), !without_texts)
+        }
+    };
     body.replicas = replicas(&asked).await;
     Ok(Json(body))
 }
@@ -60,7 +69,8 @@ async fn replicas(asked: &OperatorRequest) -> Option<Vec<ReplicaBody>> {
 
 #[derive(Serialize)]
 pub(super) struct PoliciesBody {
-    in_force: InForce,
+    /// Null only of a domain of one's own that has none.
+    in_force: Option<InForce>,
     /// Null unless a newer folder is refused now.
     refused: Option<Refused>,
     /// Null without `policies.shadow`.
@@ -168,12 +178,32 @@ impl PoliciesBody {
         let shadow = shadow.and_then(|shadow| shadow.snapshot());
         let is_shadowed = shadow.is_some() || health.shadow.is_some();
         Self {
-            in_force: InForce::of(&snapshot, &health, state.clock.now(), with_texts),
+            in_force: Some(InForce::of(
+                &snapshot,
+                &health,
+                state.clock.now(),
+                with_texts,
+            )),
             refused: health
                 .refused
                 .as_ref()
                 .map(|refused| Refused::of(refused, &health.files, with_texts)),
             shadow: is_shadowed.then(|| Shadow::of(shadow.as_deref(), &health, with_texts)),
+            replicas: None,
+        }
+    }
+
+    fn of_domain(domain: &DomainState, now: Timestamp, with_texts: bool) -> Self {
+        let health = &domain.health;
+        let in_force = domain.in_force.as_ref();
+        Self {
+            in_force: in_force
+                .map(|domain| InForce::of(domain.snapshot(), health, now, with_texts)),
+            refused: health
+                .refused
+                .as_ref()
+                .map(|refused| Refused::of(refused, &health.files, with_texts)),
+            shadow: None,
             replicas: None,
         }
     }

@@ -1,5 +1,6 @@
 //! Answers for folders that cannot be used, and for work that cannot be done now.
 
+use charter_authz::folder::DOMAINS;
 use serde_json::Value;
 
 use super::sent_folder::{pointer, refused};
@@ -37,7 +38,7 @@ pub(super) fn of_faults(faults: &Value, member: &str) -> ApiError {
         if !text("help").is_empty() {
             message = format!("{message}; {}", text("help"));
         }
-        let field = match text("file") {
+        let field = match name_alone(text("file")) {
             "" => format!("/{member}"),
             file => pointer(member, file),
         };
@@ -48,6 +49,15 @@ pub(super) fn of_faults(faults: &Value, member: &str) -> ApiError {
         details.push(Detail::new(format!("/{member}"), "cannot be used"));
     }
     refused(details)
+}
+
+/// The name of a file in its folder, which is named with it if it is a domain's.
+fn name_alone(file: &str) -> &str {
+    let below = file
+        .strip_prefix(DOMAINS)
+        .and_then(|it| it.strip_prefix('/'));
+    let in_folder = below.and_then(|below| below.split_once('/'));
+    in_folder.map_or(file, |(_, name)| name)
 }
 
 /// The bounds on memory and time were not enough.

@@ -1,5 +1,7 @@
 //! `GET /replicas`: the processes that serve the database.
 
+use std::collections::BTreeMap;
+
 use salvo::prelude::Json;
 use salvo::{Depot, Request, handler};
 use serde::Serialize;
@@ -42,6 +44,8 @@ pub(super) struct ReplicaBody {
     started_at: String,
     /// Of the policies in force there.
     policy_digest: String,
+    /// The same of domains of one's own, by name; null of an older version.
+    domain_digests: Option<BTreeMap<String, String>>,
     /// `ok`, `degraded` or `unavailable`, as its `/readyz` said; `lost` if it was killed, or cannot be heard.
     readiness: String,
     /// Its last sign of life: one each two seconds. What is lost is listed for an hour.
@@ -57,6 +61,7 @@ impl ReplicaBody {
             version: replica.version,
             started_at: timestamp::format(replica.started_at),
             policy_digest: replica.policy_digest,
+            domain_digests: replica.domain_digests,
             readiness: if is_lost {
                 "lost".to_owned()
             } else {

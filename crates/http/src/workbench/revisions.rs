@@ -14,7 +14,7 @@ use crate::extract::cursor_scope::CursorScope;
 use crate::extract::query::Query;
 use crate::respond::ApiError;
 
-/// Lists the revisions, newest first.
+/// Lists the revisions, newest first; with `domain` those of a domain of one's own, whether it is in force or not.
 #[handler]
 pub(super) async fn list(
     request: &mut Request,
@@ -23,12 +23,14 @@ pub(super) async fn list(
     let asked = OperatorRequest::of(request, depot)?;
     let mut query = Query::parse(request.uri().query())?;
     let limit = limit(&mut query)?;
-    let cursor = query.text("cursor");
+    let (cursor, domain) = (query.text("cursor"), query.text("domain"));
     query.finish()?;
-    let scope = CursorScope::new(&asked.state.cursors, &["workbench/revisions"])?;
+    let scope = CursorScope::new(&asked.state.cursors, &("workbench/revisions", &domain))?;
     let before: Option<[u64; 2]> = open_cursor(cursor.as_deref(), &scope)?;
     let before = before.and_then(|[sequence, _]| i64::try_from(sequence).ok());
-    let PolicyHistoryPage { spans, next } = asked.operator().policy_history(before, limit).await?;
+    let operator = asked.operator();
+    let page = operator.policy_history(domain.as_deref(), before, limit);
+    let PolicyHistoryPage { spans, next } = page.await?;
     let next = next.map(|next| scope.seal(&[next.unsigned_abs(), 0]));
     Ok(Json(HistoryBody {
         results: spans.into_iter().map(RevisionBody::from).collect(),

@@ -44,7 +44,7 @@ pub(super) struct SentFolder {
 }
 
 impl SentFolder {
-    /// The folder of `folder` (texts by name) or `changes` (texts by name, null for a file that is removed); `None`
+    /// The folder, perhaps of a domain of one's own, of `folder` (texts by name) or `changes` (texts by name, null for a file that is removed); `None`
     /// if both are left out.
     ///
     /// # Errors
@@ -54,6 +54,7 @@ impl SentFolder {
         folder: Option<Map<String, Value>>,
         changes: Option<Map<String, Value>>,
         in_force: &Files,
+        is_own_domain: bool,
     ) -> Result<Option<Self>, ApiError> {
         let (member, texts, mut files) = match (folder, changes) {
             (None, None) => return Ok(None),
@@ -76,7 +77,8 @@ impl SentFolder {
                 _ => broken.push(Detail::new(pointer(member, &name), "must be a text")),
             }
         }
-        let faults = check_sent(&files).into_iter().map(|(name, rule)| {
+        let faults = check_sent(&files, is_own_domain);
+        let faults = faults.into_iter().map(|(name, rule)| {
             let field = match name {
                 Some(name) => pointer(member, &name),
                 None => format!("/{member}"),

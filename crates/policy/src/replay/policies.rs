@@ -14,12 +14,12 @@ pub struct ReplayPolicies<'a> {
 }
 
 impl<'a> ReplayPolicies<'a> {
-    /// Only the built-in domain.
+    /// Only those of one domain; `None` is the built-in one.
     #[must_use]
-    pub fn of_built_in(snapshot: &'a Snapshot) -> Self {
+    pub fn only(domain: Option<&'a str>, snapshot: &'a Snapshot) -> Self {
         Self {
-            built_in: Some(snapshot),
-            domains: BTreeMap::new(),
+            built_in: domain.is_none().then_some(snapshot),
+            domains: domain.map(|name| (name, snapshot)).into_iter().collect(),
         }
     }
 

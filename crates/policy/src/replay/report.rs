@@ -8,8 +8,9 @@ use serde::Serialize;
 /// Examples per group.
 const EXAMPLES: usize = 3;
 
-/// Earlier policies by the digest that decisions name.
-pub type EarlierSnapshots = BTreeMap<String, Snapshot>;
+/// Earlier policies by domain, the built-in one's name being empty, and by the digest that decisions
+/// name.
+pub type EarlierSnapshots = BTreeMap<String, BTreeMap<String, Snapshot>>;
 
 /// What recorded decisions are compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

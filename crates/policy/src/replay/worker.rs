@@ -92,7 +92,8 @@ impl<'a> Worker<'a> {
         };
         self.report.evaluations += u64::from(is_evaluation(&record));
         if *record.policy_digest != **snapshot.digest() {
-            let known = self.earlier.get(&record.policy_digest);
+            let earlier = self.earlier.get(domain.unwrap_or_default());
+            let known = earlier.and_then(|known| known.get(&record.policy_digest));
             match (self.mode, known) {
                 (ReplayMode::Reproduce, Some(earlier)) => snapshot = earlier,
                 (mode, _) => {

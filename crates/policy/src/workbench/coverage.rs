@@ -30,9 +30,10 @@ struct Uses {
     last: i64,
 }
 
-/// Reads the log from its end until `since`, or until `is_late`.
+/// Reads what a domain decided from the log's end until `since`, or until `is_late`.
 pub(super) fn decided(
     log: &Path,
+    domain: Option<&str>,
     since: i64,
     is_late: &dyn Fn() -> bool,
     progress: &Progress,
@@ -46,7 +47,7 @@ pub(super) fn decided(
         if is_late() {
             return Ok(decided);
         }
-        match decided.read(&file, progress) {
+        match decided.read(&file, domain, progress) {
             // It has expired meanwhile.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             read => read?,
@@ -58,7 +59,7 @@ pub(super) fn decided(
 }
 
 impl Decided {
-    fn read(&mut self, file: &Path, progress: &Progress) -> io::Result<()> {
+    fn read(&mut self, file: &Path, domain: Option<&str>, progress: &Progress) -> io::Result<()> {
         let mut reader = LogReader::open(file, progress)?;
         while let Some(chunk) = reader.next()? {
             let definitions = chunk.definitions.read();
@@ -68,7 +69,7 @@ impl Decided {
                     continue;
                 };
                 // The policies of another domain may have the same ids.
-                if by.at < self.since || by.domain.is_some() {
+                if by.at < self.since || by.domain.as_deref() != domain {
                     continue;
                 }
                 for policy in by.policies {

@@ -26,6 +26,8 @@ const REPLAY_THREADS: usize = 1;
 pub enum WorkbenchJob {
     /// Compares what a candidate allows with what is allowed now.
     Diff {
+        /// The domain of one's own; `None` is the built-in one.
+        domain: Option<String>,
         /// The policies in force.
         in_force: Files,
         /// The policies to compare with them.
@@ -37,6 +39,8 @@ pub enum WorkbenchJob {
     },
     /// Evaluates recorded decisions by a candidate.
     Replay {
+        /// The domain of one's own; `None` is the built-in one.
+        domain: Option<String>,
         /// The policies to evaluate.
         candidate: Files,
         /// Directory of the decision log.
@@ -44,6 +48,8 @@ pub enum WorkbenchJob {
     },
     /// Measures what the examples cover, and which policies decided anything.
     Coverage {
+        /// The domain of one's own; `None` is the built-in one.
+        domain: Option<String>,
         /// The policies in force.
         in_force: Files,
         /// Directory of the decision log; `None` if decisions are not logged.
@@ -120,39 +126,49 @@ fn try_run(
 ) -> Result<Value, JobError> {
     match job {
         WorkbenchJob::Diff {
+            domain,
             in_force,
             candidate,
             solver,
             time,
         } => {
-            let old = Snapshot::from_accepted(&folder(in_force)?)?;
-            let new = Snapshot::updated_from(&old, &folder(candidate)?)?;
+            let domain = domain.as_deref();
+            let old = Snapshot::from_accepted(&folder(domain, in_force)?)?;
+            let new = Snapshot::updated_from(&old, &folder(domain, candidate)?)?;
             emit(WorkbenchEvent::Accepted);
             diff(&old, &new, solver.as_deref(), *time, (clock, progress))
         }
-        WorkbenchJob::Replay { candidate, log } => {
-            let new = Snapshot::from_folder(&folder(candidate)?)?;
+        WorkbenchJob::Replay {
+            domain,
+            candidate,
+            log,
+        } => {
+            let domain = domain.as_deref();
+            let new = Snapshot::from_folder(&folder(domain, candidate)?)?;
             emit(WorkbenchEvent::Accepted);
             let earlier = EarlierSnapshots::new();
             let mode = ReplayMode::Candidate;
-            let policies = ReplayPolicies::of_built_in(&new);
+            let policies = ReplayPolicies::only(domain, &new);
             let report = replay(log, &policies, &earlier, mode, REPLAY_THREADS, progress);
             let report = report.map_err(|error| JobError::Other(error.to_string()))?;
             Ok(json!({"digest": new.digest().to_string(), "report": report}))
         }
         WorkbenchJob::Coverage {
+            domain,
             in_force,
             log,
             since,
             time,
         } => {
-            let folder = folder(in_force)?;
+            let domain = domain.as_deref();
+            let folder = folder(domain, in_force)?;
             let snapshot = Snapshot::from_accepted(&folder)?;
             emit(WorkbenchEvent::Accepted);
             let report = test::run(&folder, &snapshot)?;
             let until = clock.monotonic().saturating_add(*time);
             let decided = log.as_deref().map(|log| {
-                coverage::decided(log, *since, &|| clock.monotonic() >= until, progress)
+                let is_late = || clock.monotonic() >= until;
+                coverage::decided(log, domain, *since, &is_late, progress)
             });
             let decided = decided.transpose();
             let decided = decided.map_err(|error| JobError::Other(error.to_string()))?;
@@ -162,8 +178,8 @@ fn try_run(
 }
 
 /// Reports name the files without a directory.
-fn folder(files: &Files) -> Result<Folder, LoadError> {
-    Folder::from_files(Path::new(""), files.clone())
+fn folder(domain: Option<&str>, files: &Files) -> Result<Folder, LoadError> {
+    Folder::without_place(domain, files.clone())
 }
 
 fn diff(
@@ -174,11 +190,13 @@ fn diff(
     (clock, progress): (&dyn Clock, &Progress),
 ) -> Result<Value, JobError> {
     let failed = |error: &dyn std::fmt::Display| JobError::Other(error.to_string());
-    let roles = role_changes(old, new, clock.now()).map_err(|error| failed(&error))?;
+    // Only the built-in domain knows roles.
+    let roles = (!new.is_own_domain()).then(|| role_changes(old, new, clock.now()));
+    let roles = roles.transpose().map_err(|error| failed(&error))?;
     let mut document = json!({
         "old_digest": old.digest().to_string(),
         "new_digest": new.digest().to_string(),
-        "roles": roles.document(),
+        "roles": roles.map(|roles| roles.document()),
     });
     // Without a solver, the table of roles is all that can be told.
     let meaning = match Solver::find(solver) {

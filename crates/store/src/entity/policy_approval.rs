@@ -17,6 +17,8 @@ pub(crate) struct Model {
     pub(crate) used_by: Option<i64>,
     pub(crate) withdrawn_at: Option<ChronoDateTimeUtc>,
     pub(crate) event: i64,
+    /// Empty for the built-in domain.
+    pub(crate) domain: String,
 }
 
 without_relations!();

@@ -1,5 +1,6 @@
 //! Table `policy_revisions`.
 
+use sea_orm::QueryOrder;
 use sea_orm::entity::prelude::*;
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -16,6 +17,15 @@ pub(crate) struct Model {
     pub(crate) taken_as: String,
     pub(crate) in_force_from: ChronoDateTimeUtc,
     pub(crate) event: i64,
+    /// Empty for the built-in domain.
+    pub(crate) domain: String,
 }
 
 without_relations!();
+
+/// The rows of a domain, newest first; `None` is the built-in one.
+pub(crate) fn of_domain(domain: Option<&str>) -> Select<Entity> {
+    Entity::find()
+        .filter(Column::Domain.eq(domain.unwrap_or_default()))
+        .order_by_desc(Column::Sequence)
+}

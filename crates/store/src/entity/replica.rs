@@ -13,6 +13,8 @@ pub(crate) struct Model {
     pub(crate) policy_digest: String,
     pub(crate) readiness: String,
     pub(crate) seen_at: ChronoDateTimeUtc,
+    /// A JSON object from names to digests; null of an older version.
+    pub(crate) domain_digests: Option<String>,
 }
 
 without_relations!();

@@ -39,18 +39,22 @@ pub(super) async fn of_resource(
         return Ok(Vec::new());
     };
     let loaded = load_resource(client, &entity).await?;
-    Ok(match &loaded {
-        None | Some(Loaded::Role(_) | Loaded::Permission(_) | Loaded::AccessKey(..)) => Vec::new(),
-        Some(Loaded::Organization(it)) => vec![organization(it)],
-        Some(Loaded::Account(it, of)) => vec![account(it), organization(of)],
-        Some(Loaded::ServiceAccount(it, within, of)) => {
-            vec![service_account(it), account(within), organization(of)]
-        }
-        Some(Loaded::User(it, of)) => vec![user(it), organization(of)],
-    })
+    Ok(loaded.as_ref().map(of_loaded).unwrap_or_default())
 }
 
-pub(super) fn of_caller(caller: &Caller) -> Vec<Fact> {
+pub(crate) fn of_loaded(loaded: &Loaded) -> Vec<Fact> {
+    match loaded {
+        Loaded::Role(_) | Loaded::Permission(_) | Loaded::AccessKey(..) => Vec::new(),
+        Loaded::Organization(it) => vec![organization(it)],
+        Loaded::Account(it, of) => vec![account(it), organization(of)],
+        Loaded::ServiceAccount(it, within, of) => {
+            vec![service_account(it), account(within), organization(of)]
+        }
+        Loaded::User(it, of) => vec![user(it), organization(of)],
+    }
+}
+
+pub(crate) fn of_caller(caller: &Caller) -> Vec<Fact> {
     match caller {
         Caller::ServiceAccount(caller) => vec![
             service_account(caller.service_account()),
@@ -75,7 +79,7 @@ pub(crate) fn subject(caller: &Caller) -> Entity {
 }
 
 /// The same entity as the built-in domain names it.
-fn within(entity: &Entity) -> Option<Entity> {
+pub(crate) fn within(entity: &Entity) -> Option<Entity> {
     let of = entity.of.strip_prefix(NAMESPACE)?;
     Some(Entity {
         of: of.to_owned(),

@@ -1,6 +1,6 @@
 //! A domain of one's own: entities from the request, from its `entities.json`, and from the store.
 
-mod facts;
+pub(crate) mod facts;
 
 use std::sync::Arc;
 
@@ -168,7 +168,8 @@ impl<'a> Own<'a> {
     }
 }
 
-fn worded<'q>(question: &'q Question, facts: &'q [Fact]) -> DomainQuestion<'q> {
+/// The question as a domain takes it.
+pub(crate) fn worded<'q>(question: &'q Question, facts: &'q [Fact]) -> DomainQuestion<'q> {
     fn entity(entity: &Entity) -> NamedEntity<'_> {
         NamedEntity {
             of: &entity.of,
@@ -200,7 +201,7 @@ fn reason(verdict: &Verdict, action: &str) -> String {
 }
 
 /// A property of a wrong type is a 400 that names it.
-fn refused(bad: &BadProperty) -> ApiError {
+pub(crate) fn refused(bad: &BadProperty) -> ApiError {
     let error = ApiError::broken(bad.pointer.clone(), &bad.message).on(Surface::Portal);
     debug_assert_eq!(error.status(), StatusCode::BAD_REQUEST);
     error

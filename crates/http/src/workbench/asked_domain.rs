@@ -1,0 +1,61 @@
+//! The domain that a request of the workbench is about: the built-in one, or one of one's own.
+
+use std::sync::Arc;
+
+use charter_authz::folder::Files;
+use charter_authz::own_domain::OwnDomain;
+
+use crate::respond::{ApiError, Detail, echo};
+use crate::state::{DomainState, State};
+
+use super::sent_folder::refused;
+
+/// What is in force of a domain.
+pub(super) struct AskedDomain {
+    /// `None` is the built-in one.
+    pub(super) name: Option<String>,
+    /// The files in force.
+    pub(super) files: Arc<Files>,
+}
+
+impl AskedDomain {
+    /// # Errors
+    ///
+    /// As [`own`].
+    pub(super) fn find(name: Option<String>, state: &State) -> Result<Self, ApiError> {
+        let files = match &name {
+            None => Arc::clone(&state.engine.health().files),
+            Some(name) => Arc::clone(&in_force(name, state)?.1.health.files),
+        };
+        Ok(Self { name, files })
+    }
+}
+
+/// A domain of one's own, whether it has policies in force or not.
+///
+/// # Errors
+///
+/// `VALIDATION_FAILED` if there is no such domain.
+pub(super) fn own(name: &str, state: &State) -> Result<DomainState, ApiError> {
+    state.domains.get(name).ok_or_else(|| {
+        let rule = format!("there is no domain {}", echo(name));
+        refused(vec![Detail::new("/domain", rule)])
+    })
+}
+
+/// The same with its policies in force.
+///
+/// # Errors
+///
+/// `UNAVAILABLE`, too, if none of its policies are in force.
+pub(super) fn in_force(
+    name: &str,
+    state: &State,
+) -> Result<(Arc<OwnDomain>, DomainState), ApiError> {
+    let found = own(name, state)?;
+    let domain = found.in_force.clone().ok_or_else(|| {
+        let why = format!("the domain {} has no policies in force", echo(name));
+        ApiError::unavailable(why, 1)
+    })?;
+    Ok((domain, found))
+}

@@ -1,0 +1,125 @@
+//! `POST /policies/access` with a `domain`: of subject, action and resource one is sought, by evaluation over what the
+//! domain's `entities.json` and schema name.
+
+use serde_json::{Map, Value};
+
+use charter_authn::secrets::CursorPosition;
+use charter_authz::own_domain::{BadProperty, Fact, OwnDomain, SearchPage, Unasked};
+
+use super::access_body::{Access, AccessBody, Entity};
+use super::admission::OperatorRequest;
+use super::candidates::bad_cursor;
+use super::own_question::{self, ChosenDomain};
+use super::sent_folder::refused;
+use super::work;
+use crate::access::own;
+use crate::access::question::{Question, Sought};
+use crate::extract::cursor_scope::CursorScope;
+use crate::extract::fields::{Fields, present};
+use crate::respond::{ApiError, Detail};
+
+/// Results in one page.
+const PAGE: usize = 100;
+
+/// After which id the page begins.
+struct After(String);
+
+impl CursorPosition for After {
+    fn to_bytes(&self) -> Vec<u8> {
+        self.0.clone().into_bytes()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        String::from_utf8(bytes.to_vec()).ok().map(Self)
+    }
+}
+
+/// Lists one page.
+pub(super) async fn list(
+    body: Map<String, Value>,
+    asked: &OperatorRequest,
+    scope: &CursorScope<'_>,
+) -> Result<AccessBody, ApiError> {
+    let sought = sought(&body)?;
+    let question = Question::of_search(&body, sought)?;
+    let mut fields = Fields::new(body);
+    let cursor = fields.optional::<String>("cursor");
+    let chosen = ChosenDomain::read(fields, &asked.state)?;
+    let cursor = present(cursor)?.map(|text| scope.open(&text).ok_or_else(bad_cursor));
+    let after: Option<After> = cursor.transpose()?;
+    let operator = asked.operator();
+    // What is sought has no id, and so no facts.
+    let facts = own_question::facts(&operator, &question.subject, &question.resource).await?;
+    let (_, domain) = chosen.load(&asked.state).await?;
+    let page = work::run(&asked.state, move |_| {
+        let page = page(&domain, &question, sought, &facts, after.as_ref());
+        drop(domain);
+        page
+    });
+    let (results, next) = page.await?.map_err(|bad| own::refused(&bad))?;
+    Ok(AccessBody {
+        results,
+        next_cursor: next.map(|next| scope.seal(&After(next))).transpose()?,
+    })
+}
+
+/// What the question leaves open.
+fn sought(body: &Map<String, Value>) -> Result<Sought, ApiError> {
+    let has_id = |part: &str| body.get(part).is_some_and(|part| part.get("id").is_some());
+    let named = (
+        has_id("subject"),
+        body.contains_key("action"),
+        has_id("resource"),
+    );
+    match named {
+        (false, true, true) => Ok(Sought::Subject),
+        (true, false, true) => Ok(Sought::Action),
+        (true, true, false) => Ok(Sought::Resource),
+        _ => {
+            let rule = "leave out one of the subject's `id`, the action, and the resource's `id`";
+            Err(refused(vec![Detail::new("/subject", rule)]))
+        }
+    }
+}
+
+/// What is allowed, and after which id the next page begins.
+fn page(
+    domain: &OwnDomain,
+    question: &Question,
+    sought: Sought,
+    facts: &[Fact],
+    after: Option<&After>,
+) -> Result<(Vec<Access>, Option<String>), BadProperty> {
+    let asked = own::worded(question, facts);
+    let page = SearchPage {
+        after: after.map(|after| after.0.as_str()),
+        limit: PAGE,
+    };
+    let found = match sought {
+        Sought::Subject => domain.search_subjects(&asked, page),
+        Sought::Resource => domain.search_resources(&asked, page),
+        Sought::Action => domain.search_actions(&asked, page),
+    };
+    let found = found?;
+    let mut results = Vec::with_capacity(found.ids.len());
+    for id in &found.ids {
+        let mut asked = asked;
+        match sought {
+            Sought::Subject => asked.subject.id = id,
+            Sought::Resource => asked.resource.id = id,
+            Sought::Action => asked.action = id,
+        }
+        let policies = match domain.ask(&asked) {
+            Ok(verdict) => verdict.determining,
+            Err(Unasked::Unknown(_)) => continue,
+            Err(Unasked::Bad(bad)) => return Err(bad),
+        };
+        results.push(Access {
+            subject: Entity::named(asked.subject.of, asked.subject.id),
+            action: asked.action.to_owned(),
+            resource: Entity::named(asked.resource.of, asked.resource.id),
+            policies,
+        });
+    }
+    Ok((results, found.next))
+}

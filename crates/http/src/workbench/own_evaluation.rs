@@ -1,0 +1,54 @@
+//! `POST /policies/evaluation` with a `domain`.
+
+use serde_json::{Map, Value};
+
+use charter_authz::decision::Outcome;
+use charter_authz::own_domain::{Fact, OwnDomain, Unasked};
+
+use super::admission::OperatorRequest;
+use super::answer::Answer;
+use super::own_question::{self, ChosenDomain};
+use super::work;
+use crate::access::own;
+use crate::access::question::{Parts, Question};
+use crate::extract::fields::Fields;
+use crate::respond::ApiError;
+use crate::state::State;
+
+/// Explains one question, which is worded as the decision point takes it.
+pub(super) async fn evaluate(
+    body: Map<String, Value>,
+    asked: &OperatorRequest,
+) -> Result<Answer, ApiError> {
+    let question = Parts::read(&body)?.question()?;
+    let chosen = ChosenDomain::read(Fields::new(body), &asked.state)?;
+    let operator = asked.operator();
+    let facts = own_question::facts(&operator, &question.subject, &question.resource).await?;
+    let (by, domain) = chosen.load(&asked.state).await?;
+    let answer = work::run(&asked.state, move |state| {
+        let answer = explained(state, by, &domain, &question, &facts);
+        // Here, since a large folder takes a while to be dropped.
+        drop(domain);
+        answer
+    });
+    answer.await?
+}
+
+fn explained(
+    state: &State,
+    by: &'static str,
+    domain: &OwnDomain,
+    question: &Question,
+    facts: &[Fact],
+) -> Result<Answer, ApiError> {
+    let snapshot = domain.snapshot();
+    let answered = match domain.answer(&own::worded(question, facts)) {
+        Ok(answered) => answered,
+        Err(Unasked::Unknown(reason)) => return Ok(Answer::unasked(by, snapshot, reason)),
+        Err(Unasked::Bad(bad)) => return Err(own::refused(&bad)),
+    };
+    let (request, entities) = (&answered.request, &answered.entities);
+    let explanation = state.explain.explain(snapshot, request, entities);
+    let is_allowed = answered.verdict.outcome == Outcome::Allow;
+    Ok(Answer::asked(by, snapshot, is_allowed, explanation))
+}

@@ -1,0 +1,91 @@
+//! Questions about a domain of one's own: which policies of it are asked, and what the store says of those that a
+//! question names.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use charter_authn::operator::Operator;
+use charter_authz::own_domain::{Fact, OwnDomain};
+
+use super::asked_domain;
+use super::named::{self, Named};
+use super::refusals;
+use super::sent_folder::{SentFolder, refused};
+use crate::access::own::facts::{of_caller, of_loaded, within};
+use crate::access::question::Entity;
+use crate::extract::fields::{Fields, present};
+use crate::extract::loaded::{entity_ref, is_enabled};
+use crate::respond::{ApiError, Detail, Surface};
+use crate::state::State;
+
+/// The members of a question, which are read as the decision point reads them.
+const PARTS: [&str; 4] = ["subject", "action", "resource", "context"];
+
+/// The policies of a domain that are asked.
+pub(super) struct ChosenDomain {
+    name: String,
+    /// `None` for those in force.
+    sent: Option<SentFolder>,
+}
+
+impl ChosenDomain {
+    /// Reads `domain`, and `folder` or `changes`. What else is left in the body is unknown.
+    pub(super) fn read(mut fields: Fields, state: &State) -> Result<Self, ApiError> {
+        for part in PARTS {
+            fields.optional::<Map<String, Value>>(part);
+        }
+        let name = fields.required::<String>("domain");
+        let policies = fields.optional::<String>("policies");
+        let folder = fields.optional::<Map<String, Value>>("folder");
+        let changes = fields.optional::<Map<String, Value>>("changes");
+        fields.finish().map_err(|error| error.on(Surface::Portal))?;
+        let name = present(name)?;
+        let files = asked_domain::own(&name, state)?.health.files.clone();
+        let sent = SentFolder::of(present(folder)?, present(changes)?, &files, true)?;
+        let rule = match (present(policies)?.as_deref(), &sent) {
+            (None, _) | (Some("in_force"), None) => return Ok(Self { name, sent }),
+            (Some(_), Some(_)) => "must be left out if a folder is sent",
+            (Some(_), None) => "must be `in_force` of a domain of one's own",
+        };
+        Err(refused(vec![Detail::new("/policies", rule)]))
+    }
+
+    /// Their name in the answer, and themselves.
+    pub(super) async fn load(
+        self,
+        state: &State,
+    ) -> Result<(&'static str, Arc<OwnDomain>), ApiError> {
+        let Some(sent) = self.sent else {
+            let (domain, _) = asked_domain::in_force(&self.name, state)?;
+            return Ok(("in_force", domain));
+        };
+        let loaded = state.workbench.tools.load_domain(&self.name, sent.files);
+        let loaded = loaded.await;
+        let loaded = loaded.map_err(|refusal| refusals::of_folder(refusal, sent.member))?;
+        Ok(("sent", loaded))
+    }
+}
+
+/// What the store says of a subject and a resource. Nobody who is disabled is known.
+pub(super) async fn facts(
+    operator: &Operator<'_>,
+    subject: &Entity,
+    resource: &Entity,
+) -> Result<Vec<Fact>, ApiError> {
+    let mut facts = Vec::new();
+    if let Some(named) = record(subject) {
+        let caller = named::subject(operator, &named).await?;
+        facts.extend(caller.filter(is_enabled).iter().flat_map(of_caller));
+    }
+    if let Some(named) = record(resource) {
+        let loaded = named::resource(operator, &named).await?;
+        facts.extend(loaded.iter().flat_map(of_loaded));
+    }
+    Ok(facts)
+}
+
+fn record(entity: &Entity) -> Option<Named> {
+    let entity = within(entity)?;
+    entity_ref(&entity.of, &entity.id).map(Named::Record)
+}

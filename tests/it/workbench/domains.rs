@@ -1,0 +1,229 @@
+//! What the workbench shows and answers of domains of one's own.
+
+use serde_json::{Value, json};
+use test_support::policy_solver::solver;
+use test_support::service::Service;
+
+use super::events::Events;
+use super::{get, post, serve};
+use crate::access::domains::{Folder, until};
+use crate::access::{Asks as _, question};
+
+impl Folder {
+    async fn served(&self) -> Service {
+        let access = format!(
+            "[access]\ntokens = [\"gateway:{}\"]\n",
+            crate::access::TOKEN
+        );
+        serve(&self.path(), &access).await
+    }
+}
+
+const WIDER: &str = "@id(\"wider\")\npermit (principal, action == Action::\"write\", resource);\n";
+
+fn of_records(mut question: Value) -> Value {
+    question["domain"] = json!("records");
+    question
+}
+
+fn write(record: &str) -> Value {
+    of_records(question(("user", "alice"), "write", ("record", record)))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_question_is_explained_by_the_domain_or_a_folder_sent_along() {
+    let folder = Folder::with(&["records"]);
+    let service = folder.served().await;
+    let ask = async |question: &Value| post(&service, "/policies/evaluation", question).await;
+    let shown = ask(&write("record-1")).await.ok();
+    assert_eq!(
+        (&shown["decision"], &shown["policies"]["are"]),
+        (&json!(true), &json!("in_force"))
+    );
+    let denied = ask(&write("record-2")).await.ok();
+    assert_eq!(denied["decision"], false);
+    let nearest = &denied["explanation"]["nearest"][0];
+    assert_eq!(
+        (&nearest["policy"], &nearest["file"]),
+        (&json!("records:write"), &json!("records.cedar"))
+    );
+    let mut with = write("record-2");
+    with["changes"] = json!({"wider.cedar": WIDER});
+    let wider = ask(&with).await.ok();
+    assert_eq!(
+        (&wider["decision"], &wider["policies"]["are"]),
+        (&json!(true), &json!("sent"))
+    );
+    let by = &wider["explanation"]["determining"][0];
+    assert_eq!(
+        (&by["policy"], &by["file"]),
+        (&json!("wider"), &json!("wider.cedar"))
+    );
+    // What a request says counts as in the decision point.
+    let mut new = write("new");
+    assert_eq!(ask(&new).await.ok()["explanation"], Value::Null);
+    new["resource"]["properties"] = json!({"status": "active"});
+    assert_eq!(ask(&new).await.ok()["decision"], true);
+    new["resource"]["properties"] = json!({"status": 7});
+    let broken = ask(&new).await.broken_on_portal();
+    assert_eq!(broken, ["/resource/properties/status"]);
+    with["changes"] = json!({"wider.cedar": "permit ("});
+    let broken = ask(&with).await.broken_on_portal();
+    assert_eq!(broken, ["/changes/wider.cedar"]);
+    for (member, value) in [("domain", json!("todo")), ("policies", json!("shadow"))] {
+        let mut other = write("record-1");
+        other[member] = value;
+        let broken = ask(&other).await.broken_on_portal();
+        assert_eq!(broken, [format!("/{member}")]);
+    }
+    let mut unknown = write("record-1");
+    unknown["more"] = json!(1);
+    ask(&unknown).await.assert_refused(400, "UNKNOWN_FIELD");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_may_and_what_may_are_searched_in_the_domain() {
+    let folder = Folder::with(&["records"]);
+    let service = folder.served().await;
+    let list = async |question: &Value| post(&service, "/policies/access", question).await;
+    let mut who = write("record-1");
+    who["subject"] = json!({"type": "user"});
+    let shown = list(&who).await.ok();
+    assert_eq!(shown["next_cursor"], Value::Null);
+    let results = shown["results"].as_array().expect("a list").clone();
+    let search = "/domains/records/access/v1/search/subject";
+    let found = service.ask(search, &who).await.ok();
+    let subjects: Vec<Value> = results.iter().map(|it| it["subject"].clone()).collect();
+    assert_eq!(json!(subjects), found["results"]);
+    assert_eq!(results[0]["action"], "write");
+    assert_eq!(results[0]["policies"], json!(["records:write"]));
+    let mut what = write("record-1");
+    what["resource"] = json!({"type": "record"});
+    let records = list(&what).await.ok()["results"].clone();
+    assert_eq!(
+        records[0]["resource"],
+        json!({"type": "record", "id": "record-1"})
+    );
+    let mut actions = write("record-1");
+    actions.as_object_mut().expect("an object").remove("action");
+    let actions = list(&actions).await.ok()["results"].clone();
+    let names = actions.as_array().expect("a list").iter();
+    let names: Vec<&Value> = names.map(|it| &it["action"]).collect();
+    assert!(names.contains(&&json!("write")), "{names:?}");
+    // Of another folder, and what leaves nothing or too much open.
+    what["changes"] = json!({"wider.cedar": WIDER});
+    let wider = list(&what).await.ok()["results"].clone();
+    assert!(wider.as_array().map(Vec::len) > records.as_array().map(Vec::len));
+    assert_eq!(
+        list(&write("record-1")).await.broken_on_portal(),
+        ["/subject"]
+    );
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_folder_is_compared_with_the_domain_and_its_decisions() {
+    if solver().is_none() {
+        return;
+    }
+    let folder = Folder::with(&["records"]);
+    let service = folder.served().await;
+    let asked = question(("user", "alice"), "write", ("record", "record-2"));
+    let decided = service.ask("/domains/records/access/v1/evaluation", &asked);
+    assert_eq!(decided.await.ok()["decision"], false);
+    assert!(
+        service
+            .state()
+            .decisions
+            .flush(std::time::Duration::from_mins(1))
+    );
+    let sent = json!({"domain": "records", "changes": {"wider.cedar": WIDER}});
+    let result = async |target| {
+        let (event, _) = Events::of(&service, target, &sent).await.last().await;
+        assert_eq!(event.name, "result", "{event:?}");
+        event.data
+    };
+    let diff = result("/policies/diff").await;
+    let example = &diff["permissions"]["write"]["wider"][0]["example"];
+    assert_eq!(
+        (&diff["is_wider"], &diff["roles"], &example["new"]),
+        (
+            &json!(true),
+            &Value::Null,
+            &json!([{"policy": "wider", "place": "wider.cedar:1"}])
+        )
+    );
+    let replay = result("/policies/replay").await;
+    let flip = &replay["report"]["groups"][0];
+    assert_eq!(
+        (&flip["domain"], &flip["direction"]),
+        (&json!("records"), &json!("wider")),
+        "{replay}"
+    );
+    let coverage = get(&service, "/policies/coverage?domain=records")
+        .await
+        .ok();
+    assert!(coverage["examples"]["total"].as_u64() > Some(0));
+    assert_eq!(coverage["decided"]["policies"], json!({}));
+    let other = get(&service, "/policies/coverage?domain=todo").await;
+    assert_eq!(other.status, 400);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_in_force_and_was_is_shown() {
+    let folder = Folder::with(&["records", "todo"]);
+    folder.write("todo", "todo.cedar", "this is no policy");
+    let service = folder.served().await;
+    let show = async |target: &str| get(&service, target).await.ok();
+    let shown = show("/policies?domain=records").await;
+    let digest = shown["in_force"]["folder_digest"].clone();
+    let files = shown["in_force"]["files"].as_array().expect("a list");
+    assert!(
+        files
+            .iter()
+            .any(|file| file["name"] == "entities.json" && file["text"].is_string())
+    );
+    assert_eq!(shown["refused"], Value::Null);
+    let closed = show("/policies?domain=todo").await;
+    assert_eq!(closed["in_force"], Value::Null);
+    assert!(
+        closed["refused"]["reason"]
+            .as_str()
+            .is_some_and(|it| it.contains("todo.cedar"))
+    );
+    let mut question = write("record-1");
+    question["domain"] = json!("todo");
+    let closed = post(&service, "/policies/evaluation", &question).await;
+    closed.assert_refused(503, "UNAVAILABLE");
+    folder.write("records", "wider.cedar", WIDER);
+    until(&service, |ready| {
+        ready["domains"]["records"]["folder_digest"] != digest
+    })
+    .await;
+    loop {
+        let history = show("/policies/revisions?domain=records").await;
+        let [now, before] = history["results"].as_array().expect("a list").as_slice() else {
+            // It is recorded after it came into force.
+            continue;
+        };
+        assert_eq!(
+            (
+                &before["folder_digest"],
+                &before["taken_as"],
+                &now["taken_as"]
+            ),
+            (&digest, &json!("start"), &json!("edit"))
+        );
+        assert_eq!(before["in_force_until"], now["in_force_from"]);
+        break;
+    }
+    let built_in = show("/policies/revisions").await;
+    assert_eq!(built_in["results"].as_array().map(Vec::len), Some(1));
+    assert_eq!(
+        show("/policies/revisions?domain=todo").await["results"],
+        json!([])
+    );
+    service.stop().await;
+}
