@@ -7,6 +7,7 @@ use metrics::gauge;
 use tokio_util::sync::CancellationToken;
 
 use crate::settings::Settings;
+use charter_authz::folder::{Files, content_digest};
 use charter_domain::clock::Clock;
 use charter_domain::timestamp::Timestamp;
 use charter_http::ops;
@@ -72,13 +73,17 @@ async fn round(
     differ_since: &mut Option<Duration>,
 ) -> Result<(), Error> {
     let now = state.clock.now();
-    let digest = state.engine.snapshot().digest().to_string();
+    let (digest, folder) = (
+        state.engine.snapshot().digest().to_string(),
+        folder_digest(state),
+    );
     let own = Replica {
         id: presence.id.clone(),
         host: presence.host.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at: presence.started_at,
         policy_digest: digest.clone(),
+        folder_digest: Some(folder.clone()),
         readiness: ops::status(state).await.to_owned(),
         seen_at: now,
     };
@@ -91,20 +96,51 @@ async fn round(
         state.nonces.share_among(live.len());
         state.rates.share_among(live.len());
     }
-    let other = live.iter().find(|other| other.policy_digest != digest);
-    *differ_since = other.and(Some(
+    let other = live
+        .iter()
+        .find_map(|other| Some((other, difference(other, &digest, &folder)?)));
+    *differ_since = other.as_ref().and(Some(
         differ_since.unwrap_or_else(|| state.clock.monotonic()),
     ));
     let lasts =
         differ_since.is_some_and(|since| state.clock.monotonic().saturating_sub(since) >= SETTLING);
-    state.replicas.report(other.filter(|_| lasts).map(|other| {
+    let told = other.filter(|_| lasts).map(|(other, found)| {
         format!(
-            "`{}` has other policies in force ({}) than this process ({digest}) for more than {} s: bring the folders \
-             to the same state",
+            "`{}` has {found} for more than {} s: bring the folders to the same state",
             other.host,
-            other.policy_digest,
             SETTLING.as_secs()
         )
-    }));
+    });
+    state.replicas.report(told);
     Ok(())
+}
+
+/// What another replica has that this one has not, with this one's digests.
+fn difference(other: &Replica, policies: &str, folder: &str) -> Option<String> {
+    let theirs = &other.policy_digest;
+    if theirs != policies {
+        return Some(format!(
+            "other policies in force ({theirs}) than this process ({policies})"
+        ));
+    }
+    let theirs = other.folder_digest.as_deref()?;
+    (theirs != folder).then(|| {
+        format!(
+            "the same policies in force and another policy folder ({theirs}) than this process ({folder}), in its \
+             invariants, examples, manifest or domains,"
+        )
+    })
+}
+
+/// Of all files that were taken together with the policies in force, and of those of the domains in force.
+fn folder_digest(state: &State) -> String {
+    let mut parts = Files::new();
+    let mut add = |name: String, digest: &str| parts.insert(name, digest.into());
+    add(String::new(), &content_digest(&state.engine.health().files));
+    for (name, domain) in state.domains.all() {
+        if let Some(in_force) = domain.in_force {
+            add(name, in_force.content_digest());
+        }
+    }
+    content_digest(&parts)
 }

@@ -22,6 +22,8 @@ pub struct Replica {
     pub started_at: Timestamp,
     /// Digest of the policies in force there.
     pub policy_digest: String,
+    /// Digest of everything that it has taken from its policy folder; `None` of a version that does not tell.
+    pub folder_digest: Option<String>,
     /// `ok`, `degraded` or `unavailable`, as its `/readyz` says.
     pub readiness: String,
     /// Its last sign of life, by its own clock. One that was killed keeps its row until it is
@@ -61,10 +63,16 @@ impl Store {
             host: replica.host,
             version: replica.version,
             policy_digest: replica.policy_digest,
+            folder_digest: replica.folder_digest,
             readiness: replica.readiness,
         };
         let known = OnConflict::column(Column::Id)
-            .update_columns([Column::PolicyDigest, Column::Readiness, Column::SeenAt])
+            .update_columns([
+                Column::PolicyDigest,
+                Column::FolderDigest,
+                Column::Readiness,
+                Column::SeenAt,
+            ])
             .to_owned();
         Entity::insert(row.into_active_model())
             .on_conflict(known)
@@ -97,6 +105,7 @@ impl From<Model> for Replica {
             version: row.version,
             started_at: row.started_at,
             policy_digest: row.policy_digest,
+            folder_digest: row.folder_digest,
             readiness: row.readiness,
             seen_at: row.seen_at,
         }

@@ -26,6 +26,7 @@ pub(in crate::app) struct Policies {
     pub(super) proof_cache: ProofCacheConfig,
     pub(super) checker: Checker,
     pub(super) accepted: AcceptedStore,
+    pub(super) is_demo: bool,
 }
 
 /// The settings' requirements on an edit.
@@ -78,6 +79,7 @@ impl Policies {
                 policies.check_timeout_per_policy,
             ),
             accepted: AcceptedStore::new(ledger, policies.approvals),
+            is_demo: settings.is_demo,
         }
     }
 

@@ -15,6 +15,7 @@ use super::folder_follower::{FolderFollower, Refusal, files_of, names_below, rea
 use super::folder_reading::{run_in_background, run_on_thread};
 use super::folder_watch::POLL;
 use super::report::shortened;
+use super::writable::report_writable;
 
 /// Takes the domains' folders.
 pub(super) struct DomainFolders {
@@ -107,6 +108,11 @@ impl DomainFolders {
                 tracing::info!(domain = name, digest = %domain.snapshot().digest(), "a domain is in force");
                 known.live = files.ok();
                 self.state.domains.take(name, domain);
+                if let Some(found) = self.policies.writable_warnings().await {
+                    let engine = &self.state.engine;
+                    let known = engine.health();
+                    engine.update(|health| report_writable(health, &known, &found));
+                }
             }
             Err(refusal) => {
                 let report = refusal.report;

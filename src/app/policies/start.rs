@@ -21,6 +21,7 @@ use super::checked_folder::Policies;
 use super::folder_reading::{CheckInput, run_on_thread};
 use super::last_accepted::LastAccepted;
 use super::report::{gate_outcomes, health, log_findings, new_revision, report_unread, shortened};
+use super::writable::report_writable;
 
 /// Minimal time limit of the checks at start.
 const START_TIMEOUT: Duration = Duration::from_mins(5);
@@ -60,17 +61,15 @@ impl Policies {
     /// The faults of the folder, and errors of the database.
     pub(in crate::app) async fn start(&self, now: Timestamp) -> Result<Started, StartError> {
         let last = self.accepted.last().await?;
-        let unfit = match self.take_folder(&last, now).await {
-            Ok(started) => return Ok(started),
-            Err(unfit) => unfit,
-        };
-        if self.rules.start == PolicyStart::Strict {
-            return Err(StartError::Policies(unfit.reason));
-        }
-        match self.restore(&last, unfit, now).await {
+        let started = match self.take_folder(&last, now).await {
             Ok(started) => Ok(started),
-            Err(reason) => Err(StartError::Policies(reason)),
-        }
+            Err(unfit) if self.rules.start == PolicyStart::Strict => Err(unfit.reason),
+            Err(unfit) => self.restore(&last, unfit, now).await,
+        };
+        let mut started = started.map_err(StartError::Policies)?;
+        let found = self.writable_warnings().await.unwrap_or_default();
+        report_writable(&mut started.health, &PolicyHealth::default(), &found);
+        Ok(started)
     }
 
     /// Records the revision once the service is able to start.
@@ -144,7 +143,6 @@ impl Policies {
         let snapshot = loaded
             .unwrap_or_else(|| Err("the policies could not be loaded".to_owned()))
             .map_err(unfit)?;
-        folder.warn_if_world_writable();
         log_findings(&verdict);
         // An unchanged folder stays in force since the earlier time.
         let same = last
