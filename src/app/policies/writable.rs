@@ -149,7 +149,10 @@ mod tests {
             let path = dir.path().join(name);
             let before = fs::metadata(&path).expect("it is there").permissions();
             set_mode(&path, 0o777);
-            assert_eq!(writable(dir.path(), &is_open_to_all), [path.clone()]);
+            assert_eq!(
+                writable(dir.path(), &is_open_to_all),
+                std::slice::from_ref(&path)
+            );
             fs::set_permissions(&path, before).expect("set");
         }
     }

@@ -37,6 +37,9 @@ use charter_domain::entropy::Entropy;
 const DOCS_AS_A_FOLDER: &str = "/docs/";
 const DOCS: &str = "/docs";
 
+/// Requests that a client may have sent before it reads GOAWAY. One that ignores it is cut off after so many.
+const AFTER_GOAWAY: u64 = 1_000;
+
 /// Limits and trusted proxies of the edge.
 #[derive(Debug, Clone)]
 pub struct EdgeConfig {
@@ -196,7 +199,10 @@ impl Edge {
         let remote = request.remote_addr().clone().into_std()?;
         let local = request.local_addr().clone().into_std()?.ip();
         let (running, begun) = self.connections.begin(remote, local)?;
-        if begun >= self.config.max_requests_per_connection {
+        let max = self.config.max_requests_per_connection;
+        if begun >= max.saturating_add(AFTER_GOAWAY) {
+            connection.abort();
+        } else if begun >= max {
             connection.graceful_shutdown();
         }
         Some(running)
