@@ -175,7 +175,7 @@ async fn requests_that_are_reset_later_end_their_connection() {
     };
     let code = meanwhile(&server, ended).await;
     assert_eq!(code, Some(0), "it is told to go, without a fault");
-    assert!((1_000..1_100).contains(&entered), "{entered} were begun");
+    assert!((1_000..=1_100).contains(&entered), "{entered} were begun");
     server.stop().await;
 }
 
