@@ -1,11 +1,13 @@
 """What a proxy must not change: answers through nginx and HAProxy equal the direct ones."""
 
 import json
+import secrets
 import socket
 import subprocess
 import threading
 import time
 
+from stack import Front
 from wire import exchange, raw, signature, signed_headers
 
 INFO = "/organizations/info"
@@ -226,6 +228,30 @@ def http2(checks):
     checks.group("HTTP/2", before)
 
 
+def tokens_of_links(checks, whether):
+    """The pages that mails link to are in the logs, their tokens are not; see `logged_tokens`."""
+    for front in checks.stack.fronts[whether == "stopped":]:
+        for page in ("/verify-email", "/reset-password", "/accept-invitation"):
+            token = secrets.token_urlsafe(32)
+            checks.stack.tokens.append(token)
+            referer = [("referer", f"https://charter.test{page}?token={token}")]
+            answer = exchange(front, "GET", f"{page}?token={token}", referer)
+            checks.expect(f"{front.name}: {page} {whether}", answer is not None)
+    if any(front.name == "nginx" for front in checks.stack.fronts):
+        raw(Front("redirect", checks.stack.redirect_port, False), f"GET /verify-email?token={token} HTTP/1.1\r\nhost: a\r\n\r\n".encode())
+
+
+def logged_tokens(checks):
+    before, directory = checks.tried, checks.stack.directory
+    logs = {path.name: path.read_text(errors="replace") for path in directory.glob("*.log")}
+    for name, text in logs.items():
+        checks.expect(f"{name}: no token of a link", not any(token in text for token in checks.stack.tokens))
+    for front in checks.stack.fronts[1:]:
+        name = "nginx-access.log" if front.name == "nginx" else f"{front.name}.log"
+        checks.expect(f"{name}: the page of a link", '"GET /verify-email HTTP/' in logs[name], logs[name][-300:])
+    checks.group("tokens of links in logs", before)
+
+
 def stopping(checks):
     """While Charter drains it is still served; its own 503 passes; afterwards the proxies answer in its shape."""
     before, stack = checks.tried, checks.stack
@@ -285,5 +311,10 @@ def nothing_is_sent_twice(checks):
 
 def run(checks, vector_file):
     vectors(checks, vector_file)
-    for part in (targets, bodies, client_addresses, framing, http2, stopping, nothing_is_sent_twice):
+    for part in (targets, bodies, client_addresses, framing, http2):
         part(checks)
+    tokens_of_links(checks, "served")
+    stopping(checks)
+    tokens_of_links(checks, "stopped")
+    nothing_is_sent_twice(checks)
+    logged_tokens(checks)

@@ -54,7 +54,7 @@ class Stack:
         self.directory.chmod(0o700)
         self.main, self.ops, self.nginx_port, self.haproxy_port = free_ports(4)
         self.fronts = [Front("direct", self.main, False)]
-        self.processes = []
+        self.processes, self.tokens = [], []
         self.charter = None
 
     def __enter__(self):
@@ -134,11 +134,13 @@ class Stack:
     def start_nginx(self):
         here = self.directory / "nginx"
         here.mkdir()
-        (redirect,) = free_ports(1)
+        (self.redirect_port,) = free_ports(1)
         site = replaced((DEPLOY / "nginx/charter.conf").read_text(), [
             (r"server 127\.0\.0\.1:8080 ", f"server 127.0.0.1:{self.main} "),
-            (r"listen 80;", f"listen 127.0.0.1:{redirect};"),
+            (r"listen 80;", f"listen 127.0.0.1:{self.redirect_port};"),
             (r"listen 443 ssl http2;", f"listen 127.0.0.1:{self.nginx_port} ssl http2;"),
+            (r"/var/log/nginx/access\.log", str(self.directory / "nginx-access.log")),
+            (r"/var/log/nginx/error\.log", "stderr"),
             (r"/etc/nginx/charter\.crt", str(self.directory / "charter.crt")),
             (r"/etc/nginx/charter\.key", str(self.directory / "charter.key")),
         ])

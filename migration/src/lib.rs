@@ -21,6 +21,7 @@ mod m20261129_000011_shared_guard;
 mod m20261129_000012_replicas;
 mod m20261129_000013_denials;
 mod m20261129_000014_domain_policies;
+mod m20261129_000015_replica_folders;
 
 /// All migrations, oldest first.
 #[derive(Debug)]
@@ -43,6 +44,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000012_replicas::Migration),
             Box::new(m20261129_000013_denials::Migration),
             Box::new(m20261129_000014_domain_policies::Migration),
+            Box::new(m20261129_000015_replica_folders::Migration),
         ]
     }
 }

@@ -8,6 +8,7 @@ use metrics::gauge;
 use tokio_util::sync::CancellationToken;
 
 use crate::settings::Settings;
+use charter_authz::folder::{Files, content_digest};
 use charter_domain::clock::Clock;
 use charter_domain::timestamp::Timestamp;
 use charter_http::ops;
@@ -80,6 +81,7 @@ async fn round(
         started_at: presence.started_at,
         policy_digest: state.engine.snapshot().digest().to_string(),
         domain_digests: Some(domain_digests(state)),
+        folder_digest: Some(folder_digest(state)),
         readiness: ops::status(state).await.to_owned(),
         seen_at: now,
     };
@@ -100,13 +102,14 @@ async fn round(
     ));
     let lasts =
         differ_since.is_some_and(|since| state.clock.monotonic().saturating_sub(since) >= SETTLING);
-    state.replicas.report(other.filter(|_| lasts).map(|(other, found)| {
+    let told = other.filter(|_| lasts).map(|(other, found)| {
         format!(
-            "`{}` has other policies in force {found} for more than {} s: bring the folders to the same state",
+            "`{}` has {found} for more than {} s: bring the folders to the same state",
             other.host,
             SETTLING.as_secs()
         )
-    }));
+    });
+    state.replicas.report(told);
     Ok(())
 }
 
@@ -119,23 +122,46 @@ fn domain_digests(state: &State) -> BTreeMap<String, String> {
     in_force.collect()
 }
 
-/// What another process has in force that this one has not, or the other way round.
+/// What another process has that this one has not, or the other way round.
 fn difference(own: &Replica, other: &Replica) -> Option<String> {
     let (ours, theirs) = (&own.policy_digest, &other.policy_digest);
     if ours != theirs {
-        return Some(format!("({theirs}) than this process ({ours})"));
+        return Some(format!(
+            "other policies in force ({theirs}) than this process ({ours})"
+        ));
     }
     let (ours, theirs) = (own.domain_digests.as_ref()?, other.domain_digests.as_ref()?);
     let mut names = ours.keys().chain(theirs.keys());
-    let name = names.find(|name| ours.get(*name) != theirs.get(*name))?;
-    let told = |digests: &BTreeMap<String, String>| {
-        digests.get(name).map_or("none", String::as_str).to_owned()
-    };
-    Some(format!(
-        "in the domain `{name}` ({}) than this process ({})",
-        told(theirs),
-        told(ours)
-    ))
+    if let Some(name) = names.find(|name| ours.get(*name) != theirs.get(*name)) {
+        let told = |digests: &BTreeMap<String, String>| {
+            digests.get(name).map_or("none", String::as_str).to_owned()
+        };
+        return Some(format!(
+            "other policies in force in the domain `{name}` ({}) than this process ({})",
+            told(theirs),
+            told(ours)
+        ));
+    }
+    let (ours, theirs) = (own.folder_digest.as_ref()?, other.folder_digest.as_ref()?);
+    (ours != theirs).then(|| {
+        format!(
+            "the same policies in force and another policy folder ({theirs}) than this process ({ours}), in its \
+             invariants, examples, manifest or domains,"
+        )
+    })
+}
+
+/// Of all files that were taken together with the policies in force, and of those of the domains in force.
+fn folder_digest(state: &State) -> String {
+    let mut parts = Files::new();
+    let mut add = |name: String, digest: &str| parts.insert(name, digest.into());
+    add(String::new(), &content_digest(&state.engine.health().files));
+    for (name, domain) in state.domains.all() {
+        if let Some(in_force) = domain.in_force {
+            add(name, in_force.content_digest());
+        }
+    }
+    content_digest(&parts)
 }
 
 #[cfg(test)]
@@ -154,6 +180,7 @@ mod tests {
                 let owned = |(name, digest): &(&str, &str)| (name.to_string(), digest.to_string());
                 all.iter().map(owned).collect()
             }),
+            folder_digest: Some("f".to_owned()),
             readiness: "ok".to_owned(),
             seen_at: charter_domain::timestamp::latest(),
         };
@@ -161,21 +188,33 @@ mod tests {
         assert_eq!(difference(&own, &own.clone()), None);
         assert_eq!(difference(&own, &replica("p", None)), None);
         for (other, told) in [
-            (replica("q", None), "(q) than this process (p)"),
+            (
+                replica("q", None),
+                "other policies in force (q) than this process (p)",
+            ),
             (
                 replica("p", Some(&[("shop", "a"), ("todo", "c")])),
-                "in the domain `todo` (c) than this process (b)",
+                "other policies in force in the domain `todo` (c) than this process (b)",
             ),
             (
                 replica("p", Some(&[("shop", "a")])),
-                "in the domain `todo` (none) than this process (b)",
+                "other policies in force in the domain `todo` (none) than this process (b)",
             ),
             (
                 replica("p", Some(&[("more", "x"), ("shop", "a"), ("todo", "b")])),
-                "in the domain `more` (x) than this process (none)",
+                "other policies in force in the domain `more` (x) than this process (none)",
             ),
         ] {
             assert_eq!(difference(&own, &other).as_deref(), Some(told));
         }
+        let other = Replica {
+            folder_digest: Some("g".to_owned()),
+            ..own.clone()
+        };
+        let told = difference(&own, &other).expect("another folder");
+        assert!(
+            told.contains("another policy folder (g) than this process (f)"),
+            "{told}"
+        );
     }
 }

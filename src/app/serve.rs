@@ -20,6 +20,9 @@ use super::{App, StartError, background, open_files};
 /// Limit of connections on the operations listener.
 const OPERATOR_CONNECTIONS: usize = 256;
 
+/// Of these, the ones kept free, so that health, readiness and metrics are answered in a crowd, too.
+const RESERVED_CONNECTIONS: usize = 32;
+
 /// The listeners, bound but not yet accepting.
 pub struct Server {
     main: Bound,
@@ -132,6 +135,7 @@ impl Server {
                 drain: Duration::ZERO,
                 max_connections: OPERATOR_CONNECTIONS,
                 max_connections_per_peer: OPERATOR_CONNECTIONS,
+                reserved_connections: RESERVED_CONNECTIONS,
                 ..edge_config(settings)
             }),
             None,

@@ -100,7 +100,10 @@ impl Settings {
 
     fn resolve(sources: &Sources, demo: bool) -> Result<Self, SettingsError> {
         let mut reader = Reader::over(sources);
-        let settings = sections::read(&mut reader);
+        let settings = Settings {
+            is_demo: demo,
+            ..sections::read(&mut reader)
+        };
         if demo {
             let server = &settings.server;
             let main = [

@@ -42,6 +42,7 @@ pub(super) fn read(reader: &mut Reader) -> Settings {
     let budgets = budgets::read(reader);
     let server = server(reader);
     Settings {
+        is_demo: false,
         access: access::read(reader, [server.listen, server.ops_listen]),
         server,
         database: database(reader, &data_dir),
@@ -81,6 +82,8 @@ fn server(reader: &mut Reader) -> Server {
             max_connections_per_peer: reader
                 .number("server.max_connections_per_peer", 1..=1_000_000),
             max_streams: reader.number("server.max_streams", 1..=1_000),
+            max_requests_per_connection: reader
+                .number("server.max_requests_per_connection", 1..=1_000_000_000),
             idle_timeout: reader.duration("server.idle_timeout", SECOND..=60 * MINUTE),
             body: BodyLimits {
                 max_bytes: reader.number("server.body_limit", 1024..=16 * MEBIBYTE),

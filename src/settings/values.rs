@@ -22,6 +22,8 @@ use charter_store::ConnectionConfig;
 /// All settings. `Debug` shows no secret.
 #[derive(Debug)]
 pub struct Settings {
+    /// `charter serve --demo`
+    pub is_demo: bool,
     /// For data that must survive a restart, besides the database.
     pub data_dir: PathBuf,
     /// Interval at which the audit heads and the decision log are synced to disk.

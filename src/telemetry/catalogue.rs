@@ -311,6 +311,12 @@ pub const METRICS: &[Metric] = {
         ),
         metric(
             Counter,
+            "charter_access_keys_unreadable_total",
+            &[],
+            "Requests with an access key whose row or sealed secret cannot be read; the log names it. They are refused as with an unknown key.",
+        ),
+        metric(
+            Counter,
             "charter_audit_head_failures_total",
             &[],
             "Heads of audit chains that could not be written outside the database.",

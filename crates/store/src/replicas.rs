@@ -26,6 +26,8 @@ pub struct Replica {
     pub policy_digest: String,
     /// The same of domains of one's own, by name; `None` of a version that does not tell.
     pub domain_digests: Option<BTreeMap<String, String>>,
+    /// Digest of everything that it has taken from its policy folder; `None` of a version that does not tell.
+    pub folder_digest: Option<String>,
     /// `ok`, `degraded` or `unavailable`, as its `/readyz` says.
     pub readiness: String,
     /// Its last sign of life, by its own clock. One that was killed keeps its row until it is
@@ -67,12 +69,14 @@ impl Store {
             host: replica.host,
             version: replica.version,
             policy_digest: replica.policy_digest,
+            folder_digest: replica.folder_digest,
             readiness: replica.readiness,
         };
         let known = OnConflict::column(Column::Id)
             .update_columns([
                 Column::PolicyDigest,
                 Column::DomainDigests,
+                Column::FolderDigest,
                 Column::Readiness,
                 Column::SeenAt,
             ])
@@ -108,6 +112,7 @@ impl From<Model> for Replica {
             version: row.version,
             started_at: row.started_at,
             policy_digest: row.policy_digest,
+            folder_digest: row.folder_digest,
             readiness: row.readiness,
             seen_at: row.seen_at,
             domain_digests: row

@@ -29,6 +29,7 @@ pub(in crate::app) struct Policies {
     pub(super) proof_cache: ProofCacheConfig,
     pub(super) checker: Checker,
     pub(super) accepted: AcceptedStore,
+    pub(super) is_demo: bool,
     records: Option<Records>,
 }
 
@@ -90,6 +91,7 @@ impl Policies {
                 policies.check_timeout_per_policy,
             ),
             accepted: accepted(records.clone(), None, policies.approvals),
+            is_demo: settings.is_demo,
             records,
         }
     }
@@ -104,6 +106,7 @@ impl Policies {
             proof_cache: self.proof_cache.clone(),
             checker: self.checker.clone(),
             accepted: accepted(self.records.clone(), domain.clone(), self.rules.approvals),
+            is_demo: self.is_demo,
             records: self.records.clone(),
             domain,
         }

@@ -14,11 +14,16 @@ use charter_store::NewPolicyRevision;
 
 use super::checked_folder::Policies;
 use super::folder_follower::{FolderFollower, names_below};
-use super::folder_reading::{CheckInput, FolderReading, Phase};
+use super::folder_reading::{CheckInput, FolderReading, Phase, run_on_thread};
 use super::folder_watch::{POLL, SETTLE};
 use super::last_accepted::LastAccepted;
 use super::report::{NOT_RECORDED, set_warning};
 use super::start::{Started, UnfitFolder};
+use super::writable::report_writable;
+
+/// Warning of each domain in force while there is no directory of domains.
+const GONE: &str = "domains: there is no directory `domains` in the policy folder. What was in force stays in force; to \
+    remove a domain, remove its own folder";
 
 /// Takes the domains' folders.
 pub(super) struct DomainFolders {
@@ -57,10 +62,20 @@ impl DomainFolders {
     }
 
     async fn look(&mut self, phase: Phase) {
-        let Some(names) = names_below(self.policies.dir.join(DOMAINS)).await else {
+        let dir = self.policies.dir.join(DOMAINS);
+        let Some(names) = names_below(dir.clone()).await else {
             return;
         };
+        // Nobody removes all domains by removing their directory: it was moved, or its file system is not mounted.
+        let is_gone = names.is_empty() && run_on_thread(move || !dir.is_dir()).await != Some(false);
+        for name in self.known.keys() {
+            warn(&self.state, name, GONE, is_gone);
+        }
+        if is_gone && !self.known.is_empty() {
+            return;
+        }
         self.state.domains.keep_only(&names);
+        let mut has_taken = false;
         for (name, known) in &mut self.known {
             known.retry_recording(name, &self.state).await;
         }
@@ -74,7 +89,12 @@ impl DomainFolders {
         for name in names {
             let known = self.known.entry(name.clone());
             let known = known.or_insert_with(|| KnownFolder::new(&self.policies, &name));
-            known.judge(&name, &self.state, phase).await;
+            has_taken |= known.judge(&name, &self.state, phase).await;
+        }
+        if has_taken && let Some(found) = self.policies.writable_warnings().await {
+            let engine = &self.state.engine;
+            let known = engine.health();
+            engine.update(|health| report_writable(health, &known, &found));
         }
     }
 }
@@ -114,7 +134,8 @@ impl KnownFolder {
         self.live = None;
     }
 
-    async fn judge(&mut self, name: &str, state: &State, phase: Phase) {
+    /// Whether another version is in force now.
+    async fn judge(&mut self, name: &str, state: &State, phase: Phase) -> bool {
         let read = match self.read(name).await {
             Ok(read) => read,
             Err(reason) => {
@@ -122,31 +143,31 @@ impl KnownFolder {
                 if self.live.is_none() {
                     state.domains.refuse(name, unread(reason, state));
                 }
-                return;
+                return false;
             }
         };
         let (input, now) = (read.check_input(), state.clock.monotonic());
         if !self.follower.is_due(&input, now) {
-            return;
+            return false;
         }
         if phase == Phase::Serving {
             // Its files may still be being written; the next poll follows soon.
             tokio::time::sleep(SETTLE).await;
             let again = self.read(name).await;
             if again.map(|again| again.check_input()).as_ref() != Ok(&input) {
-                return;
+                return false;
             }
         }
         if self.live.is_some() && read.files() == self.live.as_ref() {
             state.domains.update(name, |health| health.refused = None);
             self.follower.judged(input, false, now);
-            return;
+            return false;
         }
-        let is_unfinished = match self.take(read, state.clock.now(), phase).await {
+        let (has_taken, is_unfinished) = match self.take(read, state.clock.now(), phase).await {
             Ok(started) => {
                 let is_unfinished = started.is_unfinished;
                 self.put_in_force(name, started, state).await;
-                is_unfinished
+                (true, is_unfinished)
             }
             Err(unfit) => {
                 let report = &unfit.reason;
@@ -154,10 +175,11 @@ impl KnownFolder {
                 let is_unfinished = unfit.is_unfinished;
                 let refused = unfit.refused_at(state.clock.now());
                 state.domains.refuse(name, refused);
-                is_unfinished
+                (false, is_unfinished)
             }
         };
         self.follower.judged(input, is_unfinished, now);
+        has_taken
     }
 
     async fn read(&self, name: &str) -> Result<FolderReading, String> {
@@ -212,7 +234,7 @@ impl KnownFolder {
         if let Err(error) = self.policies.accepted.accept(new).await {
             let error = &error as &dyn std::error::Error;
             tracing::error!(domain = name, error, "{NOT_RECORDED}");
-            warn(state, name, true);
+            warn(state, name, NOT_RECORDED, true);
         }
     }
 
@@ -221,7 +243,7 @@ impl KnownFolder {
         let accepted = &self.policies.accepted;
         if accepted.has_unwritten() && accepted.write().await.is_ok() {
             tracing::info!(domain = name, "the active policy revision is persisted");
-            warn(state, name, false);
+            warn(state, name, NOT_RECORDED, false);
         }
     }
 }
@@ -237,9 +259,9 @@ fn unread(reason: String, state: &State) -> RefusedFolder {
     }
 }
 
-fn warn(state: &State, name: &str, holds: bool) {
+fn warn(state: &State, name: &str, warning: &str, holds: bool) {
     let change = |health: &mut PolicyHealth| {
-        set_warning(&mut health.warnings, NOT_RECORDED, holds);
+        set_warning(&mut health.warnings, warning, holds);
     };
     state.domains.update(name, change);
 }

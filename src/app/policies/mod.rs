@@ -20,6 +20,7 @@ mod shadow;
 mod start;
 mod take;
 mod tools;
+mod writable;
 
 pub(super) use checked_folder::Policies;
 pub(super) use domains::refused_domains;

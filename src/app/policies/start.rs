@@ -21,6 +21,7 @@ use super::checked_folder::Policies;
 use super::folder_reading::{CheckInput, FolderReading, FromFolder, Phase};
 use super::last_accepted::LastAccepted;
 use super::report::{gate_outcomes, health, log_findings, new_revision, report_unread, shortened};
+use super::writable::report_writable;
 
 /// Minimal time limit of the checks at start.
 const START_TIMEOUT: Duration = Duration::from_mins(5);
@@ -79,7 +80,10 @@ impl Policies {
         let last = self.accepted.last().await?;
         let read = self.read_after(last, &Files::new()).await;
         let started = self.take_or_restore(read, now, Phase::Start).await;
-        started.map_err(|unfit| StartError::Policies(unfit.reason))
+        let mut started = started.map_err(|unfit| StartError::Policies(unfit.reason))?;
+        let found = self.writable_warnings().await.unwrap_or_default();
+        report_writable(&mut started.health, &PolicyHealth::default(), &found);
+        Ok(started)
     }
 
     /// The folder, or else, if the settings allow it, what was accepted last.
@@ -170,7 +174,6 @@ impl Policies {
             .await
             .unwrap_or_else(|| Err("the policies could not be loaded".to_owned()))
             .map_err(unfit)?;
-        folder.warn_if_world_writable();
         log_findings(&verdict);
         // An unchanged folder stays in force since the earlier time.
         let same = last

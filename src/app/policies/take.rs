@@ -15,6 +15,7 @@ use super::report::{
     NOT_RECORDED, RefusedSubject, gate_outcomes, health, log_findings, new_revision, set_warning,
     shortened, warn_of_unknown_names,
 };
+use super::writable::report_writable;
 
 /// Warning of `/readyz` until an emergency stop is checked.
 const NOT_CHECKED: &str = "stop: an emergency stop is in force, its checks have not finished";
@@ -103,7 +104,6 @@ impl Reloader {
             None => return,
         };
         tracing::info!(digest = %snapshot.digest(), "new policies are in force");
-        folder.warn_if_world_writable();
         log_findings(&verdict);
         self.checked = is_as_checked;
         self.can_prove |= verdict.proved;
@@ -116,7 +116,9 @@ impl Reloader {
             .warnings
             .extend((!is_as_checked).then(|| NOT_CHECKED.to_owned()));
         new_health.warnings.extend(unread);
+        let found = self.policies.writable_warnings().await.unwrap_or_default();
         let before = self.state.engine.health();
+        report_writable(&mut new_health, &before, &found);
         new_health.shadow.clone_from(&before.shadow);
         new_health.shadow_in_use.clone_from(&before.shadow_in_use);
         new_health.files.clone_from(&before.files);

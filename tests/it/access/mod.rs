@@ -9,6 +9,7 @@ mod domain_folders;
 pub(crate) mod domains;
 mod foreign_client;
 mod forward_auth;
+mod forwarded_writes;
 mod limits;
 mod protocol;
 mod recorded;

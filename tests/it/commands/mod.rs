@@ -17,6 +17,7 @@ mod start_faults;
 mod tenants;
 mod traces;
 mod unprinted;
+mod writable_policies;
 
 use test_support::process::{Charter, Home, Outcome};
 

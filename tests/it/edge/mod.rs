@@ -1,6 +1,8 @@
 //! The edge over real sockets: what it refuses, what it lets through, and that no answer has
 //! another shape than the contract's (contract section 2).
 
+mod connections;
+mod floods;
 mod limits;
 pub(crate) mod memory;
 mod routing;

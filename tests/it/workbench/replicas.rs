@@ -5,12 +5,15 @@ use charter_store::Replica;
 use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
 use serde_json::{Value, json};
 use test_support::policy_world::shipped;
-use test_support::service::Service;
+use test_support::service::{Persona as _, Service};
 use test_support::services::{TestDatabase, connect};
 
 use super::{TOKEN, get, on_both};
 
-on_both!(replicas_are_listed_with_their_last_sign_of_life);
+on_both!(
+    replicas_are_listed_with_their_last_sign_of_life,
+    replicas_with_other_folders_make_readiness_degraded,
+);
 
 async fn replicas_are_listed_with_their_last_sign_of_life(service: &Service) {
     let began = service.clock.now();
@@ -21,6 +24,7 @@ async fn replicas_are_listed_with_their_last_sign_of_life(service: &Service) {
         started_at: began,
         policy_digest: "digest".to_owned(),
         domain_digests: Some([("todo".to_owned(), "of todo".to_owned())].into()),
+        folder_digest: None,
         readiness: "ok".to_owned(),
         seen_at: began,
     };
@@ -52,6 +56,72 @@ async fn replicas_are_listed_with_their_last_sign_of_life(service: &Service) {
     let digest =
         |id: &str| &replicas.iter().find(|one| one["id"] == id).expect("listed")["policy_digest"];
     assert_eq!(digest("a"), "digest");
+}
+
+/// Lets the service's time pass until readiness says so of its replicas.
+async fn readiness_with(
+    service: &Service,
+    other: Replica,
+    is_so: impl Fn(&Value) -> bool,
+) -> Value {
+    loop {
+        service.clock.advance(5);
+        let seen_at = service.clock.now();
+        let alive = Replica {
+            seen_at,
+            ..other.clone()
+        };
+        service.store().note_replica(alive).await.expect("noted");
+        let ready = service.operator_side().get("/readyz").await.json();
+        if is_so(&ready["replicas"]) {
+            return ready;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
+async fn replicas_with_other_folders_make_readiness_degraded(service: &Service) {
+    let own = async || {
+        let listed = service.store().list_replicas().await.expect("rows");
+        listed.into_iter().find(|replica| replica.id != "other")
+    };
+    let own = loop {
+        if let Some(own) = own().await {
+            break own;
+        }
+        tokio::task::yield_now().await;
+    };
+    let other = Replica {
+        id: "other".to_owned(),
+        host: "two/8".to_owned(),
+        ..own
+    };
+    let is = |status: &'static str| move |replicas: &Value| replicas["status"] == status;
+    let with_folder = |digest: Option<&str>| Replica {
+        folder_digest: digest.map(str::to_owned),
+        ..other.clone()
+    };
+    let degraded = readiness_with(service, with_folder(Some("elsewhere")), is("degraded")).await;
+    let told = degraded["replicas"].to_string();
+    assert!(
+        told.contains(
+            "`two/8` has the same policies in force and another policy folder (elsewhere)"
+        ),
+        "{told}"
+    );
+    // Of a version that does not tell, the policies alone are compared.
+    readiness_with(service, with_folder(None), is("ok")).await;
+    let with_policies = Replica {
+        policy_digest: "of others".to_owned(),
+        ..with_folder(None)
+    };
+    let degraded = readiness_with(service, with_policies, is("degraded")).await;
+    let told = degraded["replicas"].to_string();
+    assert!(
+        told.contains("other policies in force (of others)"),
+        "{told}"
+    );
+    readiness_with(service, other, is("ok")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

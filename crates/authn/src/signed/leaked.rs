@@ -7,7 +7,7 @@ use sha2::Sha256;
 use charter_domain::audit::{Actor, AuditContext};
 use charter_store as store;
 
-use super::verify::ServiceAccounts;
+use super::verify::{ServiceAccounts, report_unreadable};
 use crate::rejection::Rejection;
 use crate::secrets::Binding;
 use crate::users::AnonymousClient;
@@ -18,7 +18,7 @@ impl ServiceAccounts {
     ///
     /// # Errors
     ///
-    /// The store's, and [`Rejection::Internal`] if the secret cannot be opened.
+    /// The store is unavailable.
     pub async fn revoke_leaked(
         &self,
         access_key: &str,
@@ -26,16 +26,26 @@ impl ServiceAccounts {
         client: &AnonymousClient,
     ) -> Result<(), Rejection> {
         let found = self.parts.store.find_credential(access_key).await;
-        let Some(credential) = found.map_err(Rejection::unavailable)? else {
-            return Ok(());
+        let credential = match found {
+            Ok(Some(credential)) => credential,
+            Ok(None) => return Ok(()),
+            Err(store::Error::Corrupt(cause)) => {
+                report_unreadable(&cause);
+                return Ok(());
+            }
+            Err(error) => return Err(Rejection::unavailable(error)),
         };
         let binding = Binding {
             key: credential.access_key.id,
             organization: credential.caller.organization().id,
         };
-        let stored = self.parts.sealer.open(&credential.secret, binding);
-        let stored = stored
-            .map_err(|error| Rejection::Internal(format!("access key {}: {error}", binding.key)))?;
+        let stored = match self.parts.sealer.open(&credential.secret, binding) {
+            Ok(stored) => stored,
+            Err(error) => {
+                report_unreadable(&format!("{}: {error}", binding.key));
+                return Ok(());
+            }
+        };
         if !is_same(&stored, secret) {
             return Ok(());
         }

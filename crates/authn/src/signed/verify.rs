@@ -15,7 +15,7 @@ use charter_domain::caller::Caller;
 use charter_domain::clock::Clock;
 use charter_domain::entropy::Entropy;
 use charter_domain::timestamp::Timestamp;
-use charter_store::Store;
+use charter_store::{self as store, Store};
 
 use crate::credentials::{Credentials, SignedHeaders};
 use crate::limits::rate_limit::RateLimits;
@@ -168,16 +168,33 @@ impl ServiceAccounts {
         if !signing::content_matches(body, &verified.content_sha256) {
             return Err(Rejection::BodyHashMismatch);
         }
-        self.admit_without_body(verified).await
+        self.claim_nonce(verified).await
     }
 
     /// The nonce alone, for a gateway that asks about a request whose body goes to somebody else: who has the body
-    /// compares its hash with `x-content-sha256` (contract section 7).
+    /// compares its hash with `x-content-sha256` (contract section 7). Nothing here makes the write, so its nonce is
+    /// recorded in the database at once, if the replay guard does not suffice.
     ///
     /// # Errors
     ///
-    /// What the replay guard says.
-    pub async fn admit_without_body(&self, verified: Verified) -> Result<Admitted, Rejection> {
+    /// What the replay guard says, and the store.
+    pub async fn admit_for_gateway(
+        &self,
+        verified: Verified,
+        is_write: bool,
+    ) -> Result<Caller, Rejection> {
+        let admitted = self.claim_nonce(verified).await?;
+        if let Some(nonce) = admitted.nonce.filter(|_| is_write) {
+            let spent = self.parts.store.spend_nonce(nonce).await;
+            spent.map_err(|error| match error {
+                store::Error::NonceSpent => Rejection::ReplayedNonce,
+                error => Rejection::unavailable(error),
+            })?;
+        }
+        Ok(admitted.caller)
+    }
+
+    async fn claim_nonce(&self, verified: Verified) -> Result<Admitted, Rejection> {
         let Known {
             caller,
             access_key,
@@ -219,7 +236,7 @@ impl ServiceAccounts {
     /// The key that signed this request, if one did.
     ///
     /// A signature that does not verify against the remembered secret is checked once more against
-    /// the stored one; an unknown key is checked against a decoy.
+    /// the stored one; an unknown key, and one that cannot be read, are checked against a decoy.
     async fn find_signer(
         &self,
         signed: &SignedHeaders<'_>,
@@ -236,20 +253,21 @@ impl ServiceAccounts {
         if verifies(remembered.as_ref()) && remembered.is_some() {
             return Ok(remembered);
         }
-        let stored = self.read(access_key).await?;
+        let stored = match self.read(access_key).await {
+            Err(Rejection::Internal(cause)) => {
+                report_unreadable(&cause);
+                None
+            }
+            read => read?,
+        };
         let is_signer = verifies(stored.as_ref());
         Ok(stored.filter(|_| is_signer))
     }
 
     async fn read(&self, access_key: &str) -> Result<Option<Arc<Known>>, Rejection> {
         let reading = RecordCache::<String, Known>::start_reading(self.parts.store.changes());
-        let Some(credential) = self
-            .parts
-            .store
-            .find_credential(access_key)
-            .await
-            .map_err(Rejection::unavailable)?
-        else {
+        let found = self.parts.store.find_credential(access_key).await;
+        let Some(credential) = found.map_err(read_failure)? else {
             return Ok(None);
         };
         let binding = Binding {
@@ -260,7 +278,7 @@ impl ServiceAccounts {
             .parts
             .sealer
             .open(&credential.secret, binding)
-            .map_err(|error| Rejection::Internal(format!("access key {}: {error}", binding.key)))?;
+            .map_err(|error| Rejection::Internal(format!("{}: {error}", binding.key)))?;
         let known = Arc::new(Known {
             caller: Arc::new(credential.caller),
             noted: NotedMinute::new(credential.access_key.last_used_at),
@@ -320,4 +338,20 @@ impl ServiceAccounts {
             }
         }
     }
+}
+
+pub(super) fn read_failure(error: store::Error) -> Rejection {
+    match error {
+        store::Error::Corrupt(cause) => Rejection::Internal(cause),
+        error => Rejection::unavailable(error),
+    }
+}
+
+/// A key that cannot be read is answered as an unknown one: another answer would tell strangers that it exists.
+pub(super) fn report_unreadable(cause: &str) {
+    tracing::error!(
+        cause,
+        "an access key cannot be read; its requests are refused as those of an unknown one"
+    );
+    metrics::counter!("charter_access_keys_unreadable_total").increment(1);
 }

@@ -6,7 +6,7 @@ mod read;
 mod sent;
 mod stray;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use miette::NamedSource;
@@ -28,8 +28,6 @@ use super::source::Source;
 #[derive(Debug, Clone)]
 pub struct Folder {
     files: Files,
-    /// Paths that every user of the machine may write.
-    open_to_all: Vec<PathBuf>,
     /// What is not read, and perhaps meant to be.
     unread: Vec<String>,
     pub(super) schema: Source,
@@ -54,7 +52,6 @@ impl Folder {
         let found = read(dir).map_err(LoadError::new)?;
         let folder = Self::from_files(dir, found.files)?;
         Ok(Self {
-            open_to_all: found.open_to_all,
             unread: found.unread,
             ..folder
         })
@@ -106,7 +103,6 @@ impl Folder {
             digest: digest(files.iter().filter(|(name, _)| in_force(name))).into(),
             whole_digest: digest(whole).into(),
             files,
-            open_to_all: Vec::new(),
             unread: Vec::new(),
         })
     }
@@ -124,16 +120,6 @@ impl Folder {
             whole_digest: Arc::clone(&self.whole_digest),
             ..titled
         })
-    }
-
-    /// Logs paths that every user of this machine may change.
-    pub fn warn_if_world_writable(&self) {
-        for path in &self.open_to_all {
-            tracing::warn!(
-                path = %path.display(),
-                "every user of this machine can change the policies; remove that permission"
-            );
-        }
     }
 
     /// What is said of each file that is not read, and looks as if it were meant to be.
@@ -187,6 +173,12 @@ impl Folder {
     pub const fn whole_digest(&self) -> &Arc<str> {
         &self.whole_digest
     }
+}
+
+/// The digest of all files, the manifest included.
+#[must_use]
+pub fn content_digest(files: &Files) -> String {
+    digest(files.iter())
 }
 
 /// Each part is preceded by its length, so that different folders hash different bytes.

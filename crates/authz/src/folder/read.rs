@@ -20,8 +20,6 @@ pub type Files = BTreeMap<String, Arc<str>>;
 /// What was found in a folder.
 pub(super) struct Found {
     pub(super) files: Files,
-    /// Those of them that every user of the machine may write.
-    pub(super) open_to_all: Vec<PathBuf>,
     /// What is said of each file that is not read, and looks as if it were meant to be.
     pub(super) unread: Vec<String>,
 }
@@ -52,10 +50,6 @@ pub(super) fn read(dir: &Path) -> Result<Found, Vec<FolderFault>> {
         root: &root,
         total: 0,
         files: Files::new(),
-        open_to_all: is_world_writable(&root)
-            .then(|| root.clone())
-            .into_iter()
-            .collect(),
         faults: Vec::new(),
     };
     reader.read_all("", names);
@@ -66,7 +60,6 @@ pub(super) fn read(dir: &Path) -> Result<Found, Vec<FolderFault>> {
     if reader.faults.is_empty() {
         Ok(Found {
             files: reader.files,
-            open_to_all: reader.open_to_all,
             unread,
         })
     } else {
@@ -80,7 +73,6 @@ struct Reader<'a> {
     root: &'a Path,
     total: usize,
     files: Files,
-    open_to_all: Vec<PathBuf>,
     faults: Vec<FolderFault>,
 }
 
@@ -103,11 +95,9 @@ impl Reader<'_> {
         for name in names {
             let name = format!("{prefix}{name}");
             match read_file(self.dir, self.root, &name) {
-                Ok((text, real)) => {
+                Ok(text) => {
                     self.total = self.total.saturating_add(text.len());
                     self.files.insert(name, text.into());
-                    self.open_to_all
-                        .extend(is_world_writable(&real).then_some(real));
                 }
                 Err(fault) => self.faults.push(fault),
             }
@@ -153,8 +143,7 @@ fn list(dir: &Path, extension: &str) -> Result<Vec<String>, Vec<FolderFault>> {
     Ok(names)
 }
 
-/// The text and the resolved path.
-fn read_file(dir: &Path, root: &Path, name: &str) -> Result<(String, PathBuf), FolderFault> {
+fn read_file(dir: &Path, root: &Path, name: &str) -> Result<String, FolderFault> {
     let path = dir.join(name);
     let unreadable = |error: std::io::Error| {
         FolderFault::new(format!("cannot read `{}`: {error}", path.display()))
@@ -192,18 +181,5 @@ fn read_file(dir: &Path, root: &Path, name: &str) -> Result<(String, PathBuf), F
         );
     }
     String::from_utf8(bytes)
-        .map(|text| (text, real))
         .map_err(|error| FolderFault::new(format!("`{}` is not UTF-8: {error}", path.display())))
-}
-
-#[cfg(unix)]
-fn is_world_writable(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-
-    fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o002 != 0)
-}
-
-#[cfg(not(unix))]
-const fn is_world_writable(_: &Path) -> bool {
-    false
 }

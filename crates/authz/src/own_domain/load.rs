@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cedar_policy::SchemaFragment;
 
 use crate::fault::{FolderFault, LoadError};
-use crate::folder::Folder;
+use crate::folder::{Folder, content_digest};
 use crate::index::Index;
 use crate::snapshot::Snapshot;
 
@@ -23,6 +23,7 @@ pub struct OwnDomain {
     pub(super) types: EntityTypes,
     pub(super) entities: FileEntities,
     pub(super) routes: Routes,
+    content_digest: String,
 }
 
 /// What the folder has besides its policies.
@@ -54,6 +55,7 @@ impl OwnDomain {
             types: parts.types,
             entities: parts.entities,
             routes: parts.routes,
+            content_digest: content_digest(folder.files()),
             snapshot: Arc::new(snapshot),
         })
     }
@@ -66,6 +68,12 @@ impl OwnDomain {
     #[must_use]
     pub const fn snapshot(&self) -> &Arc<Snapshot> {
         &self.snapshot
+    }
+
+    /// Of all files of its folder.
+    #[must_use]
+    pub fn content_digest(&self) -> &str {
+        &self.content_digest
     }
 }
 

@@ -90,7 +90,8 @@ async fn judge(
     let credentials = Credentials::collect(method, sent, context.client_ip, |name| {
         header(headers, name)
     });
-    let caller = authenticate(state, &credentials).await?;
+    let only_reads = [Method::GET.as_str(), Method::HEAD.as_str()].contains(&method);
+    let caller = authenticate(state, &credentials, !only_reads).await?;
     context.facts.note_caller(&caller);
     let path = sent.split('?').next().unwrap_or_default();
     let routed = domain.and_then(|domain| Some((domain, domain.domain.route(method, path)?)));
@@ -102,7 +103,6 @@ async fn judge(
         let message = format!("a resource's id may have at most {MAX_RESOURCE_ID} bytes");
         return Err(denied(message));
     }
-    let only_reads = [Method::GET.as_str(), Method::HEAD.as_str()].contains(&method);
     if !caller.organization().is_active && !only_reads {
         return Err(ApiError::organization_deactivated());
     }
@@ -132,14 +132,17 @@ async fn judge(
 }
 
 /// By signature, the nonce included, or by token (contract sections 3 and 5).
-async fn authenticate(state: &State, credentials: &Credentials<'_>) -> Result<Caller, ApiError> {
+async fn authenticate(
+    state: &State,
+    credentials: &Credentials<'_>,
+    is_write: bool,
+) -> Result<Caller, ApiError> {
     match credentials.scheme()? {
         Scheme::Hmac => {
             let verified = state.service_accounts.verify(credentials).await;
             let verified = verified.map_err(|refused| refused.rejection)?;
-            let admitted = state.service_accounts.admit_without_body(verified).await?;
-            let caller = admitted.caller;
-            Ok(caller)
+            let accounts = &state.service_accounts;
+            Ok(accounts.admit_for_gateway(verified, is_write).await?)
         }
         Scheme::Bearer => Ok(state.portal_users.authenticate(credentials).await?),
     }

@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::edge::connections::Connections;
 use crate::edge::origin::Origins;
 use crate::edge::request_id::RequestIds;
-use crate::edge::service::{Edge, EdgeConfig};
+use crate::edge::service::Edge;
 use crate::edge::wire::{WireLimits, WireStream};
 
 /// Limit of unread bytes of one body and of all bodies of an HTTP/2 connection; and the buffer of one response.
@@ -93,8 +93,8 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
     let config = edge.config().clone();
-    let acceptor = WireAcceptor::new(bound, &config, edge.request_ids());
-    let (listener, connections) = (acceptor.listener.clone(), acceptor.connections.clone());
+    let acceptor = WireAcceptor::new(bound, &edge);
+    let (listener, connections) = (acceptor.listener.clone(), edge.connections());
     let traffic = edge.traffic();
     let mut server = Server::new(acceptor)
         .max_connections(config.max_connections)
@@ -172,7 +172,8 @@ struct WireAcceptor {
 }
 
 impl WireAcceptor {
-    fn new(bound: Bound, config: &EdgeConfig, request_ids: Arc<RequestIds>) -> Self {
+    fn new(bound: Bound, edge: &Edge) -> Self {
+        let config = edge.config();
         Self {
             listener: Arc::new(Mutex::new(Some(bound.listener))),
             holdings: vec![Holding {
@@ -184,11 +185,8 @@ impl WireAcceptor {
                 head: config.head_timeout,
                 linger: config.linger,
             },
-            request_ids,
-            connections: Connections::new(
-                config.max_connections_per_peer,
-                config.trusted_proxies.clone(),
-            ),
+            request_ids: edge.request_ids(),
+            connections: edge.connections(),
             failures: AcceptFailures::default(),
         }
     }
@@ -261,17 +259,17 @@ impl Acceptor for WireAcceptor {
                     continue;
                 }
             };
+            // Responses are small and written at once; waiting to fill a segment only delays them. It fails if the
+            // client has disconnected already.
+            let Ok(local) = socket.set_nodelay(true).and_then(|()| socket.local_addr()) else {
+                continue;
+            };
             let conn_ctrl = ConnCtrl::new();
-            let Some(open) = self.connections.admit(remote.ip(), &conn_ctrl) else {
+            let Some(open) = self.connections.admit(remote, local.ip(), &conn_ctrl) else {
                 metrics::counter!("charter_http_connections_refused_total").increment(1);
                 continue;
             };
-            // Responses are small and written at once; waiting to fill a segment only delays them. It fails if the
-            // client has disconnected already.
-            let Ok(local_addr) = socket.set_nodelay(true).and_then(|()| socket.local_addr()) else {
-                continue;
-            };
-            let local_addr: salvo::conn::SocketAddr = local_addr.into();
+            let local_addr: salvo::conn::SocketAddr = local.into();
             let fuse_config = match &fuse_policy {
                 None => None,
                 Some(policy) => {

@@ -10,14 +10,16 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use ipnet::IpNet;
+use salvo::conn::ConnCtrl;
 use salvo::http::header::{
     CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS,
 };
-use salvo::http::{Method, StatusCode, Version};
+use salvo::http::{Method, ResBody, StatusCode, Version};
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, Router, Service, async_trait};
 use tracing::{Instrument, Span};
 
 use crate::edge::body_limits::{BodyLimits, BodyMemory};
+use crate::edge::connections::{Connections, RunningRequest};
 use crate::edge::context::RequestContext;
 use crate::edge::origin::Origins;
 use crate::edge::request_facts::RequestFacts;
@@ -34,6 +36,9 @@ use charter_domain::entropy::Entropy;
 /// A common spelling of `/docs`; the only path that is redirected.
 const DOCS_AS_A_FOLDER: &str = "/docs/";
 const DOCS: &str = "/docs";
+
+/// Requests that a client may have sent before it reads GOAWAY. One that ignores it is cut off after so many.
+const AFTER_GOAWAY: u64 = 1_000;
 
 /// Limits and trusted proxies of the edge.
 #[derive(Debug, Clone)]
@@ -55,10 +60,15 @@ pub struct EdgeConfig {
     pub answer_memory: usize,
     /// Concurrent requests on one HTTP/2 connection.
     pub max_streams: u32,
+    /// After so many requests a connection is closed: `connection: close` on HTTP/1.1, GOAWAY on HTTP/2.
+    pub max_requests_per_connection: u64,
     /// How long data after a refused request is read and discarded.
     pub linger: Duration,
     /// Concurrent connections; more wait in the operating system's queue.
     pub max_connections: usize,
+    /// Of [`Self::max_connections`], those kept free: when only these are left, each new connection closes the oldest
+    /// one without a request. 0: none is closed for another.
+    pub reserved_connections: usize,
     /// Concurrent connections from one client network; more are closed. Trusted proxies are exempt.
     pub max_connections_per_peer: usize,
     /// After a stop was requested, how long connections are still served and asked to close.
@@ -89,8 +99,10 @@ impl Default for EdgeConfig {
             write_stall_timeout: Duration::from_secs(30),
             answer_memory: 128 * 1024 * 1024,
             max_streams: 64,
+            max_requests_per_connection: 10_000,
             linger: Duration::from_secs(2),
             max_connections: 10_000,
+            reserved_connections: 0,
             max_connections_per_peer: 1_000,
             drain: Duration::from_secs(2),
             graceful_timeout: Duration::from_secs(20),
@@ -108,6 +120,7 @@ pub struct Edge {
     request_ids: Arc<RequestIds>,
     origins: Option<Origins>,
     traffic: Arc<Traffic>,
+    connections: Connections,
     metrics: Arc<RequestMetrics>,
 }
 
@@ -116,6 +129,15 @@ impl Edge {
     pub fn new(config: EdgeConfig, clock: Arc<dyn Clock>, entropy: &dyn Entropy) -> Self {
         Self {
             traffic: Arc::new(Traffic::new(config.answer_memory)),
+            connections: Connections::new(
+                config
+                    .max_connections
+                    .checked_sub(config.reserved_connections)
+                    .filter(|_| config.reserved_connections > 0)
+                    .unwrap_or(usize::MAX),
+                config.max_connections_per_peer,
+                config.trusted_proxies.clone(),
+            ),
             config,
             clock,
             request_ids: Arc::new(RequestIds::new(entropy)),
@@ -130,6 +152,10 @@ impl Edge {
 
     pub(super) fn traffic(&self) -> Arc<Traffic> {
         Arc::clone(&self.traffic)
+    }
+
+    pub(super) fn connections(&self) -> Connections {
+        self.connections.clone()
     }
 
     pub(super) fn request_ids(&self) -> Arc<RequestIds> {
@@ -166,6 +192,23 @@ impl Edge {
     }
 }
 
+impl Edge {
+    /// Counts the request, and lets the connection end with the last one that it may have: with GOAWAY on HTTP/2, on
+    /// HTTP/1.1 with the response.
+    fn count(&self, request: &Request, connection: &ConnCtrl) -> Option<RunningRequest> {
+        let remote = request.remote_addr().clone().into_std()?;
+        let local = request.local_addr().clone().into_std()?.ip();
+        let (running, begun) = self.connections.begin(remote, local)?;
+        let max = self.config.max_requests_per_connection;
+        if begun >= max.saturating_add(AFTER_GOAWAY) {
+            connection.abort();
+        } else if begun >= max {
+            connection.graceful_shutdown();
+        }
+        Some(running)
+    }
+}
+
 #[async_trait]
 impl Handler for Edge {
     async fn handle(
@@ -177,6 +220,7 @@ impl Handler for Edge {
     ) {
         let started = self.clock.monotonic();
         let _in_flight = self.traffic.enter();
+        let running = self.count(request, flow.conn());
         let context = self.context(request);
         let request_id = context.request_id.clone();
         let (client_ip, facts) = (context.client_ip, context.facts.clone());
@@ -222,6 +266,12 @@ impl Handler for Edge {
         }
 
         format_error(request_id.as_str(), response);
+        if matches!(response.body, ResBody::Stream(_))
+            && let Some(running) = running
+        {
+            // Events may be far apart.
+            running.keep();
+        }
         let length = response.body.size().filter(|_| {
             !matches!(
                 response.status_code,
@@ -247,7 +297,7 @@ impl Handler for Edge {
             if self.traffic.is_draining() {
                 flow.conn().graceful_shutdown();
             }
-        } else if self.traffic.is_draining() {
+        } else if self.traffic.is_draining() || flow.conn().is_graceful_shutdown() {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -11,6 +11,7 @@ pub(crate) struct Model {
     pub(crate) version: String,
     pub(crate) started_at: ChronoDateTimeUtc,
     pub(crate) policy_digest: String,
+    pub(crate) folder_digest: Option<String>,
     pub(crate) readiness: String,
     pub(crate) seen_at: ChronoDateTimeUtc,
     /// A JSON object from names to digests; null of an older version.

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use charter_domain::clock::Clock as _;
+use sea_orm::ConnectionTrait as _;
 use serde_json::json;
 use test_support::on_both_services;
 use test_support::service::{Grants, Persona, Service, everything};
+use tokio::time::Instant;
 
 use super::INFO;
 
@@ -18,6 +20,7 @@ on_both_services!(
     a_deleted_service_accounts_keys_are_revoked,
     a_deactivated_organizations_keys_are_revoked_for_good,
     the_reason_that_cannot_be_mended_comes_first,
+    a_key_that_cannot_be_read_is_answered_as_an_unknown_one,
 );
 
 async fn a_revoked_key_is_refused_at_the_next_request(service: &Service) {
@@ -191,4 +194,52 @@ async fn the_reason_that_cannot_be_mended_comes_first(service: &Service) {
         .assert_refused(401, "SERVICE_ACCOUNT_DISABLED");
     manager.delete(&worst.key()).await.no_content();
     worst.get(INFO).await.assert_refused(401, "KEY_REVOKED");
+}
+
+async fn a_key_that_cannot_be_read_is_answered_as_an_unknown_one(service: &Service) {
+    let acme = service.organization("acme").await;
+    let raw = test_support::services::connect(service.database_url()).await;
+    let spoil = [
+        ("sealed_secret", "sealing_key_id = 'lost'"),
+        ("ip_allowlist", "ip_allowlist = '[\"nowhere\"]'"),
+    ];
+    for (what, spoilt) in spoil {
+        let signer = acme.manager().await;
+        let key = &signer.signature.access_key;
+        let statement = format!("UPDATE access_keys SET {spoilt} WHERE access_key = '{key}'");
+        let done = raw.execute_unprepared(&statement).await.expect(&statement);
+        assert_eq!(done.rows_affected(), 1, "{statement}");
+        let refused = |access_key: &str| {
+            let mut unreadable = signer.clone();
+            unreadable.signature.access_key = access_key.to_owned();
+            unreadable
+        };
+        let other_end = if key.ends_with('x') { 'y' } else { 'x' };
+        let unknown = format!("{}{other_end}", &key[..key.len() - 1]);
+        let mut answers = Vec::new();
+        for access_key in [key.as_str(), &unknown] {
+            let started = Instant::now();
+            let answer = refused(access_key)
+                .get(INFO)
+                .header("x-request-id", "same")
+                .await;
+            assert!(
+                started.elapsed() >= Duration::from_millis(5),
+                "{what}: answered early"
+            );
+            answer.assert_refused(401, "INVALID_SIGNATURE");
+            let error = answer.json()["error"].clone();
+            answers.push((
+                error["message"].clone(),
+                error.as_object().expect("an object").len(),
+            ));
+        }
+        assert_eq!(answers[0], answers[1], "{what}");
+        let pair = json!({"access_key": key, "secret_key": signer.signature.secret_key});
+        service
+            .anonymous()
+            .post("/leaked-keys", pair)
+            .await
+            .no_content();
+    }
 }
