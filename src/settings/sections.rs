@@ -42,7 +42,11 @@ pub(super) fn read(reader: &mut Reader) -> Settings {
     let budgets = budgets::read(reader);
     let server = server(reader);
     Settings {
-        access: access::read(reader, [server.listen, server.ops_listen]),
+        access: access::read(
+            reader,
+            [server.listen, server.ops_listen],
+            server.ops_token.as_ref(),
+        ),
         server,
         database: database(reader, &data_dir),
         policies: policies(reader),

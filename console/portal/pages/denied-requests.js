@@ -78,10 +78,12 @@ function details({ api, session }, names, decision) {
 /** @param {any} decision */
 function why(decision) {
   const forbidden = decision.reason === "forbidden";
+  const unaskable = decision.explanation?.unaskable;
   return h(
     "div",
     { class: "stack" },
-    h("h3", {}, forbidden ? "A policy forbids it" : "No policy permits it"),
+    h("h3", {}, forbidden ? "A policy forbids it" : unaskable ? "The schema does not allow this question" : "No policy permits it"),
+    unaskable && h("p", {}, text(unaskable)),
     decision.message && h("p", {}, text(decision.message)),
     decision.policies.length > 0 &&
       table({

@@ -176,7 +176,7 @@ fn print(outcome: &ReplayReport, mode: ReplayMode, out: &mut dyn Write) -> Resul
     note(
         out,
         outcome.unaskable,
-        "requests could not be evaluated, and were denied",
+        "of them are questions that the schema allows neither then nor now, and that are denied for it",
     )?;
     note(
         out,
@@ -208,7 +208,7 @@ fn print(outcome: &ReplayReport, mode: ReplayMode, out: &mut dyn Write) -> Resul
         writeln!(
             out,
             "{} of {} decisions asked again, {} not reproduced",
-            outcome.replayed,
+            outcome.replayed + outcome.unaskable,
             outcome.decisions,
             outcome.flips + outcome.other_reasons
         )?;
@@ -221,7 +221,9 @@ fn print(outcome: &ReplayReport, mode: ReplayMode, out: &mut dyn Write) -> Resul
         writeln!(
             out,
             "{} of {} decisions asked again, {} would flip",
-            outcome.replayed, outcome.decisions, outcome.flips
+            outcome.replayed + outcome.unaskable,
+            outcome.decisions,
+            outcome.flips
         )?;
     }
     Ok(())
