@@ -292,3 +292,32 @@ pub fn first_steps(data_dir: &Path, base_url: &str, operator: &OperatorAccess) -
          here, \"From zero to a signed request\"; browse the API at /docs.\n"
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_operator_token_is_where_it_is_said_to_be() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let keys = dir.path().join("keys.toml");
+        fs::write(&keys, "[server]\nops_token = \"made\"\n").expect("written");
+        let said = |token: Option<&str>| {
+            let operator = OperatorAccess {
+                address: SocketAddr::from(([127, 0, 0, 1], 9090)),
+                token: token.map(SecretString::from),
+                keys: keys.clone(),
+            };
+            first_steps(dir.path(), "http://localhost:8080", &operator)
+        };
+        let place = format!("the operator token is ops_token in {}", keys.display());
+        assert!(said(Some("made")).contains(&place));
+        let other = said(Some("another"));
+        assert!(
+            !other.contains(&place) && other.contains("server.ops_token"),
+            "{other}"
+        );
+        assert!(!other.contains("another"), "{other}");
+        assert!(said(None).contains("set CHARTER__SERVER__OPS_TOKEN"));
+    }
+}

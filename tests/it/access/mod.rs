@@ -10,6 +10,7 @@ pub(crate) mod domains;
 mod foreign_client;
 mod forward_auth;
 mod limits;
+mod page_tokens;
 mod protocol;
 mod recorded;
 mod search;
