@@ -70,7 +70,7 @@ function details({ api, session }, names, decision) {
       ["When", exactTime(decision.at)],
       ["By", nameAndId(names, decision.principal.id)],
       ["Permission", code(decision.permission)],
-      ...(decision.via === EVALUATION ? [["Asked by", "another service; nothing was requested here"]] : []),
+      decision.via === EVALUATION && ["Asked by", "another service; nothing was requested here"],
       ["Decision", code(decision.id)],
       ["Request", code(decision.request_id)],
     ]),
