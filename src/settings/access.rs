@@ -13,11 +13,7 @@ use charter_authn::access_clients::{AccessToken, OPERATOR};
 
 const MAX_NAME_LENGTH: usize = 64;
 
-pub(super) fn read(
-    reader: &mut Reader,
-    taken: [SocketAddr; 2],
-    operator: Option<&SecretString>,
-) -> Access {
+pub(super) fn read(reader: &mut Reader, taken: [SocketAddr; 2]) -> Access {
     let listen: Option<SocketAddr> = reader.parsed("access.listen", None, |text| match text {
         "" => Ok(None),
         text => text.parse().map(Some).map_err(|_| {
@@ -31,10 +27,9 @@ pub(super) fn read(
         );
     }
     let tokens = reader.parsed_list("access.tokens", token);
-    let operator = operator.map(|token| (token.expose_secret(), OPERATOR));
-    let (mut names, mut secrets) = (BTreeSet::new(), BTreeMap::from_iter(operator));
+    let (mut names, mut secrets) = (BTreeSet::new(), BTreeMap::new());
     for token in &tokens {
-        if let Some(other) = secrets.insert(token.secret.expose_secret(), &token.name[..]) {
+        if let Some(other) = secrets.insert(token.secret.expose_secret(), token.name.as_str()) {
             let message = format!(
                 "gives `{other}` and `{}` the same token: give each client its own",
                 token.name

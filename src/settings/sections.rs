@@ -42,11 +42,7 @@ pub(super) fn read(reader: &mut Reader) -> Settings {
     let budgets = budgets::read(reader);
     let server = server(reader);
     Settings {
-        access: access::read(
-            reader,
-            [server.listen, server.ops_listen],
-            server.ops_token.as_ref(),
-        ),
+        access: access::read(reader, [server.listen, server.ops_listen]),
         server,
         database: database(reader, &data_dir),
         policies: policies(reader),

@@ -196,19 +196,3 @@ async fn refusals_say_which_token_goes_where() {
     }
     service.stop().await;
 }
-
-#[test]
-fn the_operators_token_is_no_clients() {
-    let sources = [
-        ("CHARTER__ACCESS__TOKENS", format!("gateway:{TOKEN}")),
-        ("CHARTER__SERVER__OPS_TOKEN", TOKEN.to_owned()),
-    ];
-    let sources = sources.map(|(name, value)| (name.to_owned(), value));
-    let refused = Settings::from_sources("", sources).expect_err("refused");
-    let refused = refused.to_string();
-    assert!(
-        refused.contains("gives `operator` and `gateway` the same token"),
-        "{refused}"
-    );
-    assert!(!refused.contains(TOKEN), "{refused}");
-}
