@@ -216,7 +216,7 @@ impl Snapshot {
         let kinds = kinds.filter(|&(by, of)| self.catalogue.action(permission, by, of).is_some());
         let Some((kind, resource_kind)) = kinds else {
             return Err(format!(
-                "the schema does not let a `{principal}` ask for `{permission}` on this type: `{of}`"
+                "the schema does not let a `{principal}` ask for `{permission}` on the type `{of}`"
             ));
         };
         let is_known = match resource_kind {

@@ -226,7 +226,7 @@ async fn what_the_schema_does_not_allow_is_denied_for_that_reason() {
         (
             "organizations:DeactivateOrganization",
             ("Organization", organization.as_str()),
-            "the schema does not let a `ServiceAccount` ask for `organizations:DeactivateOrganization` on this type: \
+            "the schema does not let a `ServiceAccount` ask for `organizations:DeactivateOrganization` on the type \
              `Organization`",
         ),
         (

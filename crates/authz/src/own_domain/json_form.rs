@@ -66,7 +66,7 @@ impl JsonForm {
             ),
             Type::Entity(_) => Self::Entity(declared.to_string()),
             Type::ExtensionType { name } => Self::Extension(name.to_string()),
-            _ => Self::Any,
+            Type::Never => Self::Any,
         }
     }
 
