@@ -4,7 +4,7 @@ import { Api } from "./api.js";
 import { button } from "../shared/button.js";
 import { Connection } from "../shared/connection.js";
 import { fill, h } from "../shared/dom.js";
-import { AwayError, SignedOutError, errorNotice } from "../shared/errors.js";
+import { AwayError, SignedOutError, errorNotice, isTemporary } from "../shared/errors.js";
 import { Router } from "../shared/router.js";
 import { loading } from "../shared/states.js";
 import { statusIn } from "../shared/status.js";
@@ -89,6 +89,10 @@ async function show(route, visit) {
     }
     const again = button("Reload", { onclick: () => location.reload() });
     fill(main, page("This page could not be shown", null, errorNotice(error), h("div", {}, again)));
+    if (isTemporary(error)) {
+      // A module that could not be fetched is not fetched again without a reload.
+      api.worthAsking(error, visit.signal).then(() => visit.signal.aborted || location.reload(), () => {});
+    }
   }
   arrive();
 }

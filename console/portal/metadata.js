@@ -2,6 +2,7 @@
 
 import { Invalid, textField } from "../shared/field.js";
 import { escapedJson } from "../shared/text.js";
+import { hiddenFault } from "./hidden-fault.js";
 
 /** @typedef {Record<string, any>} Members */
 
@@ -34,6 +35,10 @@ function parse(given) {
     value = JSON.parse(given);
   } catch {
     throw new Invalid('That is no JSON. It starts with { and ends with }, and names stand in "quotes".');
+  }
+  const hidden = hiddenFault(given);
+  if (hidden) {
+    throw new Invalid(hidden);
   }
   if (!isObject(value)) {
     throw new Invalid("Metadata is a JSON object: it starts with { and ends with }.");

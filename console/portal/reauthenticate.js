@@ -20,7 +20,7 @@ export function askToSignIn(api, session, router) {
     openDialog(
       "Your session has ended",
       (close) => [
-        h("p", {}, "Sign in to go on. What you entered on this page is kept."),
+        h("p", {}, "Sign in to go on.", document.querySelector("main form") && " What you entered on this page is kept."),
         form({
           fields: [
             textField({ name: "email", label: "E-mail", value: email, readonly: true, autocomplete: "username" }),

@@ -13,6 +13,8 @@ import { ApiError, AwayError, SignedOutError } from "./errors.js";
  * @property {AbortSignal} [signal]
  */
 
+/** Where the service does not say when. */
+const RETRY_SECONDS = 5;
 const SIGNED_OUT = "signed-out";
 
 export class ApiCore {
@@ -86,6 +88,22 @@ export class ApiCore {
         }
         await this.#connection.back(signal);
       }
+    }
+  }
+
+  /**
+   * After an error that may pass: resolves when it is worth asking again.
+   *
+   * @param {unknown} error
+   * @param {AbortSignal} signal
+   */
+  async worthAsking(error, signal) {
+    if (error instanceof AwayError) {
+      this.#connection.lost();
+      await this.#connection.back(signal);
+    } else {
+      const seconds = (error instanceof ApiError && error.retryAfter) || RETRY_SECONDS;
+      await new Promise((resolve) => setTimeout(resolve, seconds * 1_000));
     }
   }
 

@@ -36,7 +36,8 @@ export class Connection {
     if (this.#timer !== null) {
       return;
     }
-    fill(this.#line, "Charter cannot be reached. Trying again. ", h("span", {}, "Nothing that you entered is lost."));
+    const kept = document.querySelector("form") && h("span", {}, "Nothing that you entered is lost.");
+    fill(this.#line, "Charter cannot be reached. Trying again. ", kept);
     this.#later();
   }
 

@@ -37,8 +37,17 @@ export class ApiError extends Error {
 /** The service gave no answer. */
 export class AwayError extends Error {
   constructor() {
-    super("Charter could not be reached. What you entered is kept; try again when the line above is gone.");
+    super("Charter could not be reached. Try again when the line above is gone.");
   }
+}
+
+/**
+ * Whether the same may be answered in a while.
+ *
+ * @param {unknown} error
+ */
+export function isTemporary(error) {
+  return error instanceof AwayError || (error instanceof ApiError && error.status === 503);
 }
 
 /** The session has ended, and nobody signed in again. */
@@ -85,9 +94,10 @@ function wait(seconds) {
  * A notice with all that support needs.
  *
  * @param {unknown} error
+ * @param {...import("./dom.js").Child} more
  * @returns {HTMLElement}
  */
-export function errorNotice(error) {
+export function errorNotice(error, ...more) {
   if (!isKnown(error)) {
     // A fault of ours: it belongs into the browser's console, too.
     reportError(error);
@@ -99,6 +109,7 @@ export function errorNotice(error) {
     denied && h("strong", {}, "Not allowed"),
     h("p", {}, text(sentence(error))),
     error instanceof ApiError && error.details.length > 0 && details(error),
+    more,
     error instanceof ApiError && trace(error),
   );
 }

@@ -2,7 +2,7 @@
 
 import { busy, button } from "./button.js";
 import { fill, h } from "./dom.js";
-import { ApiError, errorNotice } from "./errors.js";
+import { ApiError, AwayError, errorNotice } from "./errors.js";
 import { Invalid } from "./field.js";
 import { text } from "./text.js";
 
@@ -15,6 +15,7 @@ import { text } from "./text.js";
  * @property {string} [working] said on the button meanwhile
  * @property {"primary" | "danger"} [kind]
  * @property {(values: Record<string, any>) => Promise<void>} send
+ * @property {() => void} [before] done at each attempt, whatever comes of it
  * @property {import("./dom.js").Child} [beside] beside the button
  * @property {boolean} [wide] lets groups of choices stand side by side
  * @property {boolean} [guarded] false: leaving the page with something entered needs no question
@@ -45,7 +46,7 @@ addEventListener("beforeunload", (event) => {
  * @param {FormOptions} options
  * @returns {HTMLFormElement}
  */
-export function form({ fields, submit, working = "Working…", kind = "primary", send, beside, wide, guarded = true, current, who }) {
+export function form({ fields, submit, working = "Working…", kind = "primary", send, before, beside, wide, guarded = true, current, who }) {
   const result = h("div", { class: "result" });
   const press = button(submit, { kind, type: "submit" });
   const element = h(
@@ -66,6 +67,7 @@ export function form({ fields, submit, working = "Working…", kind = "primary",
 
   async function attempt() {
     fill(result);
+    before?.();
     fields.forEach((field) => field.fail(null));
     const values = readAll(fields);
     if (values === null) {
@@ -88,7 +90,7 @@ export function form({ fields, submit, working = "Working…", kind = "primary",
     if (error instanceof ApiError && error.isConflict && current) {
       fill(result, conflict(fields, await current(), values, await who?.()));
     } else if (left !== "shown") {
-      fill(result, errorNotice(error));
+      fill(result, errorNotice(error, error instanceof AwayError && h("p", {}, "What you entered is kept.")));
     }
     const notice = result.querySelector("[role=alert]");
     if (notice instanceof HTMLElement) {

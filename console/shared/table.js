@@ -77,14 +77,14 @@ function more(rows, body, line) {
 }
 
 /**
- * Names and values.
+ * Names and values; those that do not apply may be `false` or `null`.
  *
- * @param {[string, import("./dom.js").Child][]} entries
+ * @param {([string, import("./dom.js").Child] | false | null)[]} entries
  */
 export function pairs(entries) {
   return h(
     "dl",
     { class: "pairs" },
-    entries.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]),
+    entries.flatMap((entry) => (entry ? [h("dt", {}, entry[0]), h("dd", {}, entry[1])] : [])),
   );
 }

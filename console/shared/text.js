@@ -2,9 +2,36 @@
 
 import { h } from "./dom.js";
 
-/** Controls (but tab and line end), marks of direction and characters of no width. */
-const INVISIBLE =
-  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb]/u;
+/** Controls (but tab and line end), and what shows as nothing: marks of direction, of no width, tags, fillers. */
+const INVISIBLE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\ufff9-\ufffb\p{Default_Ignorable_Code_Point}]/u;
+/** They choose the look of the character before. */
+const VARIATION = /[\ufe00-\ufe0f\u{e0100}-\u{e01ef}]/u;
+/** They join, or keep apart, what stands beside them. */
+const JOINER = /[\u200c\u200d]/u;
+/** Letters that are joined differently, and emoji. In Latin, Greek and Cyrillic a joiner changes nothing that is seen. */
+const JOINED = /[\p{L}\p{M}\p{Extended_Pictographic}\p{Emoji_Modifier}]/u;
+const NEVER_JOINED = /[\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}]/u;
+
+/**
+ * Whether the character at this place cannot be seen, neither by itself nor by what it does to those beside it.
+ *
+ * @param {string[]} characters
+ * @param {number} at
+ */
+function isHidden(characters, at) {
+  const character = characters[at] ?? "";
+  if (!INVISIBLE.test(character)) {
+    return false;
+  }
+  const before = characters[at - 1] ?? "";
+  if (VARIATION.test(character)) {
+    return before.trim() === "" || INVISIBLE.test(before);
+  }
+  // A joiner stands behind the emoji's variation.
+  const left = VARIATION.test(before) ? (characters[at - 2] ?? "") : before;
+  const isJoined = (/** @type {string} */ beside) => JOINED.test(beside) && !NEVER_JOINED.test(beside) && !INVISIBLE.test(beside);
+  return !(JOINER.test(character) && isJoined(left) && isJoined(characters[at + 1] ?? ""));
+}
 
 /**
  * A text that keeps its own direction and cannot reorder what stands beside it.
@@ -28,8 +55,9 @@ function marked(value) {
   /** @type {(string | HTMLElement)[]} */
   const parts = [];
   let plain = "";
-  for (const character of value) {
-    if (INVISIBLE.test(character)) {
+  const characters = [...value];
+  for (const [at, character] of characters.entries()) {
+    if (isHidden(characters, at)) {
       const code = (character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0");
       parts.push(plain, h("span", { class: "mark" }, `U+${code}`));
       plain = "";
@@ -46,8 +74,10 @@ function marked(value) {
  * @param {string} json
  */
 export function escapedJson(json) {
-  const every = new RegExp(INVISIBLE, "gu");
-  return json.replace(every, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  const characters = [...json];
+  const escaped = (/** @type {string} */ character) =>
+    character.split("").map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`).join("");
+  return characters.map((character, at) => (isHidden(characters, at) ? escaped(character) : character)).join("");
 }
 
 /**

@@ -31,6 +31,7 @@ export async function decisionDetails({ api, signal }, id) {
       ["What", code(decision.action.id)],
       ["On", entity(decision.resource)],
       decision.domain ? ["Domain", code(decision.domain)] : ["Organization", code(decision.organization)],
+      decision.via ? ["Asked through", code(decision.via)] : null,
       ["Decision", h("a", { href: `/workbench/decisions/${decision.id}`, class: "mono" }, text(decision.id))],
       ["Request", code(decision.request_id)],
       ["Policies", digest(decision.policy_digest)],

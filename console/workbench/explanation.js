@@ -14,7 +14,7 @@ import { policyAt, sourceView } from "./source.js";
  * @typedef {{policy: string, file: string, line: number, away?: number, failed?: Condition[],
  *   conditions?: Condition[]}} Reason
  * @typedef {{uid: string, attributes: Record<string, string>, is_in: string[]}} Party
- * @typedef {{ruling: string, code: string | null, message: string | null, principal: Party, action: Party,
+ * @typedef {{ruling: string, unaskable?: string, code: string | null, message: string | null, principal: Party, action: Party,
  *   resource: Party, context: Record<string, string>, determining: Reason[], nearest: Reason[], errors: any[]}} Explanation
  */
 
@@ -30,11 +30,12 @@ const RULINGS = {
  * @param {Map<string, string> | null} sources texts by file, of the policies that were asked; null if they are not known
  */
 export function explained(explanation, sources) {
-  const { ruling, message, determining, nearest, errors } = explanation;
+  const { ruling, unaskable, message, determining, nearest, errors } = explanation;
   return h(
     "div",
     { class: "stack" },
-    h("h3", {}, RULINGS[ruling] ?? text(ruling)),
+    h("h3", {}, unaskable ? "The schema does not allow this question" : (RULINGS[ruling] ?? text(ruling))),
+    unaskable && h("p", {}, text(unaskable)),
     message && h("p", {}, text(message)),
     determining.map((reason) => decided(reason, ruling, sources)),
     errors.length > 0 && [

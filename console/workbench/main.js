@@ -3,7 +3,7 @@
 import { button } from "../shared/button.js";
 import { Connection } from "../shared/connection.js";
 import { fill, h } from "../shared/dom.js";
-import { AwayError, SignedOutError, errorNotice } from "../shared/errors.js";
+import { AwayError, SignedOutError, errorNotice, isTemporary } from "../shared/errors.js";
 import { showFailures } from "../shared/failures.js";
 import { page } from "../shared/page.js";
 import { Router } from "../shared/router.js";
@@ -95,6 +95,10 @@ async function show(route, visit) {
     }
     const again = button("Reload", { onclick: () => location.reload() });
     fill(main, page("This page could not be shown", null, errorNotice(error), h("div", {}, again)));
+    if (isTemporary(error)) {
+      // A module that could not be fetched is not fetched again without a reload.
+      api.worthAsking(error, visit.signal).then(() => visit.signal.aborted || location.reload(), () => {});
+    }
   }
   arrive();
 }

@@ -55,7 +55,7 @@ export function askToSignIn(api, leave) {
     openDialog(
       "Your session has ended",
       (close) => [
-        h("p", {}, "Sign in to go on. What you entered on this page is kept."),
+        h("p", {}, "Sign in to go on.", document.querySelector("main form") && " What you entered on this page is kept."),
         signInForm({
           api,
           autofocus: true,

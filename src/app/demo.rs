@@ -243,10 +243,25 @@ fn export(name: &str, value: &str) -> String {
 pub struct OperatorAccess {
     /// The address of the operations listener.
     pub address: SocketAddr,
-    /// Whether an operator token is set.
-    pub has_token: bool,
-    /// The file with the operator token.
+    /// The operator token.
+    pub token: Option<SecretString>,
+    /// The file with the demo's keys, and the operator token unless another is set.
     pub keys: PathBuf,
+}
+
+impl OperatorAccess {
+    fn where_the_token_is(&self) -> String {
+        let Some(token) = &self.token else {
+            return "set CHARTER__SERVER__OPS_TOKEN, 32 characters or more, and start again"
+                .to_owned();
+        };
+        let keys = fs::read_to_string(&self.keys).unwrap_or_default();
+        if keys.contains(&format!("{:?}", token.expose_secret())) {
+            format!("the operator token is ops_token in {}", self.keys.display())
+        } else {
+            "the operator token is the one that you set, server.ops_token".to_owned()
+        }
+    }
 }
 
 /// First steps for a user who just started the demo.
@@ -257,14 +272,7 @@ pub fn first_steps(data_dir: &Path, base_url: &str, operator: &OperatorAccess) -
     let mail = data_dir.join("mail");
     let mail = mail.display();
     let operations = operator.address;
-    let token = if operator.has_token {
-        format!(
-            "the operator token is ops_token in {}",
-            operator.keys.display()
-        )
-    } else {
-        "set CHARTER__SERVER__OPS_TOKEN, 32 characters or more, and start again".to_owned()
-    };
+    let token = operator.where_the_token_is();
     format!(
         "\nThe demo organization is Acme Corporation. Open it in a browser and sign in:\n\n\
          \x20 {base_url}\n\
@@ -283,4 +291,33 @@ pub fn first_steps(data_dir: &Path, base_url: &str, operator: &OperatorAccess) -
          Mails, such as that of a registration, are files in {mail}. The README goes on from\n\
          here, \"From zero to a signed request\"; browse the API at /docs.\n"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_operator_token_is_where_it_is_said_to_be() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let keys = dir.path().join("keys.toml");
+        fs::write(&keys, "[server]\nops_token = \"made\"\n").expect("written");
+        let said = |token: Option<&str>| {
+            let operator = OperatorAccess {
+                address: SocketAddr::from(([127, 0, 0, 1], 9090)),
+                token: token.map(SecretString::from),
+                keys: keys.clone(),
+            };
+            first_steps(dir.path(), "http://localhost:8080", &operator)
+        };
+        let place = format!("the operator token is ops_token in {}", keys.display());
+        assert!(said(Some("made")).contains(&place));
+        let other = said(Some("another"));
+        assert!(
+            !other.contains(&place) && other.contains("server.ops_token"),
+            "{other}"
+        );
+        assert!(!other.contains("another"), "{other}");
+        assert!(said(None).contains("set CHARTER__SERVER__OPS_TOKEN"));
+    }
 }

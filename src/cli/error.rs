@@ -1,5 +1,6 @@
 //! Errors of commands.
 
+use std::borrow::Cow;
 use std::io;
 
 use super::{proxy, request};
@@ -87,12 +88,18 @@ pub enum Error {
     Metrics(#[from] telemetry::metrics::Error),
     #[error(transparent)]
     Traces(#[from] telemetry::traces::Error),
-    /// The argument's value is invalid.
+    /// The argument's value is invalid. The name is an option's, or the value of an argument without one.
     #[error("`{name}` {rule}")]
-    Argument { name: &'static str, rule: String },
+    Argument {
+        name: Cow<'static, str>,
+        rule: String,
+    },
     /// The current state does not allow the change.
     #[error("`{name}` {reason}")]
-    Refused { name: &'static str, reason: String },
+    Refused {
+        name: Cow<'static, str>,
+        reason: String,
+    },
     /// Something was changed, but the output could not be written.
     #[error(
         "the change was made, but the output could not be printed: {0}; check the current state before you retry"
@@ -135,16 +142,19 @@ impl Error {
         }
     }
 
-    pub(super) fn refused(name: &'static str, reason: impl Into<String>) -> Self {
+    pub(super) fn refused(name: impl Into<Cow<'static, str>>, reason: impl Into<String>) -> Self {
         Self::Refused {
-            name,
+            name: name.into(),
             reason: reason.into(),
         }
     }
 
-    pub(super) fn argument(name: &'static str, rule: impl std::fmt::Display) -> Self {
+    pub(super) fn argument(
+        name: impl Into<Cow<'static, str>>,
+        rule: impl std::fmt::Display,
+    ) -> Self {
         Self::Argument {
-            name,
+            name: name.into(),
             rule: rule.to_string(),
         }
     }

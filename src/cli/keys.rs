@@ -57,7 +57,18 @@ pub fn run(args: &KeysArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
                 for fault in failed {
                     writeln!(out, "{fault}")?;
                 }
-                writeln!(out, "{sealed} secrets sealed anew, {} not", failed.len())
+                if *sealed == 0 && failed.is_empty() {
+                    return writeln!(out, "every secret is sealed with the current key already");
+                }
+                writeln!(out, "secrets sealed anew: {sealed}")?;
+                if failed.is_empty() {
+                    return Ok(());
+                }
+                writeln!(
+                    out,
+                    "secrets that could not be sealed anew: {}",
+                    failed.len()
+                )
             })?;
             let is_done = failed.is_empty();
             Ok(if is_done {
@@ -85,13 +96,11 @@ impl Resealing {
         let store = &operator.store;
         let new = app::check_keys(store, keys).await?;
         if new.iter().any(|check| check.key_id == current) {
-            return Err(Error::Refused {
-                name: "keys.sealing",
-                reason: format!(
-                    "begins with `{current}`, with which no service has been started on this database: put it first in \
-                     the settings of every process and restart them, then seal anew"
-                ),
-            });
+            let reason = format!(
+                "begins with `{current}`, with which no service has been started on this database: put it first in \
+                 the settings of every process and restart them, then seal anew"
+            );
+            return Err(Error::refused("keys.sealing", reason));
         }
         let mut done = Self::default();
         // A process may have sealed with an old key meanwhile.

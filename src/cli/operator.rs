@@ -22,10 +22,10 @@ use super::Error;
 #[derive(Debug, Args)]
 pub(super) struct SettingsArgs {
     /// A settings file over the built-in defaults; `CHARTER__SECTION__KEY` overrides both
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Use the keys that `serve --demo` made in the data directory
-    #[arg(long)]
+    #[arg(long, global = true)]
     demo: bool,
 }
 

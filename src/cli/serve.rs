@@ -84,7 +84,7 @@ pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
         if args.demo {
             let operator = demo::OperatorAccess {
                 address: operations,
-                has_token: settings.server.ops_token.is_some(),
+                token: settings.server.ops_token.clone(),
                 keys: demo_key_file(&settings.data_dir),
             };
             let words = demo::first_steps(&settings.data_dir, &base_url, &operator);

@@ -1,9 +1,9 @@
 //! `[access]`: the policy decision point.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::reader::Reader;
 use super::tokens::{SHORTEST_TOKEN, of_token};
@@ -27,8 +27,15 @@ pub(super) fn read(reader: &mut Reader, taken: [SocketAddr; 2]) -> Access {
         );
     }
     let tokens = reader.parsed_list("access.tokens", token);
-    let mut names = BTreeSet::new();
+    let (mut names, mut secrets) = (BTreeSet::new(), BTreeMap::new());
     for token in &tokens {
+        if let Some(other) = secrets.insert(token.secret.expose_secret(), token.name.as_str()) {
+            let message = format!(
+                "gives `{other}` and `{}` the same token: give each client its own",
+                token.name
+            );
+            reader.disagreement("access.tokens", message);
+        }
         if !names.insert(token.name.as_str()) {
             let message = format!("has two tokens of the name `{}`", token.name);
             reader.disagreement("access.tokens", message);

@@ -1,6 +1,7 @@
 /** Requests of the organization that policy denied, and why, as far as this person may see. */
 
 import { h } from "../../shared/dom.js";
+import { badge } from "../../shared/button.js";
 import { feed } from "../../shared/feed.js";
 import { card, section } from "../../shared/states.js";
 import { pairs, table } from "../../shared/table.js";
@@ -17,6 +18,8 @@ import { page } from "../../shared/page.js";
  */
 
 const LIMIT = 200;
+/** Of decisions about which another service asked. */
+const EVALUATION = "evaluation";
 const FILTERS = ["since", "until", "actor", "permission"];
 
 /** @param {import("../main.js").Context} context */
@@ -34,13 +37,14 @@ export async function show(context) {
         time(decision.at),
         nameOf(names, decision.principal.id),
         h("span", { title: decision.permission }, permissionWords(decision.permission)),
+        decision.via === EVALUATION && badge("Only asked"),
       ],
       details: () => details(context, names, decision),
     }),
   });
   return page(
     "Denied requests",
-    "What people and programs of this organization asked for, and policy did not allow.",
+    "What people and programs of this organization requested, and policy did not allow. “Only asked” marks what they did not request: another service asked whether they may.",
     card("Find", [
       filterForm(context, [
         { name: "actor", label: "By (id)", suggestions: [...names] },
@@ -66,6 +70,7 @@ function details({ api, session }, names, decision) {
       ["When", exactTime(decision.at)],
       ["By", nameAndId(names, decision.principal.id)],
       ["Permission", code(decision.permission)],
+      decision.via === EVALUATION && ["Asked by", "another service; nothing was requested here"],
       ["Decision", code(decision.id)],
       ["Request", code(decision.request_id)],
     ]),
@@ -78,10 +83,12 @@ function details({ api, session }, names, decision) {
 /** @param {any} decision */
 function why(decision) {
   const forbidden = decision.reason === "forbidden";
+  const unaskable = decision.explanation?.unaskable;
   return h(
     "div",
     { class: "stack" },
-    h("h3", {}, forbidden ? "A policy forbids it" : "No policy permits it"),
+    h("h3", {}, forbidden ? "A policy forbids it" : unaskable ? "The schema does not allow this question" : "No policy permits it"),
+    unaskable && h("p", {}, text(unaskable)),
     decision.message && h("p", {}, text(decision.message)),
     decision.policies.length > 0 &&
       table({

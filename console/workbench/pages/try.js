@@ -32,15 +32,16 @@ export async function show({ api, signal, query }) {
       entityField("subject", "Subject", SUBJECTS, query),
       permissionField(permissions, query),
       entityField("resource", "Resource", RESOURCES, query),
-      textField({ name: "source_ip", label: "From the address", optional: true, mono: true }),
-      textField({ name: "now", label: "At the time", optional: true, mono: true, hint: "Such as 2026-03-01T12:00:00Z; empty for now." }),
+      textField({ name: "context/source_ip", label: "From the address", optional: true, mono: true }),
+      textField({ name: "context/now", label: "At the time", optional: true, mono: true, hint: "Such as 2026-03-01T12:00:00Z; empty for now." }),
       against,
       { name: "folder", label: "Folder", element: folder.element, read: () => folder.read(), write: () => {}, fail: () => {}, focus: () => {} },
     ],
     submit: "Try",
     working: "Asking…",
     guarded: false,
-    send: async ({ subject, action, resource, source_ip: ip, now, policies, folder: sent }) => {
+    before: () => fill(result),
+    send: async ({ subject, action, resource, "context/source_ip": ip, "context/now": now, policies, folder: sent }) => {
       if (policies === "sent" && !sent) {
         fill(result, notice("Drop a folder first, or ask the policies in force.", "warning"));
         return;

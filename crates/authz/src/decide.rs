@@ -23,6 +23,9 @@ pub struct CedarRequest {
     pub entities: Option<Entities>,
 }
 
+/// What a question is about: permission, and the types of principal and resource.
+type AskedKinds = (Permission, PrincipalKind, ResourceKind);
+
 impl Snapshot {
     pub fn decide(&self, question: &Question<'_>) -> Arc<Decision> {
         self.remembered(question)
@@ -183,22 +186,49 @@ impl Snapshot {
         &self,
         permission: Permission,
         request: &'a Request,
-    ) -> Option<(
-        (Permission, PrincipalKind, ResourceKind),
-        &'a EntityUid,
-        &'a EntityUid,
-    )> {
+    ) -> Option<(AskedKinds, &'a EntityUid, &'a EntityUid)> {
         let (principal, resource) = (request.principal()?, request.resource()?);
-        let kind = PrincipalKind::of_type(principal.type_name().basename())?;
-        let resource_kind = ResourceKind::of_type(resource.type_name().basename())?;
-        self.catalogue.action(permission, kind, resource_kind)?;
-        let name = resource.id().unescaped();
-        match resource_kind {
-            ResourceKind::Role => drop(self.catalogue.role(name)?),
-            ResourceKind::Permission => drop(self.catalogue.permission(name)?),
-            _ => {}
+        let kinds = self.asked_kinds(
+            permission,
+            principal.type_name().basename(),
+            (resource.type_name().basename(), resource.id().unescaped()),
+        );
+        Some((kinds.ok()?, principal, resource))
+    }
+
+    /// Why this schema does not allow a question about a resource of this type and id; `None` if it does.
+    pub fn unaskable(
+        &self,
+        permission: Permission,
+        principal: &str,
+        resource: (&str, &str),
+    ) -> Option<String> {
+        self.asked_kinds(permission, principal, resource).err()
+    }
+
+    fn asked_kinds(
+        &self,
+        permission: Permission,
+        principal: &str,
+        (of, name): (&str, &str),
+    ) -> Result<AskedKinds, String> {
+        let kinds = PrincipalKind::of_type(principal).zip(ResourceKind::of_type(of));
+        let kinds = kinds.filter(|&(by, of)| self.catalogue.action(permission, by, of).is_some());
+        let Some((kind, resource_kind)) = kinds else {
+            return Err(format!(
+                "the schema does not let a `{principal}` ask for `{permission}` on the type `{of}`"
+            ));
+        };
+        let is_known = match resource_kind {
+            ResourceKind::Role => self.catalogue.role(name).is_some(),
+            ResourceKind::Permission => self.catalogue.permission(name).is_some(),
+            _ => true,
+        };
+        if is_known {
+            Ok((permission, kind, resource_kind))
+        } else {
+            Err(format!("there is no `{of}` named {name:?}"))
         }
-        Some(((permission, kind, resource_kind), principal, resource))
     }
 
     fn denied(&self, permission: Permission) -> Decision {

@@ -61,17 +61,31 @@ impl DecisionRecord {
         )?)
     }
 
-    /// Cedar's input; `None` if the schema did not allow the question.
+    /// Why the schema does not allow the question, and so denies it; `None` if it does, and in a domain of one's own,
+    /// which records no such question.
+    #[must_use]
+    pub fn unaskable(&self, snapshot: &Snapshot) -> Option<String> {
+        if self.context.is_some() || self.domain.is_some() {
+            return None;
+        }
+        let resource = (self.resource.of.as_str(), self.resource.id.as_str());
+        snapshot.unaskable(self.action.id.parse().ok()?, &self.principal.of, resource)
+    }
+
+    /// Cedar's input, without a context where the schema does not allow the question; `None` if it could not be
+    /// evaluated though the schema allows it.
     ///
     /// # Errors
     ///
     /// The record is not complete, for example because parts are masked.
     pub fn inputs(&self, snapshot: &Snapshot) -> Result<Option<RecordedInputs>, JsonError> {
-        let Some(facts) = &self.context else {
-            return Ok(None);
+        let facts = match &self.context {
+            Some(facts) => context(facts.get())?,
+            None if self.unaskable(snapshot).is_some() => Context::empty(),
+            None => return Ok(None),
         };
         Ok(Some(RecordedInputs {
-            request: self.request(context(facts.get())?)?,
+            request: self.request(facts)?,
             entities: entities(self.entities.get(), snapshot)?,
         }))
     }

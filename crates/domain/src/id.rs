@@ -77,6 +77,12 @@ macro_rules! typed_id {
                     .then_some(Self(uuid))
             }
 
+            /// Parses either form.
+            #[must_use]
+            pub fn parse_either(text: &str) -> Option<Self> {
+                text.parse().ok().or_else(|| Self::parse_uuid(text))
+            }
+
             /// As the store keeps it and the portal shows it.
             #[must_use]
             pub const fn uuid(self) -> Uuid {

@@ -20,6 +20,20 @@ pub enum EntityRef {
     User(UserId),
 }
 
+impl EntityRef {
+    /// The id in its typed form, which policies have.
+    #[must_use]
+    pub fn id(self) -> String {
+        match self {
+            Self::Organization(id) => id.to_string(),
+            Self::Account(id) => id.to_string(),
+            Self::ServiceAccount(id) => id.to_string(),
+            Self::AccessKey(id) => id.to_string(),
+            Self::User(id) => id.to_string(),
+        }
+    }
+}
+
 impl Store {
     /// The tenant of a record that an operator names. All others have the scope of a caller.
     pub async fn locate(&self, entity: EntityRef) -> Result<Scope, Error> {

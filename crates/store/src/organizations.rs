@@ -139,8 +139,7 @@ impl Store {
     ///
     /// [`Error::NotFound`]; [`Error::Ambiguous`] if the text is the code of one and the slug of another.
     pub async fn find_organization(&self, text: &str) -> Result<Organization, Error> {
-        let id = text.parse::<OrganizationId>().ok();
-        let condition = match id.or_else(|| OrganizationId::parse_uuid(text)) {
+        let condition = match OrganizationId::parse_either(text) {
             Some(id) => Condition::all().add(organization::Column::Id.eq(id.uuid())),
             None => Condition::any()
                 .add(organization::Column::Code.eq(text))

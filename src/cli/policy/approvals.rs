@@ -113,16 +113,16 @@ pub(super) fn withdraw(args: &WithdrawArgs, out: &mut dyn Write) -> Result<ExitC
     let id: ApprovalId = args
         .id
         .parse()
-        .map_err(|error| Error::argument("APPROVAL", error))?;
+        .map_err(|error| Error::argument(args.id.clone(), format!("is {error}")))?;
     args.settings.operate(async |operator| {
         let by = args.person.audit_context(operator)?;
         match operator.store.withdraw_approval(id, &by).await {
             Err(store::Error::NotFound) => Err(Error::refused(
-                "APPROVAL",
+                id.to_string(),
                 "is not an open approval: `charter policy approvals` lists them",
             )),
             Err(store::Error::Stale) => Err(Error::refused(
-                "APPROVAL",
+                id.to_string(),
                 "is used, and the folder is in force; `charter policy rollback` restores earlier policies",
             )),
             other => {

@@ -98,14 +98,15 @@ pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, E
             format!("must say why, in one line of at most {MAX_REASON} bytes"),
         ));
     }
+    let digest = || args.digest.trim().to_owned();
     args.settings.operate(async |operator| {
         let name = args.person.name(operator)?;
         let policies = &operator.settings.policies.dir;
         let dir = &args.domain.within(policies).map_err(unknown_domain)?;
         let folder = Folder::read(dir).map_err(|error| Error::Policies(error.report()))?;
-        if args.digest.trim() != &**folder.whole_digest() {
+        if *digest() != **folder.whole_digest() {
             return Err(Error::refused(
-                "DIGEST",
+                digest(),
                 format!(
                     "is not the folder `{}` as it is now, whose digest is {}",
                     dir.display(),
@@ -118,7 +119,7 @@ pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, E
         if let LastRevision::Known(revision, _) = &last
             && *revision.whole_digest == **folder.whole_digest()
         {
-            return Err(Error::refused("DIGEST", "is in force already"));
+            return Err(Error::refused(digest(), "is in force already"));
         }
         let mut changes = Vec::new();
         show_changes(operator, dir, &folder, &last, &mut changes)?;
@@ -136,7 +137,7 @@ pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, E
             .collect();
         if !people.insert(store::person(&name)) {
             return Err(Error::refused(
-                "DIGEST",
+                digest(),
                 format!("is approved by {name} already; {needed} different people are needed"),
             ));
         }
@@ -159,7 +160,7 @@ pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, E
         match recorded {
             Err(store::Error::Stale) => {
                 return Err(Error::refused(
-                    "DIGEST",
+                    digest(),
                     "was compared with policies that are no longer in force: review it again",
                 ));
             }

@@ -75,7 +75,7 @@ pub(super) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<ExitCode, E
                 None => snapshot_of(&args.settings, &settings.policies.dir, &domain, &record)?,
             };
             let explanation = explain::explain_record(&snapshot, &record)
-                .map_err(|rule| Error::argument("ID", rule))?;
+                .map_err(|rule| Error::argument(id.clone(), rule))?;
             (Some(record), explanation)
         }
         (None, Some(file)) => {
@@ -128,7 +128,10 @@ fn domain_of(asked: &DomainArg, record: &DecisionRecord) -> Result<DomainArg, Er
             || "the built-in domain".to_owned(),
             |name| format!("the domain `{name}`"),
         );
-        return Err(Error::refused("ID", format!("was decided by {by}")));
+        return Err(Error::refused(
+            record.id.clone(),
+            format!("was decided by {by}"),
+        ));
     }
     Ok(DomainArg { domain: decided })
 }
@@ -159,7 +162,7 @@ fn snapshot_of(
         settings.operate(async |operator| revision::of_digest(operator, name, digest).await)?;
     known.ok_or_else(|| {
         Error::refused(
-            "ID",
+            record.id.clone(),
             format!(
                 "was decided by policies that are no longer known here, with the digest {digest}: name their folder with `--policies`"
             ),
@@ -172,9 +175,12 @@ fn faulty(error: LoadError) -> Error {
 }
 
 fn find_record(dir: &Path, id: &str) -> Result<DecisionRecord, Error> {
-    let parsed: DecisionId = id
-        .parse()
-        .map_err(|_| Error::argument("ID", "is `dec-` and 26 characters"))?;
+    let parsed: DecisionId = id.parse().map_err(|_| {
+        Error::argument(
+            id.to_owned(),
+            "is no decision's id: write `dec-` and 26 characters",
+        )
+    })?;
     let log = LogDirectory::new(dir);
     let find = || {
         let found = log.find(parsed);
@@ -194,7 +200,7 @@ fn find_record(dir: &Path, id: &str) -> Result<DecisionRecord, Error> {
             "is not in the decision log of `{}`, or no longer",
             dir.display()
         );
-        Error::refused("ID", rule)
+        Error::refused(id.to_owned(), rule)
     })
 }
 

@@ -147,7 +147,7 @@ pub(super) fn rollback(args: &RollbackArgs, out: &mut dyn Write) -> Result<ExitC
         let revision = find(store, domain, args.revision.trim()).await?;
         let files = store.policy_files(&revision).await?.ok_or_else(|| {
             Error::argument(
-                "REVISION",
+                args.revision.clone(),
                 "is incomplete: one of its files is missing in the database",
             )
         })?;
@@ -188,11 +188,7 @@ pub(super) fn rollback(args: &RollbackArgs, out: &mut dyn Write) -> Result<ExitC
                 writeln!(out, "nothing is written: give `--yes`")
             }
         })?;
-        Ok(if args.yes {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        })
+        Ok(ExitCode::SUCCESS)
     })
 }
 
@@ -209,7 +205,7 @@ async fn find(store: &Store, domain: Option<&str>, named: &str) -> Result<Policy
     });
     found.into_iter().next().filter(|_| is_one).ok_or_else(|| {
         Error::refused(
-            "REVISION",
+            named.to_owned(),
             format!("names no single revision; give a number, or at least {MIN_DIGEST_PREFIX} characters of a digest, as `charter policy history` shows them"),
         )
     })

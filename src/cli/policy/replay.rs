@@ -179,7 +179,7 @@ fn print(outcome: &ReplayReport, mode: ReplayMode, out: &mut dyn Write) -> Resul
     note(
         out,
         outcome.unaskable,
-        "requests could not be evaluated, and were denied",
+        "of them are questions that the schema allows neither then nor now, and that are denied for it",
     )?;
     note(
         out,
@@ -211,7 +211,7 @@ fn print(outcome: &ReplayReport, mode: ReplayMode, out: &mut dyn Write) -> Resul
         writeln!(
             out,
             "{} of {} decisions asked again, {} not reproduced",
-            outcome.replayed,
+            outcome.replayed + outcome.unaskable,
             outcome.decisions,
             outcome.flips + outcome.other_reasons
         )?;
@@ -224,7 +224,9 @@ fn print(outcome: &ReplayReport, mode: ReplayMode, out: &mut dyn Write) -> Resul
         writeln!(
             out,
             "{} of {} decisions asked again, {} would flip",
-            outcome.replayed, outcome.decisions, outcome.flips
+            outcome.replayed + outcome.unaskable,
+            outcome.decisions,
+            outcome.flips
         )?;
     }
     Ok(())

@@ -44,6 +44,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// `CHARTER_SECRET_KEY`, the server from `CHARTER_BASE_URL`. Every program on this machine may use it, and acts as
 /// that service account; web pages in a browser are refused.
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "charter proxy [OPTIONS]")]
 pub struct ProxyArgs {
     /// Where it listens, on loopback; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8765")]

@@ -28,7 +28,9 @@ use prepare::{Credentials, Wanted};
 /// Credentials come from `CHARTER_ACCESS_KEY` and `CHARTER_SECRET_KEY`, the server from
 /// `CHARTER_BASE_URL`. Exit code 0 means success, 1 that the server refused, 2 that there was no
 /// answer.
+// Otherwise the usage below an error shows options that the environment sets as if they were required.
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "charter request [OPTIONS] <METHOD> <PATH>")]
 pub struct RequestArgs {
     /// The method, such as GET or PATCH
     method: String,

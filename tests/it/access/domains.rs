@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::PathBuf;
 
+use charter_domain::id::{ServiceAccountId, UserId};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use test_support::policy_world::{copy, shipped};
-use test_support::service::{Persona, Service};
+use test_support::service::{Grants, Persona, Service, TeamRole};
 use test_support::services::TestDatabase;
 
 use super::{Asks, TOKEN, ids};
@@ -267,6 +268,116 @@ async fn domains_know_nothing_of_one_another() {
             "{name}: {}",
             answer.status
         );
+    }
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_of_the_store_are_known_by_both_forms_of_their_ids() {
+    let folder = Folder::with(&["gateway"]);
+    let service = started(TestDatabase::sqlite(), &folder).await;
+    let acme = service.organization("acme").await;
+    let owner = acme.person(TeamRole::Owner).await;
+    let reader = acme.signer_with(Grants {
+        roles: &["member"],
+        ..Grants::default()
+    });
+    let reader = reader.await;
+    let user = UserId::parse_uuid(&owner.id).expect("a UUID");
+    let program: ServiceAccountId = reader.id.parse().expect("an id");
+    let action = json!({"name": "billing:ListInvoices"});
+    let invoices = json!({"type": "Service", "id": "billing"});
+    for (of, spellings) in [
+        (
+            "User",
+            [user.to_string(), owner.id.clone(), owner.id.to_uppercase()],
+        ),
+        (
+            "ServiceAccount",
+            [
+                program.to_string(),
+                program.uuid().to_string(),
+                program.uuid().to_string().to_uppercase(),
+            ],
+        ),
+    ] {
+        for id in spellings {
+            let subject = json!({"type": format!("Charter::{of}"), "id": id});
+            let asked = question(subject, action.clone(), invoices.clone());
+            let one = service.ask(&path("gateway", "evaluation"), &asked).await;
+            assert_eq!(one.ok(), json!({"decision": true}), "{asked}");
+            let batch = json!({"evaluations": [asked]});
+            let many = service.ask(&path("gateway", "evaluations"), &batch).await;
+            assert_eq!(many.ok()["evaluations"], json!([{"decision": true}]));
+            let found = service.ask(&path("gateway", "search/action"), &asked).await;
+            assert!(ids(&found).contains(&"billing:ListInvoices".to_owned()));
+            let found = service
+                .ask(&path("gateway", "search/resource"), &asked)
+                .await;
+            assert_eq!(ids(&found), ["billing"], "{asked}");
+            // The built-in domain reads them the same way.
+            let built_in = question(
+                json!({"type": of, "id": id}),
+                json!({"name": "organizations:GetOrganization"}),
+                json!({"type": "Organization", "id": acme.organization.id.uuid().to_string()}),
+            );
+            let known = service.ask("/access/v1/search/action", &built_in).await;
+            assert!(!ids(&known).is_empty(), "{built_in}");
+        }
+    }
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_property_must_be_is_said_in_plain_words() {
+    let folder = Folder::with(&["records"]);
+    let schema = fs::read_to_string(folder.domain("records").join("schema.cedarschema"));
+    let schema = schema.expect("a schema").replace(
+        "\"role\"?: String,",
+        "\"role\"?: String, \"age\"?: Long, \"score\"?: decimal, \"from\"?: ipaddr, \"tags\"?: Set<String>, \"home\"?: {\"floor\": Long}, \"boss\"?: user,",
+    );
+    folder.write("records", "schema.cedarschema", &schema);
+    let service = started(TestDatabase::sqlite(), &folder).await;
+    let whole = format!("must be a whole number from {} to {}", i64::MIN, i64::MAX);
+    let decimal = "must be a decimal number as a string, such as `\"1.5\"`";
+    let address = "must be an IP address or network as a string, such as `\"192.0.2.7\"`";
+    for (name, value, place, rule) in [
+        ("age", json!(3.5), "", whole.as_str()),
+        ("age", json!(3.0), "", &whole),
+        ("age", json!(9_223_372_036_854_775_808_u64), "", &whole),
+        ("age", json!("3"), "", &whole),
+        ("score", json!(1.5), "", decimal),
+        ("score", json!("much"), "", decimal),
+        ("from", json!("nowhere"), "", address),
+        ("from", json!(7), "", address),
+        ("tags", json!(["a", 7]), "/1", "must be a string"),
+        ("home", json!({"floor": 1.5}), "/floor", &whole),
+        ("home", json!({}), "/floor", "is missing"),
+        (
+            "boss",
+            json!("bob"),
+            "",
+            "must be an entity, `{\"type\": \"user\", \"id\": …}`",
+        ),
+    ] {
+        let asked = question(
+            json!({"type": "user", "id": "mallory", "properties": {name: value}}),
+            json!({"name": "write"}),
+            json!({"type": "record", "id": "record-1"}),
+        );
+        let field = format!("/subject/properties/{name}{place}");
+        let refused = service.ask(&path("records", "evaluation"), &asked).await;
+        let details = refused.json()["error"]["details"].clone();
+        assert_eq!(
+            details,
+            json!([{"field": field, "message": rule}]),
+            "{asked}"
+        );
+        let batch = json!({"evaluations": [asked]});
+        let answer = service.ask(&path("records", "evaluations"), &batch).await;
+        let reason = answer.ok()["evaluations"][0]["context"]["reason"].clone();
+        let expected = format!("some values break a rule; `{field}` {rule}");
+        assert_eq!(reason, json!(expected));
     }
     service.stop().await;
 }

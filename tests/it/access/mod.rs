@@ -11,6 +11,7 @@ mod foreign_client;
 mod forward_auth;
 mod forwarded_writes;
 mod limits;
+mod page_tokens;
 mod protocol;
 mod recorded;
 mod restarts;

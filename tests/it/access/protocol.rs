@@ -121,6 +121,8 @@ async fn unknown_members_are_ignored_and_request_ids_come_back() {
         "bfe9eb29-ab87-4ca3-be83-a1d5d8305716",
         "any string: even / this one?",
         "x",
+        // Two bytes beyond ASCII each, in UTF-8.
+        "Anfrage fünf №",
     ] {
         let answer = service
             .ask(EVALUATION, &good)
@@ -133,6 +135,11 @@ async fn unknown_members_are_ignored_and_request_ids_come_back() {
             Some("application/json; charset=utf-8")
         );
     }
+    let twice = service
+        .ask(EVALUATION, &good)
+        .header("x-request-id", "the first")
+        .header("x-request-id", "the second");
+    assert_eq!(twice.await.header("x-request-id"), Some("the first"));
     assert!(
         service
             .ask(EVALUATION, &good)

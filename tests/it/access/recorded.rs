@@ -261,3 +261,42 @@ async fn explain_and_replay_ask_the_policies_of_the_domain_that_decided() {
     );
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_schema_does_not_allow_is_denied_for_that_reason() {
+    let folder = Folder::with(&[]);
+    let service = service(&folder).await;
+    let acme = service.organization("acme").await;
+    let reader = acme.signer(&[Permission::GetOrganization]).await;
+    let organization = acme.organization.id.to_string();
+    let subject = ("ServiceAccount", reader.id.as_str());
+    let role = ("Role", "emperor");
+    for (action, resource, why) in [
+        (
+            "organizations:DeactivateOrganization",
+            ("Organization", organization.as_str()),
+            "the schema does not let a `ServiceAccount` ask for `organizations:DeactivateOrganization` on the type \
+             `Organization`",
+        ),
+        (
+            "service-accounts:AssignRole",
+            role,
+            "there is no `Role` named \"emperor\"",
+        ),
+    ] {
+        let asked = explained(question(subject, action, resource));
+        let denied = service.ask("/access/v1/evaluation", &asked).await.ok();
+        assert_eq!(denied["decision"], false);
+        assert_eq!(denied["context"]["reason"], why);
+        let id = denied["context"]["decision_id"].as_str().expect("an id");
+        let shown = workbench(&service, &format!("/decisions/{id}")).await.ok();
+        let explanation = &shown["explanation"];
+        assert_eq!(
+            (&explanation["ruling"], &explanation["unaskable"]),
+            (&json!("not_permitted"), &json!(why)),
+            "{shown}"
+        );
+        assert_eq!(explanation["nearest"], json!([]));
+    }
+    service.stop().await;
+}

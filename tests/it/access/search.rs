@@ -16,9 +16,9 @@ use test_support::services::TestDatabase;
 
 use super::{Asks, all_ids, decision, ids, question, service};
 
-const SUBJECT: &str = "/access/v1/search/subject";
-const RESOURCE: &str = "/access/v1/search/resource";
-const ACTION: &str = "/access/v1/search/action";
+pub(super) const SUBJECT: &str = "/access/v1/search/subject";
+pub(super) const RESOURCE: &str = "/access/v1/search/resource";
+pub(super) const ACTION: &str = "/access/v1/search/action";
 
 /// Some permissions, of which each service account has some.
 const PERMISSIONS: [Permission; 5] = [
@@ -337,6 +337,11 @@ async fn what_there_is_not_has_no_results_and_what_is_missing_is_a_400() {
     none["page"] = json!({"limit": 0});
     let none = service.ask(SUBJECT, &none).await;
     assert!(ids(&none).is_empty());
-    assert_ne!(none.ok()["page"]["next_token"], json!(""));
+    let token = none.ok()["page"]["next_token"].clone();
+    for page in [json!({"token": token}), json!({"token": token, "limit": 1})] {
+        let mut first = good.clone();
+        first["page"] = page;
+        assert_eq!(ids(&service.ask(SUBJECT, &first).await).len(), 1);
+    }
     service.stop().await;
 }

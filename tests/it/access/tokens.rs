@@ -137,10 +137,62 @@ fn tokens_of_the_settings_have_names_and_are_never_shown() {
         format!(":{TOKEN}"),
         format!("operator:{TOKEN}"),
         format!("a:{TOKEN},a:{OTHER}"),
+        // Of two clients it would not be clear which one asks.
+        format!("a:{TOKEN},b:{TOKEN}"),
         format!("gateway:{TOKEN}!"),
     ] {
         let refused = read(&bad).expect_err("refused").to_string();
         assert!(refused.contains("access.tokens"), "{refused}");
         assert!(!refused.contains(&TOKEN[1..]), "{refused}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refusals_say_which_token_goes_where() {
+    let service = started().await;
+    let access = Anonymous::at(service.access_address().expect("a listener"));
+    let operations = service.operator_side();
+    let forward = "/access/v1/forward-auth";
+    let ours = "x-charter-authorization";
+    for (side, or_operator) in [(&access, ""), (&operations, ", or the operator token")] {
+        let send = |header: &str| {
+            format!(
+                "send `{header}: Bearer {{token}}` with a token of `access.tokens`{or_operator}"
+            )
+        };
+        let none = |header: &str| {
+            format!("the token in `{header}` is none of `access.tokens`{or_operator}")
+        };
+        let evaluation = || side.post(EVALUATION, json!({}));
+        for (request, message) in [
+            (evaluation(), send("authorization")),
+            (
+                evaluation().header("authorization", "Basic eDp4"),
+                send("authorization"),
+            ),
+            (
+                evaluation().header("authorization", "HMAC a:b"),
+                send("authorization"),
+            ),
+            (
+                evaluation().header("authorization", &format!("Bearer {TOKEN}x")),
+                none("authorization"),
+            ),
+            // The gateway's own token has a header of its own.
+            (
+                side.get(forward)
+                    .header("authorization", &format!("Bearer {TOKEN}")),
+                send(ours),
+            ),
+            (
+                side.get(forward).header(ours, &format!("Bearer {TOKEN}x")),
+                none(ours),
+            ),
+        ] {
+            let refused = request.await;
+            assert_eq!(refused.status, 401);
+            assert_eq!(refused.json()["error"]["message"], json!(message));
+        }
+    }
+    service.stop().await;
 }

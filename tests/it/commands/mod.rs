@@ -1,6 +1,7 @@
 //! Every command of the binary as an operator runs it, and every way a start can fail: what is
 //! printed, and the exit code.
 
+mod arguments;
 mod audit;
 mod check;
 mod documents;

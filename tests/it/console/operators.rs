@@ -69,7 +69,7 @@ fn sign_in(browser: &Browser) {
     browser.see("has no spaces");
     browser.fill("Operator token", &TOKEN.replace('0', "1"));
     browser.press("Sign in");
-    browser.see("INVALID_TOKEN");
+    browser.see("That is not the operator token");
     browser.fill("Operator token", TOKEN);
     browser.press("Sign in");
     // Back to where one was.
@@ -154,6 +154,13 @@ fn come_back_after_the_session_has_ended(browser: &Browser) {
     browser.press("Sign in");
     browser.see("there is no such subject");
     assert_eq!(browser.value("Subject id"), "sa-typed-before");
+    // A question that is refused has no answer, and says at which field.
+    browser.fill("From the address", "nowhere");
+    browser.press("Try");
+    browser.see("must be an IP address");
+    browser.gone("there is no such subject");
+    let at_the_field = "return document.querySelector('[aria-invalid=true]').name";
+    assert_eq!(browser.script(at_the_field), "context/source_ip");
     browser.press("Sign out");
     browser.arrive_at("Sign in");
     browser.assert_quiet();

@@ -22,10 +22,12 @@ const TRICKS: [&str; 9] = [
     "=HYPERLINK(\"http://evil.example/\", \"x\")",
 ];
 
-/// Metadata may hold what names may not: a right-to-left override, and a character of no width.
-const HIDDEN: &str = "invoice\u{202e}gpj.exe\u{200b}";
+/// Metadata may hold what names may not: a right-to-left override, a character of no width, a tag. Joiners are seen by
+/// what they do to emoji and to letters of most scripts, and not between Latin ones.
+const HIDDEN: &str = "invoice\u{202e}gpj.exe\u{200b} \u{1f469}\u{200d}\u{1f469} \u{6cc}\u{200c}\u{6cc} a\u{200c}b\u{e0041}";
 /// As it is shown.
-const REVEALED: &str = "invoiceU+202Egpj.exeU+200B";
+const REVEALED: &str =
+    "invoiceU+202Egpj.exeU+200B \u{1f469}\u{200d}\u{1f469} \u{6cc}\u{200c}\u{6cc} aU+200CbU+E0041";
 
 /// What got through: something run, loaded from elsewhere, or made into elements.
 const FOOLED: &str = "return [globalThis.fooled ?? null, \
@@ -105,8 +107,25 @@ async fn texts_of_tenants_are_texts(service: &Service) {
             metadata.contains(r"invoice\u202egpj.exe\u200b"),
             "{metadata}"
         );
+        assert!(
+            metadata.contains(
+                "\u{1f469}\u{200d}\u{1f469} \u{6cc}\u{200c}\u{6cc} a\\u200cb\\udb40\\udc41"
+            ),
+            "{metadata}"
+        );
         browser.keep("tricks");
         harmless(&browser);
+        // What a parser passes over in silence.
+        for (typed, told) in [
+            (r#"{"a": 1, "a": 2}"#, "The name \"a\" is there twice."),
+            (r#"{"a": 0.1234567890123456789}"#, "cannot be kept as it is"),
+            (r#"{"a": 1e400}"#, "is too large"),
+        ] {
+            browser.fill("Metadata", typed);
+            browser.press("Save");
+            browser.see(told);
+            assert_eq!(browser.value("Metadata"), typed);
+        }
         browser.visit("/portal/audit-events?action=accounts:CreateAccount");
         browser.see("Create account");
         browser

@@ -340,3 +340,25 @@ fn the_log_is_read_twice_however_many_grants_are_tried() {
     });
     assert_eq!(progress.done(), 2 * sizes.sum::<u64>());
 }
+
+#[test]
+fn a_role_that_another_domain_reads_is_not_added_again() {
+    if solver().is_none() {
+        return;
+    }
+    let advised = |roles: &[&str], used: P| {
+        let world = World::new(&["gateway"]);
+        let log = world.bench.open();
+        let question = read_by_service_account(&held(roles, &[]).id);
+        let asked = Domain::load("gateway").ask(&world.bench, &log, &question);
+        asked.expect("on record");
+        world.decide(&log, &world.bench.acme.program(roles, &[]), &[used]);
+        log.close();
+        advise_account(&world.bench, &shipped(), held(roles, &[])).expect("covered")
+    };
+    let advice = advised(&["member"], P::GetOrganization);
+    assert_eq!(advice.verdict, Verdict::NothingToLeaveOut, "{advice}");
+    // What is held already, in another order, is no advice either.
+    let advice = advised(&["admin", "member"], P::ListDecisions);
+    assert_eq!((&advice.patch, &*advice.diff), (&None, ""), "{advice}");
+}

@@ -292,7 +292,29 @@ fn the_command_prints_and_its_exit_code_tells() {
     let log = bench.dir().display().to_string();
     let same = home.run(&["policy", "replay", &log]);
     assert_eq!(same.code, Some(0), "{same:?}");
-    assert!(same.out.contains(" 0 not reproduced"), "{same:?}");
+    let all = super::decisions(&bench.dir()).len();
+    let reproduced = format!("{all} of {all} decisions asked again, 0 not reproduced");
+    assert!(same.out.contains(&reproduced), "{same:?}");
+    let unaskable = super::decisions(&bench.dir());
+    let unaskable = unaskable.iter().find(|it| it["context"].is_null());
+    let id = unaskable.expect("one")["id"].as_str().expect("an id");
+    let explained = home.run(&["policy", "explain", id, "--decisions", &log]);
+    assert!(
+        explained
+            .out
+            .contains("denied: the schema does not allow this question"),
+        "{explained:?}"
+    );
+    let missing = format!("dec-{:026}", 0);
+    let missing = [missing.as_str(), "--decisions", &log];
+    let unknown = home.run(&[&["policy", "explain"], &missing[..]].concat());
+    assert_eq!(unknown.code, Some(1), "{unknown:?}");
+    assert!(
+        unknown
+            .err
+            .contains("`dec-00000000000000000000000000` is not in the decision log"),
+        "{unknown:?}"
+    );
     let candidate = copy_of_shipped();
     let closed = "@id(\"closed\")\nforbid (principal, action == Action::\"accounts:ListAccounts\", resource);\n";
     fs::write(candidate.path().join("closed.cedar"), closed).expect("written");
@@ -313,4 +335,7 @@ fn the_command_prints_and_its_exit_code_tells() {
     let nothing = home.run(&["policy", "replay", "nowhere"]);
     assert_eq!(nothing.code, Some(2), "{nothing:?}");
     assert!(nothing.err.contains("`nowhere`"), "{nothing:?}");
+    let empty = home.run(&["policy", "replay", &folder]);
+    assert_eq!(empty.code, Some(2), "{empty:?}");
+    assert!(empty.err.contains("holds no decision log"), "{empty:?}");
 }

@@ -357,7 +357,7 @@ fn an_earlier_revision_comes_back_whole() {
     // Broken by now, it can still be rolled back.
     fs::write(dir.join("broken.cedar"), [0xff]).expect("a file");
     let only_said = home.run(&["policy", "rollback", "1", "--demo"]);
-    assert_eq!(only_said.code, Some(1), "{only_said:?}");
+    assert_eq!(only_said.code, Some(0), "{only_said:?}");
     assert!(dir.join("wider.cedar").exists());
     home.run(&["policy", "rollback", &first[..12], "--yes", "--demo"])
         .success();

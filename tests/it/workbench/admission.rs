@@ -230,3 +230,30 @@ async fn the_cookie_counts_only_for_the_own_pages() {
     assert_eq!(answer.header("access-control-allow-origin"), None);
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refusals_speak_of_the_operator_token() {
+    let service = shipped(TestDatabase::sqlite()).await;
+    let side = service.operator_side();
+    let send = "send `authorization: Bearer {operator token}`";
+    for (shown, message) in [
+        (None, send),
+        (Some("Basic eDp4"), send),
+        (Some("HMAC a:b"), send),
+        (
+            Some("Bearer another"),
+            "that is not the operator token, `server.ops_token`",
+        ),
+    ] {
+        for (method, target) in [("GET", "/policies"), ("POST", "/session")] {
+            let request = side.ask(method, target);
+            let request = match shown {
+                Some(shown) => request.header("authorization", shown),
+                None => request,
+            };
+            let refused = request.await;
+            assert_eq!(refused.json()["error"]["message"], message, "{target}");
+        }
+    }
+    service.stop().await;
+}

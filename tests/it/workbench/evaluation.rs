@@ -120,6 +120,18 @@ async fn what_cannot_be_asked_is_denied_with_a_note(service: &Service) {
         ("policies", json!("shadow"), "/policies"),
         ("context", json!({"source_ip": "x"}), "/context/source_ip"),
         ("context", json!({"now": "noon"}), "/context/now"),
+        ("context", json!({"now": 7}), "/context/now"),
+        // Mistyped, it would answer another question.
+        (
+            "context",
+            json!({"sourceip": "192.0.2.7"}),
+            "/context/sourceip",
+        ),
+        (
+            "changes",
+            json!({"nosuch.cedar": null}),
+            "/changes/nosuch.cedar",
+        ),
     ] {
         let mut broken = good.clone();
         broken[member] = value;
@@ -128,6 +140,9 @@ async fn what_cannot_be_asked_is_denied_with_a_note(service: &Service) {
             [field]
         );
     }
+    let mut with_options = good.clone();
+    with_options["options"] = json!({"explain": true});
+    post(service, PATH, &with_options).await.ok();
     let mut unknown = good.clone();
     unknown["x"] = json!(1);
     post(service, PATH, &unknown)

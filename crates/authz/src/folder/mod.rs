@@ -69,16 +69,21 @@ impl Folder {
             let files = files.iter().filter(|(name, _)| wanted(name));
             files.map(named).collect()
         };
+        // A folder that was sent has no path.
+        let named_dir = || match dir.display().to_string().as_str() {
+            "" => "the folder".to_owned(),
+            dir => format!("`{dir}`"),
+        };
         let Some(schema) = files.get_key_value(SCHEMA).map(named) else {
             return fault(FolderFault::new(format!(
-                "`{}` has no `{SCHEMA}`",
-                dir.display()
+                "{} has no `{SCHEMA}`",
+                named_dir()
             )));
         };
         let policies = part(&is_policy);
         if policies.is_empty() {
             return fault(
-                FolderFault::new(format!("`{}` holds no policy file", dir.display())).help(
+                FolderFault::new(format!("{} holds no policy file", named_dir())).help(
                     "policies are read from its `*.cedar` files; without any, nothing is allowed",
                 ),
             );

@@ -108,6 +108,16 @@ impl OwnDomain {
                 shown(uid)
             )));
         }
+        for name in &asked_names {
+            let value = attributes.get(name);
+            if let Some(misfit) = value.and_then(|value| of.attributes.misfit(name, value)) {
+                let place = format!("/{at}/properties/{name}{}", misfit.place);
+                return Err(Unasked::Bad(BadProperty {
+                    pointer: place,
+                    message: misfit.rule,
+                }));
+            }
+        }
         let parents = known.map(|known| known.fact.parents.as_slice());
         let value = json!({
             "uid": uid,
@@ -116,7 +126,16 @@ impl OwnDomain {
         });
         Entity::from_json_value(value, Some(self.snapshot.schema())).map_err(|error| {
             let message = chain(&error);
-            Unasked::Bad(bad(&format!("/{at}/properties"), &asked_names, message))
+            let named = asked_names.iter().find(|name| names(&message, name));
+            Unasked::Bad(BadProperty {
+                pointer: match named {
+                    Some(name) => format!("/{at}/properties/{name}"),
+                    None => format!("/{at}/properties"),
+                },
+                message: named
+                    .and_then(|name| of.attributes.rule_of_text(name))
+                    .unwrap_or(message),
+            })
         })
     }
 
@@ -180,21 +199,26 @@ impl OwnDomain {
                 "the question has no `{missing}`, neither in `context` nor among the action's properties"
             )));
         }
-        let misfit = attributes
-            .iter()
-            .find(|(name, value)| !action.context.fits(name, value))
-            .map(|(name, _)| name.clone());
+        for (name, at) in &places {
+            let value = attributes.get(name);
+            if let Some(misfit) = value.and_then(|value| action.context.misfit(name, value)) {
+                return Err(Unasked::Bad(BadProperty {
+                    pointer: format!("{at}/{name}{}", misfit.place),
+                    message: misfit.rule,
+                }));
+            }
+        }
         let bad = |message: String| {
-            let mut given = places.iter();
-            let named = given.find(|(name, _)| match &misfit {
-                Some(misfit) => misfit == *name,
-                None => names(&message, name),
-            });
-            let pointer = match named {
-                Some((name, at)) => format!("{at}/{name}"),
-                None => "/context".to_owned(),
-            };
-            Unasked::Bad(BadProperty { pointer, message })
+            let named = places.iter().find(|(name, _)| names(&message, name));
+            Unasked::Bad(BadProperty {
+                pointer: match named {
+                    Some((name, at)) => format!("{at}/{name}"),
+                    None => "/context".to_owned(),
+                },
+                message: named
+                    .and_then(|(name, _)| action.context.rule_of_text(name))
+                    .unwrap_or(message),
+            })
         };
         let schema = self.snapshot.schema();
         let context =
@@ -212,17 +236,6 @@ fn null(pointer: String) -> BadProperty {
     BadProperty {
         pointer,
         message: "is null, which no attribute can be: leave it out".to_owned(),
-    }
-}
-
-fn bad(at: &str, asked: &[String], message: String) -> BadProperty {
-    let named = asked.iter().find(|name| names(&message, name));
-    BadProperty {
-        pointer: match named {
-            Some(name) => format!("{at}/{name}"),
-            None => at.to_owned(),
-        },
-        message,
     }
 }
 

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::Schema;
-use cedar_policy_core::validator::types::{Attributes, Type};
+use cedar_policy_core::validator::types::Attributes;
 use serde_json::Value;
+
+use super::json_form::{JsonForm, Misfit};
 
 /// The namespace of entities that the service itself knows: a question cannot make them up.
 const VOUCHED: &str = "Charter";
@@ -33,41 +35,6 @@ struct DeclaredAttribute {
     form: JsonForm,
 }
 
-/// How a value of a type is written. Only tells which attribute an error is about; Cedar finds the error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum JsonForm {
-    Bool,
-    Number,
-    Text,
-    Array,
-    Object,
-    Any,
-}
-
-impl JsonForm {
-    const fn of(declared: &Type) -> Self {
-        match declared {
-            Type::Bool(_) => Self::Bool,
-            Type::Long => Self::Number,
-            Type::String => Self::Text,
-            Type::Set { .. } => Self::Array,
-            Type::Record { .. } | Type::Entity(_) => Self::Object,
-            _ => Self::Any,
-        }
-    }
-
-    fn fits(self, value: &Value) -> bool {
-        match self {
-            Self::Bool => value.is_boolean(),
-            Self::Number => value.is_i64(),
-            Self::Text => value.is_string(),
-            Self::Array => value.is_array(),
-            Self::Object => value.is_object(),
-            Self::Any => true,
-        }
-    }
-}
-
 impl Declared {
     pub(super) fn of(attributes: &Attributes) -> Self {
         let each = attributes.iter();
@@ -87,9 +54,14 @@ impl Declared {
         self.0.contains_key(name)
     }
 
-    /// Whether a value is written as this attribute's are; true for what is not declared.
-    pub(super) fn fits(&self, name: &str, value: &Value) -> bool {
-        self.0.get(name).is_none_or(|it| it.form.fits(value))
+    /// Where a value is not written as this attribute's are; `None` also for what is not declared.
+    pub(super) fn misfit(&self, name: &str, value: &Value) -> Option<Misfit> {
+        self.0.get(name)?.form.misfit(value)
+    }
+
+    /// How values of this attribute are written, if a text can be none of its type.
+    pub(super) fn rule_of_text(&self, name: &str) -> Option<String> {
+        self.0.get(name)?.form.rule_of_text()
     }
 
     /// The first required name that is not among these.

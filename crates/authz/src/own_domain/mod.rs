@@ -9,6 +9,7 @@ mod assemble;
 mod entity_types;
 mod facts;
 mod file;
+mod json_form;
 mod load;
 mod question;
 mod references;

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use salvo::http::header::AUTHORIZATION;
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, async_trait};
 use serde_json::{Map, Value};
 
 use charter_authn::access_clients::AccessClient;
 use charter_authn::credentials::{Credentials, Header};
+use charter_authn::rejection::Rejection;
 
 use crate::edge::body_limits::BodyLimits;
 use crate::edge::context::RequestContext;
@@ -46,15 +48,16 @@ pub(super) fn admit<'s>(
 ) -> Result<AccessClient<'s>, ApiError> {
     let context = RequestContext::behind_edge(depot)?;
     let shown = collect(request, context.client_ip).authorization;
-    admit_as(shown, request, depot, state)
+    admit_as(AUTHORIZATION.as_str(), shown, request, depot, state)
 }
 
-/// The same for a token that is shown in another header.
+/// The same for a token that is shown in the header of this name.
 ///
 /// # Errors
 ///
 /// UNAUTHORIZED.
 pub(super) fn admit_as<'s>(
+    header: &str,
     shown: Header<'_>,
     request: &Request,
     depot: &Depot,
@@ -65,10 +68,35 @@ pub(super) fn admit_as<'s>(
         authorization: shown,
         ..collect(request, context.client_ip)
     };
-    let client = state
+    let accept_operator = is_for_operators(depot);
+    let admitted = state
         .access_clients
-        .authenticate(&credentials, is_for_operators(depot))?;
-    Ok(client)
+        .authenticate(&credentials, accept_operator);
+    admitted.map_err(|rejection| refused(rejection, header, accept_operator))
+}
+
+/// In the words of this API: the token is one of the settings, and nobody signs in.
+fn refused(rejection: Rejection, header: &str, accept_operator: bool) -> ApiError {
+    let or_operator = if accept_operator {
+        ", or the operator token"
+    } else {
+        ""
+    };
+    let message = match rejection {
+        Rejection::MissingCredentials | Rejection::MalformedAuthorization(_) => {
+            format!(
+                "send `{header}: Bearer {{token}}` with a token of `access.tokens`{or_operator}"
+            )
+        }
+        Rejection::AmbiguousCredentials => {
+            format!("send one `{header}` header with one scheme, `Bearer`")
+        }
+        Rejection::InvalidToken => {
+            format!("the token in `{header}` is none of `access.tokens`{or_operator}")
+        }
+        other => return other.into(),
+    };
+    ApiError::from(rejection).saying(message)
 }
 
 pub(super) fn is_for_operators(depot: &Depot) -> bool {

@@ -132,7 +132,12 @@ async fn answer_item(
 
 /// An item that could not be evaluated: denied, and told why.
 fn broken(error: &ApiError) -> Decision {
-    let mut reason = error.message().to_owned();
+    // There are no `details` here: they follow.
+    let reason = error.message();
+    let mut reason = reason
+        .strip_suffix("; see `details`")
+        .unwrap_or(reason)
+        .to_owned();
     for detail in error.details() {
         // Writing to a string cannot fail.
         let _ = write!(reason, "; `{}` {}", detail.field, detail.message);

@@ -42,7 +42,7 @@ pub(super) async fn forward_auth(
 ) -> Result<(), ApiError> {
     let state = State::of(depot)?;
     let shown = header(request.headers(), GATEWAY_TOKEN);
-    let client = admit_as(shown, request, depot, &state).map_err(for_gateways)?;
+    let client = admit_as(GATEWAY_TOKEN, shown, request, depot, &state).map_err(for_gateways)?;
     // What is wrong with the gateway's own configuration: no client can cause it.
     NoParameters::check(request)?;
     let context = RequestContext::behind_edge(depot)?;

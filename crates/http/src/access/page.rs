@@ -38,6 +38,19 @@ struct SearchPosition {
     after: String,
 }
 
+impl SearchPosition {
+    /// With the limit of another request, if it is the same. One of 0 asked for no results, and leads to any others.
+    fn with(mut self, asked: Option<u32>) -> Option<Self> {
+        if self.limit == 0 {
+            self.limit = asked.unwrap_or(DEFAULT_LIMIT);
+            return Some(self);
+        }
+        asked
+            .is_none_or(|asked| asked == self.limit)
+            .then_some(self)
+    }
+}
+
 impl CursorPosition for SearchPosition {
     fn to_bytes(&self) -> Vec<u8> {
         [&self.limit.to_be_bytes()[..], self.after.as_bytes()].concat()
@@ -93,7 +106,7 @@ impl<'a> Page<'a> {
             // The end of a list leads nowhere.
             Some(Value::String(token)) => scope
                 .open::<SearchPosition>(token)
-                .filter(|position| asked.is_none_or(|asked| asked == position.limit))
+                .and_then(|position| position.with(asked))
                 .ok_or_else(bad_token)?,
             Some(_) => return Err(wrong_type("page.token", "a string")),
         };

@@ -19,7 +19,10 @@ impl<'a> CursorScope<'a> {
     ///
     /// `INTERNAL_ERROR` if it is no JSON.
     pub fn new(sealer: &'a CursorSealer, bound_to: &impl Serialize) -> Result<Self, ApiError> {
-        let bound_to = serde_json::to_vec(bound_to).map_err(ApiError::internal)?;
+        let mut bound_to = serde_json::to_value(bound_to).map_err(ApiError::internal)?;
+        // The members of an object have no order (RFC 8259 section 1).
+        bound_to.sort_all_objects();
+        let bound_to = serde_json::to_vec(&bound_to).map_err(ApiError::internal)?;
         Ok(Self { sealer, bound_to })
     }
 

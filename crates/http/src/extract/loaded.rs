@@ -5,7 +5,7 @@ use charter_authz::resource::Resource;
 use charter_domain::access_key::AccessKey;
 use charter_domain::account::Account;
 use charter_domain::caller::Caller;
-use charter_domain::id::{OrganizationId, UserId};
+use charter_domain::id::{AccessKeyId, AccountId, OrganizationId, ServiceAccountId, UserId};
 use charter_domain::organization::Organization;
 use charter_domain::service_account::ServiceAccount;
 use charter_domain::user::User;
@@ -23,26 +23,17 @@ pub enum Loaded {
     Permission(String),
 }
 
-/// The record of this type and id; `None` for roles, permissions, other types and impossible ids. Users and
-/// organizations may also be named by UUID, as in access tokens.
+/// The record of this type and id; `None` for roles, permissions, other types and impossible ids. Each may also be
+/// named by UUID, as access tokens and the portal name people and organizations.
 pub fn entity_ref(of: &str, id: &str) -> Option<EntityRef> {
     match of {
-        "Organization" => organization_id(id).map(EntityRef::Organization),
-        "Account" => id.parse().ok().map(EntityRef::Account),
-        "ServiceAccount" => id.parse().ok().map(EntityRef::ServiceAccount),
-        "AccessKey" => id.parse().ok().map(EntityRef::AccessKey),
-        "User" => {
-            let known = id.parse().ok().or_else(|| UserId::parse_uuid(id));
-            known.map(EntityRef::User)
-        }
+        "Organization" => OrganizationId::parse_either(id).map(EntityRef::Organization),
+        "Account" => AccountId::parse_either(id).map(EntityRef::Account),
+        "ServiceAccount" => ServiceAccountId::parse_either(id).map(EntityRef::ServiceAccount),
+        "AccessKey" => AccessKeyId::parse_either(id).map(EntityRef::AccessKey),
+        "User" => UserId::parse_either(id).map(EntityRef::User),
         _ => None,
     }
-}
-
-/// An organization's id in either form.
-pub fn organization_id(id: &str) -> Option<OrganizationId> {
-    let typed = id.parse().ok();
-    typed.or_else(|| OrganizationId::parse_uuid(id))
 }
 
 /// Whether authentication accepts this caller.

@@ -71,6 +71,13 @@ impl ApiError {
         }))
     }
 
+    /// The same error in other words.
+    #[must_use]
+    pub fn saying(mut self, message: impl Into<Cow<'static, str>>) -> Self {
+        self.0.message = message.into();
+        self
+    }
+
     #[must_use]
     pub fn with_details(mut self, details: Vec<Detail>) -> Self {
         self.0.details = details;

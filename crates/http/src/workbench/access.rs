@@ -28,7 +28,7 @@ use super::sent_folder::{read_body, refused};
 use super::work;
 use crate::extract::cursor_scope::CursorScope;
 use crate::extract::fields::{Fields, present};
-use crate::extract::loaded::{Loaded, is_enabled, organization_id};
+use crate::extract::loaded::{Loaded, is_enabled};
 use crate::respond::{ApiError, Detail, Surface};
 
 /// The kinds of subjects, in the order of pages.
@@ -138,7 +138,7 @@ impl Asked {
         let permission = permission.transpose();
         let permission = permission.map_err(|error| refused(vec![error.below("action")]))?;
         let organization = present(organization)?.map(|id| {
-            let known = organization_id(&id);
+            let known = OrganizationId::parse_either(&id);
             known.ok_or_else(|| broken("/organization", "must be the id of an organization"))
         });
         let organization = organization.transpose()?;

@@ -52,7 +52,11 @@ impl OperatorRequest {
         check_same_origin(request)?;
         let sessions = &state.workbench.sessions;
         let admitted = tokens.iter().find_map(|token| sessions.admit(token).ok());
-        let admission = admitted.ok_or(Rejection::InvalidToken)?;
+        let ended = || {
+            ApiError::from(Rejection::InvalidToken)
+                .saying("the workbench's session has ended, sign in again")
+        };
+        let admission = admitted.ok_or_else(ended)?;
         Ok(Self {
             state,
             context,
@@ -64,7 +68,7 @@ impl OperatorRequest {
     pub(super) fn by_token(request: &Request, depot: &Depot) -> Result<Self, ApiError> {
         let (state, context) = parts(depot)?;
         let credentials = collect(request, context.client_ip);
-        let admission = state.operators.admit(&credentials)?;
+        let admission = state.operators.admit(&credentials).map_err(refused)?;
         Ok(Self {
             state,
             context,
@@ -79,6 +83,21 @@ impl OperatorRequest {
     pub(super) fn operator(&self) -> Operator<'_> {
         self.state.operators.operator(self.admission)
     }
+}
+
+/// In the words of the workbench, which takes the operator token alone.
+fn refused(rejection: Rejection) -> ApiError {
+    let message = match rejection {
+        Rejection::MissingCredentials | Rejection::MalformedAuthorization(_) => {
+            "send `authorization: Bearer {operator token}`"
+        }
+        Rejection::AmbiguousCredentials => {
+            "send one `authorization` header with one scheme, `Bearer`"
+        }
+        Rejection::InvalidToken => "that is not the operator token, `server.ops_token`",
+        other => return other.into(),
+    };
+    ApiError::from(rejection).saying(message)
 }
 
 fn parts(depot: &Depot) -> Result<(Arc<State>, RequestContext), ApiError> {
@@ -99,7 +118,7 @@ pub(super) fn session_tokens(
     let name = cookie_name(state.workbench.secure_cookie);
     let mut values = cookie::values(request.headers(), name).peekable();
     if values.peek().is_none() {
-        return Err(Rejection::MissingCredentials.into());
+        return Err(refused(Rejection::MissingCredentials));
     }
     let tokens = values.filter_map(OpaqueToken::parse);
     Ok(tokens.take(MAX_TOKENS).collect())

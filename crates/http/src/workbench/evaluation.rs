@@ -20,7 +20,7 @@ use super::answer::Answer;
 use super::named::{self, Named, RESOURCES, SUBJECTS};
 use super::own_evaluation;
 use super::refusals;
-use super::sent_folder::{SentFolder, read_body, refused};
+use super::sent_folder::{SentFolder, pointer, read_body, refused};
 use super::work;
 use crate::extract::fields::{Fields, present};
 use crate::extract::loaded::{Loaded, is_enabled};
@@ -126,6 +126,9 @@ struct Asked {
     facts: Facts,
 }
 
+/// The members of `context`.
+const KNOWN_FACTS: [&str; 2] = ["source_ip", "now"];
+
 /// What the server would vouch for.
 #[derive(Clone, Copy)]
 pub(super) struct Facts {
@@ -142,6 +145,8 @@ impl Asked {
         let name = fields.optional::<String>("policies");
         let folder = fields.optional::<Map<String, Value>>("folder");
         let changes = fields.optional::<Map<String, Value>>("changes");
+        // An `AuthZEN` question may have some; what they ask for is always told here.
+        fields.optional::<Map<String, Value>>("options");
         fields.finish().map_err(|error| error.on(Surface::Portal))?;
         Ok(Self {
             policies: ChosenPolicies::read(
@@ -159,13 +164,29 @@ impl Asked {
 }
 
 impl Facts {
-    /// `context.source_ip` and `context.now` stand for another address and time; other members are ignored.
+    /// `context.source_ip` and `context.now` stand for another address and time; the service knows nothing else of a
+    /// request, and what it does not know would answer another question.
     pub(super) fn read(
         context: Map<String, Value>,
         asked: &OperatorRequest,
     ) -> Result<Self, ApiError> {
         let broken =
             |name: &str, rule: &str| refused(vec![Detail::new(format!("/context/{name}"), rule)]);
+        let unknown = context
+            .keys()
+            .filter(|name| !KNOWN_FACTS.contains(&name.as_str()));
+        let unknown: Vec<Detail> = unknown
+            .map(|name| {
+                let rule = format!(
+                    "is not known: the context has `{}`",
+                    KNOWN_FACTS.join("` and `")
+                );
+                Detail::new(pointer("context", name), rule)
+            })
+            .collect();
+        if !unknown.is_empty() {
+            return Err(refused(unknown));
+        }
         let text = |name: &str| {
             context
                 .get(name)

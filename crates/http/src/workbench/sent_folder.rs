@@ -72,7 +72,10 @@ impl SentFolder {
                     files.insert(name, Arc::from(text));
                 }
                 Value::Null if member == "changes" => {
-                    files.remove(&name);
+                    if files.remove(&name).is_none() {
+                        let rule = "is null, which removes a file: the folder in force has none of this name";
+                        broken.push(Detail::new(pointer(member, &name), rule));
+                    }
                 }
                 _ => broken.push(Detail::new(pointer(member, &name), "must be a text")),
             }

@@ -264,7 +264,8 @@ impl<'a> AdviceRequest<'a> {
         };
         let advice = self.advice(&uses, vec![needed.report()]);
         let mut candidates = needed.candidates();
-        candidates.retain(|candidate| candidate != held);
+        // Whatever has all of it leaves nothing out.
+        candidates.retain(|candidate| !held.is_part_of(candidate));
         let assumed: Vec<Snapshot> = candidates.iter().map(assumed).collect::<Result<_, _>>()?;
         let judged = self.judged(&advice, &uses, &log, &before, &assumed)?;
         let mut first_refusal = None;

@@ -41,7 +41,10 @@ impl NeededGrants<'_> {
             roles: kept(&self.held.roles, &|name| self.is_elsewhere_or_given(name)),
             permissions: permissions.into_iter().collect(),
         };
-        let by_one_role = self.snapshot.catalogue().roles().map(|name| HeldGrants {
+        let is_kept = |name: &str| without_roles.roles.iter().any(|kept| kept == name);
+        let others = self.snapshot.catalogue().roles();
+        let others = others.filter(|name| !is_kept(name));
+        let by_one_role = others.map(|name| HeldGrants {
             roles: [without_roles.roles.clone(), vec![name.to_owned()]].concat(),
             ..with_roles.clone()
         });

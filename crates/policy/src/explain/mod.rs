@@ -40,6 +40,9 @@ const MAX_LISTED: usize = 20;
 pub struct Explanation {
     /// The decision.
     pub ruling: Ruling,
+    /// Why the schema does not allow the request, so that no policy was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unaskable: Option<String>,
     /// The error code for the client; `None` if the request is allowed.
     pub code: Option<String>,
     /// The error message of the forbid, if it has one.
@@ -108,7 +111,8 @@ pub fn explain(snapshot: &Snapshot, request: &Request, entities: &Entities) -> E
             .is_none_or(|policy| policy.effect() == Effect::Forbid),
         message: error.message.clone(),
     };
-    let nearest = if decision.ruling == Ruling::NotPermitted {
+    let unaskable = unaskable(snapshot, request);
+    let nearest = if decision.ruling == Ruling::NotPermitted && unaskable.is_none() {
         let permits = candidates
             .iter()
             .copied()
@@ -119,6 +123,7 @@ pub fn explain(snapshot: &Snapshot, request: &Request, entities: &Entities) -> E
     };
     Explanation {
         ruling: decision.ruling,
+        unaskable,
         code: decision.code,
         message: decision.message,
         policy_digest: snapshot.digest().to_string(),
@@ -137,6 +142,17 @@ pub fn explain(snapshot: &Snapshot, request: &Request, entities: &Entities) -> E
             .collect(),
         nearest,
     }
+}
+
+/// A domain of one's own does not decide such a request.
+fn unaskable(snapshot: &Snapshot, request: &Request) -> Option<String> {
+    if snapshot.is_own_domain() {
+        return None;
+    }
+    let permission = request.action()?.id().unescaped().parse().ok()?;
+    let (principal, resource) = (request.principal()?, request.resource()?);
+    let resource = (resource.type_name().basename(), resource.id().unescaped());
+    snapshot.unaskable(permission, principal.type_name().basename(), resource)
 }
 
 /// Without its own entity, an action is in no group.
@@ -196,7 +212,7 @@ pub fn explain_record(snapshot: &Snapshot, record: &DecisionRecord) -> Result<Ex
     }
     match record.inputs(snapshot) {
         Ok(Some(inputs)) => Ok(explain(snapshot, &inputs.request, &inputs.entities)),
-        Ok(None) => Err("was denied because the schema did not allow the question".to_owned()),
+        Ok(None) => Err("was denied because the question could not be evaluated".to_owned()),
         Err(error) => Err(format!("cannot be asked of these policies: {error}")),
     }
 }

@@ -11,9 +11,15 @@ fn write(explanation: &Explanation, f: &mut Formatter<'_>) -> Result {
     let answer = match explanation.ruling {
         Ruling::Allowed => "allowed",
         Ruling::Forbidden => "denied: a policy forbids it",
+        Ruling::NotPermitted if explanation.unaskable.is_some() => {
+            "denied: the schema does not allow this question"
+        }
         Ruling::NotPermitted => "denied: no policy permits it",
     };
     writeln!(f, "{answer}\n")?;
+    if let Some(why) = &explanation.unaskable {
+        writeln!(f, "{:<10} {why}", "because")?;
+    }
     if explanation.ruling == Ruling::Forbidden {
         // Without a forbid there is neither code nor message.
         for (heading, value) in [
@@ -49,7 +55,7 @@ fn write(explanation: &Explanation, f: &mut Formatter<'_>) -> Result {
             writeln!(f, "    its scope fits, and it has no conditions")?;
         }
     }
-    if explanation.ruling == Ruling::NotPermitted {
+    if explanation.ruling == Ruling::NotPermitted && explanation.unaskable.is_none() {
         if explanation.nearest.is_empty() {
             writeln!(f, "\nno permit is about this action")?;
         } else {

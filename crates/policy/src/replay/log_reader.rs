@@ -63,6 +63,10 @@ impl LogReader {
                     files.push(path);
                 }
             }
+            if files.is_empty() {
+                let message = "it holds no decision log, whose files are `*.jsonl`";
+                return Err(io::Error::new(io::ErrorKind::NotFound, message));
+            }
             files.sort_unstable();
         } else {
             File::open(log)?;

@@ -154,12 +154,10 @@ impl<'a> Worker<'a> {
         };
         let can_ask = snapshot.can_ask(permission, &record.request(Context::empty())?);
         let Some(facts) = &record.context else {
-            // The deciding policies denied it for that, whatever the cause.
-            let is_denied = !can_ask || self.mode == ReplayMode::Reproduce;
-            return Ok(if is_denied {
-                ReplayedAnswer::DeniedAgain
-            } else {
+            return Ok(if can_ask {
                 ReplayedAnswer::Impossible
+            } else {
+                ReplayedAnswer::DeniedAgain
             });
         };
         if !can_ask {

@@ -84,13 +84,19 @@ impl<'a> BuiltIn<'a> {
             via: Via::Evaluation,
             tells_id: explain,
         };
+        let unaskable = || {
+            let kind = principal.kind().type_name();
+            let about = resource.as_resource().kind().type_name();
+            self.snapshot
+                .unaskable(permission, kind, (about, &resource.id()))
+        };
         let recorder = &self.state.decisions;
         let decided = recorder.decide(&self.snapshot, asker, permission, resource.as_resource())?;
         Ok(Answer {
             decision: decided.outcome == Outcome::Allow,
             decision_id: Some(decided.id.to_string()),
             forbidden: decided.refusal.clone(),
-            reason: reason(decided, permission),
+            reason: reason(decided, permission, unaskable),
         })
     }
 
@@ -117,10 +123,16 @@ impl<'a> BuiltIn<'a> {
     }
 }
 
-fn reason(decided: RecordedDecision, permission: Permission) -> String {
+fn reason(
+    decided: RecordedDecision,
+    permission: Permission,
+    unaskable: impl FnOnce() -> Option<String>,
+) -> String {
     match decided.outcome {
         Outcome::Allow => format!("a policy permits `{permission}`"),
-        Outcome::Deny(Denial::NotPermitted) => format!("no policy permits `{permission}`"),
+        Outcome::Deny(Denial::NotPermitted) => {
+            unaskable().unwrap_or_else(|| format!("no policy permits `{permission}`"))
+        }
         Outcome::Deny(Denial::ForbiddenByPolicy) => decided
             .refusal
             .and_then(|refusal| refusal.message)

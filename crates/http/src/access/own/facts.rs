@@ -11,10 +11,11 @@ use charter_domain::caller::Caller;
 use charter_domain::organization::Organization;
 use charter_domain::service_account::ServiceAccount;
 use charter_domain::user::User;
+use charter_store::EntityRef;
 
 use crate::access::built_in::{load_resource, load_subject};
 use crate::access::question::Entity;
-use crate::extract::loaded::Loaded;
+use crate::extract::loaded::{Loaded, entity_ref};
 use crate::respond::ApiError;
 
 const NAMESPACE: &str = "Charter::";
@@ -75,6 +76,15 @@ pub(crate) fn subject(caller: &Caller) -> Entity {
         of: format!("{NAMESPACE}{of}"),
         id: caller.principal_id(),
         properties: Map::new(),
+    }
+}
+
+/// The entity by the id that policies have: a record of the store may also be named by UUID.
+pub(super) fn respelled(entity: &Entity) -> Entity {
+    let known = within(entity).and_then(|it| entity_ref(&it.of, &it.id));
+    Entity {
+        id: known.map_or_else(|| entity.id.clone(), EntityRef::id),
+        ..entity.clone()
     }
 }
 

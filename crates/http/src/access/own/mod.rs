@@ -74,6 +74,7 @@ impl<'a> Own<'a> {
         question: &Question,
         explain: bool,
     ) -> Result<Answer, ApiError> {
+        let question = &respelled(question);
         let mut facts = facts::of_subject(&self.client, &question.subject).await?;
         facts.extend(facts::of_resource(&self.client, &question.resource).await?);
         let purpose = Purpose {
@@ -90,6 +91,7 @@ impl<'a> Own<'a> {
         question: &Question,
         caller: &Caller,
     ) -> Result<Answer, ApiError> {
+        let question = &respelled(question);
         let mut facts = facts::of_resource(&self.client, &question.resource).await?;
         facts.extend(facts::of_caller(caller));
         let organization = caller.organization().id;
@@ -146,6 +148,7 @@ impl<'a> Own<'a> {
         sought: Sought,
         page: &Page<'_>,
     ) -> Result<Found, ApiError> {
+        let question = &respelled(question);
         let mut facts = Vec::new();
         if sought != Sought::Subject {
             facts.extend(facts::of_subject(&self.client, &question.subject).await?);
@@ -165,6 +168,15 @@ impl<'a> Own<'a> {
         };
         let FoundIds { ids, next } = found.map_err(|bad| refused(&bad))?;
         Ok(Found { ids, next })
+    }
+}
+
+/// The question with ids of records in their one form.
+pub(crate) fn respelled(question: &Question) -> Question {
+    Question {
+        subject: facts::respelled(&question.subject),
+        resource: facts::respelled(&question.resource),
+        ..question.clone()
     }
 }
 

@@ -1,0 +1,138 @@
+//! How values of the schema's types are written in JSON, so that a question's mistake is told in plain words.
+
+use std::collections::BTreeMap;
+
+use cedar_policy_core::validator::types::Type;
+use serde_json::Value;
+
+/// How a value of a type is written in JSON.
+#[derive(Debug)]
+pub(super) enum JsonForm {
+    Bool,
+    Number,
+    Text,
+    Array(Box<JsonForm>),
+    /// A record, with the forms of its members and whether each is required.
+    Record(BTreeMap<String, (JsonForm, bool)>),
+    /// Of this type.
+    Entity(String),
+    /// Of this extension's type.
+    Extension(String),
+    Any,
+}
+
+/// Where a value is written as none of its type is.
+#[derive(Debug)]
+pub(super) struct Misfit {
+    /// A JSON pointer below the value.
+    pub(super) place: String,
+    /// In words that need no knowledge of Cedar.
+    pub(super) rule: String,
+}
+
+impl Misfit {
+    fn missing() -> Self {
+        Self {
+            place: String::new(),
+            rule: "is missing".to_owned(),
+        }
+    }
+
+    /// The same, seen from one step further up.
+    fn below(mut self, name: &str) -> Self {
+        let name = name.replace('~', "~0").replace('/', "~1");
+        self.place = format!("/{name}{}", self.place);
+        self
+    }
+}
+
+impl JsonForm {
+    pub(super) fn of(declared: &Type) -> Self {
+        match declared {
+            Type::Bool(_) => Self::Bool,
+            Type::Long => Self::Number,
+            Type::String => Self::Text,
+            Type::Set { element_type } => Self::Array(Box::new(
+                element_type.as_deref().map_or(Self::Any, Self::of),
+            )),
+            Type::Record { attrs, .. } => Self::Record(
+                attrs
+                    .iter()
+                    .map(|(name, it)| {
+                        let form = Self::of(&it.attr_type);
+                        (name.to_string(), (form, it.is_required))
+                    })
+                    .collect(),
+            ),
+            Type::Entity(_) => Self::Entity(declared.to_string()),
+            Type::ExtensionType { name } => Self::Extension(name.to_string()),
+            Type::Never => Self::Any,
+        }
+    }
+
+    /// The first place where it is written as no value of this form is.
+    pub(super) fn misfit(&self, value: &Value) -> Option<Misfit> {
+        let fits = match (self, value) {
+            (Self::Array(of), Value::Array(items)) => {
+                let mut items = items.iter().enumerate();
+                return items.find_map(|(at, item)| {
+                    let misfit = of.misfit(item)?;
+                    Some(misfit.below(&at.to_string()))
+                });
+            }
+            (Self::Record(members), Value::Object(given)) => {
+                return members.iter().find_map(|(name, (form, is_required))| {
+                    let misfit = match given.get(name) {
+                        Some(value) => form.misfit(value),
+                        None => is_required.then(Misfit::missing),
+                    };
+                    misfit.map(|misfit| misfit.below(name))
+                });
+            }
+            (Self::Number, Value::Number(number)) => number.is_i64(),
+            (Self::Any, _)
+            | (Self::Bool, Value::Bool(_))
+            | (Self::Text, Value::String(_))
+            // Also in Cedar's own form, `{"__extn": …}`.
+            | (Self::Extension(_), Value::String(_) | Value::Object(_))
+            | (Self::Entity(_), Value::Object(_)) => true,
+            _ => false,
+        };
+        (!fits).then(|| Misfit {
+            place: String::new(),
+            rule: self.rule(),
+        })
+    }
+
+    /// For a value that misfits by its text alone.
+    pub(super) fn rule_of_text(&self) -> Option<String> {
+        matches!(self, Self::Extension(_)).then(|| self.rule())
+    }
+
+    fn rule(&self) -> String {
+        format!("must be {}", self.expected())
+    }
+
+    fn expected(&self) -> String {
+        match self {
+            Self::Bool => "true or false".to_owned(),
+            Self::Number => format!("a whole number from {} to {}", i64::MIN, i64::MAX),
+            Self::Text => "a string".to_owned(),
+            Self::Array(_) => "an array".to_owned(),
+            Self::Record(_) => "an object".to_owned(),
+            Self::Entity(of) => {
+                format!("an entity, `{{\"type\": \"{of}\", \"id\": …}}`")
+            }
+            Self::Extension(name) => match name.as_str() {
+                "decimal" => "a decimal number as a string, such as `\"1.5\"`".to_owned(),
+                "ipaddr" => {
+                    "an IP address or network as a string, such as `\"192.0.2.7\"`".to_owned()
+                }
+                "datetime" => "a time as a string, such as `\"2025-09-30T12:00:00Z\"`".to_owned(),
+                "duration" => "a duration as a string, such as `\"1h30m\"`".to_owned(),
+                other => format!("a string of the type `{other}`"),
+            },
+            Self::Any => "of the declared type".to_owned(),
+        }
+    }
+}
