@@ -249,9 +249,14 @@ pub struct OperatorAccess {
     pub keys: PathBuf,
 }
 
-/// First steps for a user who just started the demo.
+/// First steps for a user who just started the demo. `program` is how this one is called.
 #[must_use]
-pub fn first_steps(data_dir: &Path, base_url: &str, operator: &OperatorAccess) -> String {
+pub fn first_steps(
+    data_dir: &Path,
+    base_url: &str,
+    program: &str,
+    operator: &OperatorAccess,
+) -> String {
     let file = env_file(data_dir);
     let file = file.display();
     let mail = data_dir.join("mail");
@@ -274,9 +279,9 @@ pub fn first_steps(data_dir: &Path, base_url: &str, operator: &OperatorAccess) -
          \x20 {token}\n\n\
          Or in another terminal, from this directory:\n\n\
          \x20 source {file}\n\
-         \x20 cargo run --release -- request GET /organizations/info\n\
-         \x20 cargo run --release -- request PATCH /organizations/info -d '{{\"name\": \"Acme Inc.\"}}'\n\
-         \x20 cargo run --release -- request GET /organizations/info --curl\n\n\
+         \x20 {program} request GET /organizations/info\n\
+         \x20 {program} request PATCH /organizations/info -d '{{\"name\": \"Acme Inc.\"}}'\n\
+         \x20 {program} request GET /organizations/info --curl\n\n\
          The last one prints a freshly signed curl line. {file} also has a service account that may\n\
          only read (CHARTER_READER_…), and one that manages accounts, service accounts and keys\n\
          (CHARTER_MANAGER_…).\n\n\
