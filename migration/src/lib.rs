@@ -20,6 +20,7 @@ mod m20261129_000010_changes;
 mod m20261129_000011_shared_guard;
 mod m20261129_000012_replicas;
 mod m20261129_000013_denials;
+mod m20261129_000014_key_lifetimes;
 
 /// All migrations, oldest first.
 #[derive(Debug)]
@@ -41,6 +42,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000011_shared_guard::Migration),
             Box::new(m20261129_000012_replicas::Migration),
             Box::new(m20261129_000013_denials::Migration),
+            Box::new(m20261129_000014_key_lifetimes::Migration),
         ]
     }
 }
