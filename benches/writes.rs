@@ -97,6 +97,7 @@ async fn client(store: &Arc<Store>, number: usize) -> Client {
         request_id: Some("0192f3c1-0000-7000-8000-000000000000".to_owned()),
         policy_digest: Some("0123456789abcdef".to_owned()),
         at: clock.now(),
+        precondition_failed: false,
     };
     let operator = by(Actor::Operator(None));
     let new = NewOrganization {

@@ -22,6 +22,7 @@ mod m20261129_000012_replicas;
 mod m20261129_000013_denials;
 mod m20261129_000014_domain_policies;
 mod m20261129_000015_replica_folders;
+mod m20261129_000016_key_lifetimes;
 
 /// All migrations, oldest first.
 #[derive(Debug)]
@@ -45,6 +46,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000013_denials::Migration),
             Box::new(m20261129_000014_domain_policies::Migration),
             Box::new(m20261129_000015_replica_folders::Migration),
+            Box::new(m20261129_000016_key_lifetimes::Migration),
         ]
     }
 }

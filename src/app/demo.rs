@@ -264,9 +264,14 @@ impl OperatorAccess {
     }
 }
 
-/// First steps for a user who just started the demo.
+/// First steps for a user who just started the demo. `program` is how this one is called.
 #[must_use]
-pub fn first_steps(data_dir: &Path, base_url: &str, operator: &OperatorAccess) -> String {
+pub fn first_steps(
+    data_dir: &Path,
+    base_url: &str,
+    program: &str,
+    operator: &OperatorAccess,
+) -> String {
     let file = env_file(data_dir);
     let file = file.display();
     let mail = data_dir.join("mail");
@@ -282,9 +287,9 @@ pub fn first_steps(data_dir: &Path, base_url: &str, operator: &OperatorAccess) -
          \x20 {token}\n\n\
          Or in another terminal, from this directory:\n\n\
          \x20 source {file}\n\
-         \x20 cargo run --release -- request GET /organizations/info\n\
-         \x20 cargo run --release -- request PATCH /organizations/info -d '{{\"name\": \"Acme Inc.\"}}'\n\
-         \x20 cargo run --release -- request GET /organizations/info --curl\n\n\
+         \x20 {program} request GET /organizations/info\n\
+         \x20 {program} request PATCH /organizations/info -d '{{\"name\": \"Acme Inc.\"}}'\n\
+         \x20 {program} request GET /organizations/info --curl\n\n\
          The last one prints a freshly signed curl line. {file} also has a service account that may\n\
          only read (CHARTER_READER_…), and one that manages accounts, service accounts and keys\n\
          (CHARTER_MANAGER_…).\n\n\
@@ -308,7 +313,7 @@ mod tests {
                 token: token.map(SecretString::from),
                 keys: keys.clone(),
             };
-            first_steps(dir.path(), "http://localhost:8080", &operator)
+            first_steps(dir.path(), "http://localhost:8080", "charter", &operator)
         };
         let place = format!("the operator token is ops_token in {}", keys.display());
         assert!(said(Some("made")).contains(&place));

@@ -37,6 +37,7 @@ fn by(actor: Actor, clock: &dyn Clock) -> AuditContext {
         request_id: None,
         policy_digest: None,
         at: clock.now(),
+        precondition_failed: false,
     }
 }
 

@@ -125,7 +125,8 @@ async fn issue(
     let expires_at = expires_at
         .map(timestamp::parse)
         .transpose()
-        .map_err(|error| Error::argument("--expires-at", error))?;
+        .map_err(|error| Error::argument("--expires-at", error))?
+        .map(timestamp::to_seconds);
     if expires_at.is_some_and(|at| at <= now) {
         return Err(Error::argument("--expires-at", "must lie in the future"));
     }

@@ -17,6 +17,7 @@ mod progress;
 pub mod proxy;
 pub mod request;
 pub mod serve;
+mod shell_word;
 pub mod user;
 
 use std::io::{self, IsTerminal, Write as _};

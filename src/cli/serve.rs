@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::serve::Server;
 use crate::app::{App, demo, give_back};
-use crate::settings::{LogFormat, Settings, demo_key_file};
+use crate::settings::{LogFormat, Settings, demo_key_file, is_run_by_cargo};
 use crate::telemetry;
 use crate::telemetry::log::Format;
 use crate::telemetry::traces::Traces;
@@ -23,6 +23,7 @@ use charter_domain::entropy::OsEntropy;
 use charter_system::{hardening, memory};
 
 use super::Error;
+use super::shell_word::quote;
 
 /// Run the service
 #[derive(Debug, Args)]
@@ -87,7 +88,7 @@ pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
                 token: settings.server.ops_token.clone(),
                 keys: demo_key_file(&settings.data_dir),
             };
-            let words = demo::first_steps(&settings.data_dir, &base_url, &operator);
+            let words = demo::first_steps(&settings.data_dir, &base_url, &called_as(), &operator);
             let _ = writeln!(addresses, "{words}");
         }
         // Standard output may be closed or on a full disk.
@@ -138,6 +139,15 @@ async fn start(
         prepared?;
     }
     Ok((server, app))
+}
+
+/// How a user calls this program again in a shell.
+fn called_as() -> String {
+    if is_run_by_cargo() {
+        return "cargo run --release --".to_owned();
+    }
+    let called = std::env::args_os().next();
+    quote(&called.unwrap_or_else(|| "charter".into()).to_string_lossy())
 }
 
 /// The running program, even if its file was replaced.

@@ -45,6 +45,15 @@ pub(super) fn search_path() -> Option<OsString> {
     std::env::var_os("PATH")
 }
 
+/// Whether this process was started by `cargo run`.
+pub fn is_run_by_cargo() -> bool {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that reads the environment"
+    )]
+    std::env::var_os("CARGO").is_some()
+}
+
 /// The secret of `charter proxy`. There is no argument for it, because all users of the machine can read
 /// arguments.
 pub fn client_secret() -> Option<SecretString> {

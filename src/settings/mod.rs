@@ -29,7 +29,7 @@ use key_file::IfMissing;
 pub use key_file::path as demo_key_file;
 use keys::Keys;
 use layers::Sources;
-pub use layers::{DEFAULTS, SettingsSources, client_secret};
+pub use layers::{DEFAULTS, SettingsSources, client_secret, is_run_by_cargo};
 use reader::Reader;
 pub use values::{
     Access, Database, Decisions, Log, LogFormat, Mail, Policies, PolicyStart, Portal, Replay,

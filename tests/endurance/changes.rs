@@ -50,6 +50,7 @@ fn by(clock: &SystemClock) -> AuditContext {
         request_id: None,
         policy_digest: None,
         at: clock.now(),
+        precondition_failed: false,
     }
 }
 

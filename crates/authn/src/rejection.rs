@@ -68,12 +68,20 @@ pub enum Rejection {
     /// The service account or its account is inactive.
     #[error("the service account is disabled")]
     ServiceAccountDisabled,
-    /// This key or its organization has used up its share, of requests or of remembered nonces.
+    /// This key or its organization has used up its share of requests.
     #[error("too many requests")]
     TooManyRequests {
         /// The share.
         limit: u64,
         /// When it is worth asking again.
+        retry_after: Duration,
+    },
+    /// This key has used up its quota of remembered nonces.
+    #[error("the access key has used up its quota of remembered nonces")]
+    NonceQuota {
+        /// The quota, in nonces.
+        limit: u64,
+        /// When some of it is forgotten.
         retry_after: Duration,
     },
     /// Its organization has used up a budget.

@@ -27,6 +27,9 @@ pub struct AccessKey {
     pub expires_at: Option<Timestamp>,
     /// Since then it is in overlap, until `expires_at`.
     pub rotated_at: Option<Timestamp>,
+    /// Of a rotated key, `expires_at` before the rotation, [`timestamp::latest`] if it never expired. `None` for keys
+    /// that were rotated when this was not yet recorded.
+    pub expiry_before_rotation: Option<Timestamp>,
     /// Revocation is final.
     pub revoked_at: Option<Timestamp>,
     /// Time of the last accepted request that it signed, to the minute.
@@ -82,13 +85,30 @@ impl AccessKey {
         self.revoked_at.is_none() && !self.is_expired(now)
     }
 
-    /// The default expiry of its replacement: `now` plus the lifetime of this key (contract section 4, rotate).
+    /// The default expiry of its replacement: `now` plus the lifetime of this key (contract section 4, rotate),
+    /// whatever an overlap has cut off it.
     #[must_use]
     pub fn successor_expiry(&self, now: Timestamp) -> Option<Timestamp> {
-        self.expires_at.map(|expires_at| {
-            let again = now + (expires_at - self.created_at);
-            again.min(timestamp::latest())
-        })
+        let end = match self.expiry_before_rotation {
+            Some(end) => Some(end).filter(|end| *end < timestamp::latest()),
+            None => self.expires_at,
+        };
+        end.map(|end| (now + (end - self.created_at)).min(timestamp::latest()))
+    }
+
+    /// The key in overlap until `overlap_until` at the latest, from `now` on.
+    #[must_use]
+    pub fn rotated(&self, now: Timestamp, overlap_until: Timestamp) -> Self {
+        let end = self.expires_at.unwrap_or_else(timestamp::latest);
+        Self {
+            expires_at: Some(end.min(overlap_until)),
+            rotated_at: self.rotated_at.or(Some(now)),
+            expiry_before_rotation: match self.rotated_at {
+                Some(_) => self.expiry_before_rotation,
+                None => Some(end),
+            },
+            ..self.clone()
+        }
     }
 
     #[must_use]

@@ -74,5 +74,9 @@ pub struct AuditContext {
     pub request_id: Option<String>,
     /// Digest of the policy set that allowed the change; `None` if no policy was evaluated.
     pub policy_digest: Option<String>,
+    /// When the request came; the change itself may wait.
     pub at: Timestamp,
+    /// Whether `if-match` or `if-none-match` cannot hold. The change is then refused at its end, so that all other
+    /// refusals take precedence.
+    pub precondition_failed: bool,
 }

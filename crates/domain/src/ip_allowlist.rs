@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 pub const MAX_ENTRIES: usize = 50;
 
@@ -18,6 +18,11 @@ pub enum AllowlistError {
     /// A network with host bits set, probably by mistake.
     #[error("`{0}` has host bits set, the network is `{1}`")]
     HostBits(String, String),
+    /// A network of IPv4-mapped addresses, and of others.
+    #[error(
+        "`{0}` is wider than the IPv4-mapped addresses, `::ffff:0:0/96`; write IPv4 networks as such"
+    )]
+    WiderThanMapped(String),
 }
 
 /// Networks, in the order given; empty means no restriction.
@@ -29,15 +34,15 @@ impl IpAllowlist {
     ///
     /// # Errors
     ///
-    /// The index of the invalid entry (0 for the whole list) and the reason.
-    pub fn parse<S: AsRef<str>>(entries: &[S]) -> Result<Self, (usize, AllowlistError)> {
+    /// The index of the invalid entry (`None` for the whole list) and the reason.
+    pub fn parse<S: AsRef<str>>(entries: &[S]) -> Result<Self, (Option<usize>, AllowlistError)> {
         if entries.len() > MAX_ENTRIES {
-            return Err((0, AllowlistError::TooMany));
+            return Err((None, AllowlistError::TooMany));
         }
         entries
             .iter()
             .enumerate()
-            .map(|(index, entry)| parse_entry(entry.as_ref()).map_err(|error| (index, error)))
+            .map(|(index, entry)| parse_entry(entry.as_ref()).map_err(|error| (Some(index), error)))
             .collect::<Result<_, _>>()
             .map(Self)
     }
@@ -85,17 +90,29 @@ fn parse_entry(entry: &str) -> Result<IpNet, AllowlistError> {
     if let Ok(address) = entry.parse::<IpAddr>() {
         return Ok(IpNet::from(address.to_canonical()));
     }
-    let network: IpNet = entry.parse().map_err(|_| malformed())?;
+    let network = canonical(entry.parse().map_err(|_| malformed())?)
+        .ok_or_else(|| AllowlistError::WiderThanMapped(entry.to_owned()))?;
     if network != network.trunc() {
         return Err(AllowlistError::HostBits(
             entry.to_owned(),
             network.trunc().to_string(),
         ));
     }
-    // `::ffff:a.b.c.d/n` is an IPv4 network; it is stored as IPv4.
+    Ok(network)
+}
+
+/// Networks of IPv4-mapped addresses as IPv4 (RFC 4291 section 2.5.5.2); `None` if they have other addresses, too.
+fn canonical(network: IpNet) -> Option<IpNet> {
+    const MAPPED_BITS: u8 = 96;
     match network {
-        IpNet::V6(v6) if v6.addr().to_ipv4_mapped().is_some() => Err(malformed()),
-        _ => Ok(network),
+        IpNet::V6(v6) => match v6.addr().to_ipv4_mapped() {
+            Some(v4) => {
+                let prefix = v6.prefix_len().checked_sub(MAPPED_BITS)?;
+                Ipv4Net::new(v4, prefix).ok().map(IpNet::from)
+            }
+            None => Some(network),
+        },
+        IpNet::V4(_) => Some(network),
     }
 }
 
@@ -118,13 +135,18 @@ mod tests {
             "example.org",
             "",
             " 10.0.0.1",
-            "::ffff:10.0.0.0/104",
+            "::ffff:10.0.0.0/95",
+            "::ffff:0:0/0",
+            "::ffff:10.0.0.1/104",
             "2001:db8::1/32",
         ] {
             assert!(IpAllowlist::parse(&[bad]).is_err(), "`{bad}` was read");
         }
         assert!(IpAllowlist::parse(&vec!["10.0.0.1"; 50]).is_ok());
-        assert!(IpAllowlist::parse(&vec!["10.0.0.1"; 51]).is_err());
+        assert_eq!(
+            IpAllowlist::parse(&vec!["10.0.0.1"; 51]),
+            Err((None, AllowlistError::TooMany))
+        );
     }
 
     #[test]
@@ -165,5 +187,27 @@ mod tests {
         assert!(list.admits("::ffff:10.1.2.3".parse().expect("an address")));
         assert!(!list.admits("::ffff:11.1.2.3".parse().expect("an address")));
         assert!(IpAllowlist::default().admits("203.0.113.9".parse().expect("an address")));
+
+        let mapped = [
+            "::ffff:1.2.3.0/120",
+            "::ffff:1.2.3.4/128",
+            "::ffff:0.0.0.0/96",
+        ];
+        let mapped = IpAllowlist::parse(&mapped).expect("good entries");
+        assert_eq!(mapped.to_texts(), ["1.2.3.0/24", "1.2.3.4", "0.0.0.0/0"]);
+        for (entry, message) in [
+            (
+                "::ffff:10.0.0.1/104",
+                "`::ffff:10.0.0.1/104` has host bits set, the network is `10.0.0.0/8`",
+            ),
+            (
+                "::ffff:10.0.0.0/95",
+                "`::ffff:10.0.0.0/95` is wider than the IPv4-mapped addresses, `::ffff:0:0/96`; \
+                 write IPv4 networks as such",
+            ),
+        ] {
+            let (at, error) = IpAllowlist::parse(&["10.0.0.1", entry]).expect_err("refused");
+            assert_eq!((at, &*error.to_string()), (Some(1), message));
+        }
     }
 }

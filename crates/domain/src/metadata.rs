@@ -35,7 +35,8 @@ impl Metadata {
             return Err(broken("", format!("must have at most {MAX_KEYS} keys")));
         }
         for (key, value) in &mut object {
-            let pointer = format!("/{}", key.replace('~', "~0").replace('/', "~1"));
+            let mut pointer = String::new();
+            push(&mut pointer, key);
             if key.is_empty() || key.chars().count() > MAX_KEY_CHARACTERS {
                 return Err(broken(
                     &pointer,
@@ -43,7 +44,7 @@ impl Metadata {
                 ));
             }
             check_text(key, &pointer)?;
-            check(value, 2, &pointer)?;
+            check(value, 2, &mut pointer)?;
         }
         sort(&mut object);
         let bytes = Value::Object(object.clone()).to_string().len();
@@ -132,28 +133,43 @@ fn broken(pointer: &str, rule: String) -> MetadataError {
     }
 }
 
+/// Extends a JSON pointer by one member (RFC 6901 section 3).
+fn push(pointer: &mut String, key: &str) {
+    pointer.push('/');
+    pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+}
+
 /// `depth` is the nesting level of `value` if it is an object or an array.
-fn check(value: &mut Value, depth: usize, pointer: &str) -> Result<(), MetadataError> {
+fn check(value: &mut Value, depth: usize, pointer: &mut String) -> Result<(), MetadataError> {
+    let length = pointer.len();
     match value {
-        Value::Null | Value::Bool(_) => Ok(()),
-        Value::String(text) => check_text(text, pointer),
+        Value::Null | Value::Bool(_) => {}
+        Value::String(text) => check_text(text, pointer)?,
         Value::Number(number) => {
             *number = canonical(number)
                 .ok_or_else(|| broken(pointer, "numbers must lie within ±(2^53 − 1)".to_owned()))?;
-            Ok(())
         }
-        Value::Array(_) | Value::Object(_) if depth > MAX_DEPTH => Err(broken(
-            pointer,
-            format!("objects and arrays may be at most {MAX_DEPTH} deep"),
-        )),
-        Value::Array(items) => items
-            .iter_mut()
-            .try_for_each(|item| check(item, depth + 1, pointer)),
-        Value::Object(members) => members.iter_mut().try_for_each(|(key, member)| {
-            check_text(key, pointer)?;
-            check(member, depth + 1, pointer)
-        }),
+        Value::Array(_) | Value::Object(_) if depth > MAX_DEPTH => {
+            let rule = format!("objects and arrays may be at most {MAX_DEPTH} deep");
+            return Err(broken(pointer, rule));
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter_mut().enumerate() {
+                push(pointer, &index.to_string());
+                check(item, depth + 1, pointer)?;
+                pointer.truncate(length);
+            }
+        }
+        Value::Object(members) => {
+            for (key, member) in members {
+                push(pointer, key);
+                check_text(key, pointer)?;
+                check(member, depth + 1, pointer)?;
+                pointer.truncate(length);
+            }
+        }
     }
+    Ok(())
 }
 
 /// PostgreSQL cannot store U+0000 in text or jsonb; both databases refuse it alike.
@@ -235,6 +251,23 @@ mod tests {
         assert!(metadata(json!({"k": "x".repeat(16 * 1024 - overhead)})).is_ok());
         assert!(metadata(json!({"k": "x".repeat(16 * 1024 - overhead + 1)})).is_err());
         assert!(metadata(json!({"k": "a\0b"})).is_err());
+    }
+
+    #[test]
+    fn a_fault_is_located_by_its_whole_pointer() {
+        for (value, pointer) in [
+            (json!({"a": [{"b": 1}, {"x": "\0"}]}), "/a/1/x"),
+            (json!({"a": {"b/c~d": [true, 1e300]}}), "/a/b~1c~0d/1"),
+            (json!({"a": {"b": {"\0": 1}}}), "/a/b/\0"),
+            (
+                json!({"ok": [1, 2], "a": {"b": {"c": {"d": [[]]}}}}),
+                "/a/b/c/d/0",
+            ),
+            (json!({"a": u64::MAX}), "/a"),
+        ] {
+            let error = metadata(value).expect_err("a broken limit");
+            assert_eq!(error.pointer, pointer);
+        }
     }
 
     #[test]

@@ -11,11 +11,12 @@ use salvo::oapi::{
     BasicType, Components, Content, EndpointOutRegister, Object, Operation, endpoint,
 };
 use salvo::writing::Scribe;
-use salvo::{Depot, Request, Response, handler};
+use salvo::{Depot, Response, Router, handler};
 use salvo_oapi::swagger_ui::{self, Config};
 
+use crate::methods::Reads as _;
 use crate::respond::caching::allow_caching;
-use crate::respond::{ApiError, etag, headers};
+use crate::respond::{ApiError, headers};
 use crate::state::State;
 
 /// The page. Its own script and style are the console's ([`crate::console`]).
@@ -91,19 +92,35 @@ impl EndpointOutRegister for Page {
     }
 }
 
-/// `GET /docs/{file}`: the files that the page needs.
+/// The files that the page needs.
+#[must_use]
+pub fn assets() -> Router {
+    Router::with_path("docs")
+        .push(Router::with_path("swagger-ui.css").reads(Asset::Style))
+        .push(Router::with_path("swagger-ui-bundle.js").reads(Asset::Script))
+}
+
+enum Asset {
+    Style,
+    Script,
+}
+
 #[handler]
-pub async fn asset(request: &mut Request, response: &mut Response) -> Result<(), ApiError> {
-    let (content_type, bytes) = match request.param::<&str>("file").unwrap_or_default() {
-        "swagger-ui.css" => ("text/css; charset=utf-8", STYLE.clone()),
-        "swagger-ui-bundle.js" => ("text/javascript; charset=utf-8", SCRIPT.clone()),
-        _ => return Err(ApiError::not_found()),
-    };
-    let bytes = bytes.ok_or_else(ApiError::not_found)?;
-    etag::check_untagged(request.method(), request.headers())?;
-    send(response, content_type, bytes);
-    allow_caching(response);
-    Ok(())
+impl Asset {
+    fn handle(&self, response: &mut Response) -> Result<(), ApiError> {
+        let (content_type, bytes) = match self {
+            Self::Style => ("text/css; charset=utf-8", &STYLE),
+            Self::Script => ("text/javascript; charset=utf-8", &SCRIPT),
+        };
+        let bytes = LazyLock::force(bytes).clone();
+        send(
+            response,
+            content_type,
+            bytes.ok_or_else(ApiError::not_found)?,
+        );
+        allow_caching(response);
+        Ok(())
+    }
 }
 
 fn embedded(file: &str) -> Option<Bytes> {

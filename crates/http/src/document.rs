@@ -13,6 +13,9 @@ use crate::router;
 /// Rendered once.
 static TEXT: LazyLock<String> = LazyLock::new(|| document().to_pretty_json().unwrap_or_default());
 
+/// Paths that ignore conditions.
+const HEALTH: [&str; 2] = ["/healthz", "/readyz"];
+
 const TAGS: [(&str, &str); 11] = [
     ("organizations", "The caller's own organization."),
     (
@@ -65,6 +68,10 @@ fn document() -> OpenApi {
     let mut document = document.merge_router(&router::described());
     for (path, item) in document.paths.iter_mut() {
         for (method, operation) in item.operations.iter_mut() {
+            if !HEALTH.contains(&path.as_str()) {
+                let conditional = ErrorType::PreconditionFailed;
+                error_document::describe(&mut document.components, operation, conditional);
+            }
             if *method != PathItemType::Get && operation.securities.is_some() {
                 error_document::describe_deactivation(&mut document.components, operation);
             }

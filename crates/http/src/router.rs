@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use salvo::{Request, Router, handler};
+use salvo::http::header::ETAG;
+use salvo::{Depot, FlowCtrl, Request, Response, Router, Writer as _, handler};
 
 use crate::access::{self, Listener};
 use crate::extract::query::NoParameters;
 use crate::methods::Reads as _;
 use crate::ops::{health, metrics};
-use crate::respond::{ApiError, etag};
+use crate::respond::etag;
 use crate::state::{ProvideState, State};
 use crate::{console, docs, machine, portal, workbench};
 
@@ -20,14 +21,10 @@ pub fn operations() -> Router {
 
 /// Routes without authorization; a test lists them.
 fn public() -> Router {
-    let untagged = Router::with_hoop(check_untagged_page)
+    let pages = Router::with_hoop(NoParameters)
         .push(Router::with_path(".well-known/jwks.json").reads(portal::jwks::get))
         .push(Router::with_path("openapi.json").reads(docs::openapi_json))
-        .push(Router::with_path("docs").reads(docs::index))
-        .push(Router::with_path("healthz").reads(health::healthz));
-    let pages = Router::with_hoop(NoParameters)
-        .push(untagged)
-        .push(Router::with_path("readyz").reads(health::readyz_bare));
+        .push(Router::with_path("docs").reads(docs::index));
     let leaked_keys = Router::with_path("leaked-keys").post(machine::leaked_keys::report);
     Router::new()
         .push(leaked_keys)
@@ -36,16 +33,41 @@ fn public() -> Router {
         .push(pages)
 }
 
+/// For load balancers: their status says whether requests are served, whatever conditions were sent.
+fn health() -> Router {
+    Router::with_hoop(NoParameters)
+        .push(Router::with_path("healthz").reads(health::healthz))
+        .push(Router::with_path("readyz").reads(health::readyz_bare))
+}
+
 /// The routes of the OpenAPI document.
 #[must_use]
 pub fn described() -> Router {
-    Router::new().push(operations()).push(public())
+    let conditional = Router::with_hoop(check_untagged_reads)
+        .push(operations())
+        .push(public());
+    Router::new().push(conditional).push(health())
 }
 
-/// Checks conditions on pages without an entity tag (contract section 2).
+/// Checks the conditions of a read whose answer has no entity tag (contract section 2). What fails without them
+/// fails as without them (RFC 9110 section 13.2.1).
 #[handler]
-async fn check_untagged_page(request: &mut Request) -> Result<(), ApiError> {
-    etag::check_untagged(request.method(), request.headers())
+async fn check_untagged_reads(
+    request: &mut Request,
+    depot: &mut Depot,
+    response: &mut Response,
+    flow: &mut FlowCtrl,
+) {
+    flow.call_next(request, depot, response).await;
+    let is_read = request.method().is_safe()
+        && response
+            .status_code
+            .is_none_or(|status| status.is_success())
+        && !response.headers().contains_key(ETAG);
+    if is_read && let Err(refused) = etag::check_untagged_read(request.headers()) {
+        *response = Response::new();
+        refused.write(request, depot, response).await;
+    }
 }
 
 /// The main listener: operations, public pages and the files of the docs page.
@@ -54,7 +76,7 @@ pub fn main(state: Arc<State>) -> Router {
     Router::new()
         .hoop(ProvideState(state))
         .push(described())
-        .push(Router::with_path("docs/{file}").reads(docs::asset))
+        .push(Router::with_hoop(check_untagged_reads).push(docs::assets()))
         .push(console::portal())
 }
 

@@ -271,6 +271,7 @@ pub(super) async fn insert(
         ip_allowlist: new.ip_allowlist,
         expires_at: new.expires_at.map(stored_time),
         rotated_at: None,
+        expiry_before_rotation: None,
         revoked_at: None,
         last_used_at: None,
         created_at: write.at(),

@@ -11,10 +11,11 @@ use serde_json::{Map, Value, json};
 use super::Error;
 use super::audit_heads::{Head, HeadsFile};
 use super::audit_mac::{AuditKey, Link, Mac, compute};
-use super::entity::{audit_event, stored_time};
+use super::entity::audit_event;
 use charter_domain::audit::{Actor, AuditContext};
 use charter_domain::clock::Clock;
 use charter_domain::permission::Permission;
+use charter_domain::timestamp::Timestamp;
 
 const MIN_KEY_BYTES: usize = 32;
 /// Approximate size of an event without its changes, index entries included.
@@ -132,6 +133,7 @@ impl Log {
         organization_id: Uuid,
         last: &Link,
         by: &AuditContext,
+        at: Timestamp,
         entry: Entry,
     ) -> Result<audit_event::Model, Error> {
         let key = self
@@ -141,7 +143,7 @@ impl Log {
         let mut event = audit_event::Model {
             organization_id,
             sequence: last.sequence.saturating_add(1),
-            occurred_at: stored_time(by.at),
+            occurred_at: at,
             actor: by.actor.to_string(),
             action: name(entry.action, by),
             resource: entry.resource,

@@ -64,7 +64,7 @@ impl Store {
         if !is_alone(&self.reader, owner.organization_id, owner.id).await? {
             return Ok(false);
         }
-        self.forget_traces_of(owner.id, by.at).await?;
+        self.forget_traces_of(owner.id, by).await?;
         let mut write = self.begin_within(owner.organization_id, by).await?.0;
         let ended = end_registration(&mut write, &owner, ACTION).await?;
         if ended {

@@ -11,7 +11,7 @@ use super::audit::{Entry, Log};
 use super::audit_heads::Head;
 use super::audit_mac::{Link, Mac, ORIGIN, to_mac};
 use super::connect::Transaction;
-use super::entity::{audit_event, installation_event};
+use super::entity::{audit_event, installation_event, stored_time};
 use super::write::Write;
 use super::{Error, Store};
 use charter_domain::audit::AuditContext;
@@ -42,7 +42,7 @@ impl Log {
             Some((sequence, mac)) => Link::new(sequence, &mac)?,
             None => Link::ORIGIN,
         };
-        let event = self.event(Uuid::nil(), &last, by, entry)?;
+        let event = self.event(Uuid::nil(), &last, by, stored_time(by.at), entry)?;
         let (sequence, head) = (event.sequence, Head::of(&event));
         let row = installation_event::Model::from(event).into_active_model();
         installation_event::Entity::insert(row)

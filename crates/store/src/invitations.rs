@@ -119,7 +119,7 @@ impl Store {
     ) -> Result<User, Error> {
         let into = invitation.organization_id;
         if let Some(registered) = unverified(&self.reader, &new.email).await? {
-            self.forget_traces_of(registered.id, by.at).await?;
+            self.forget_traces_of(registered.id, by).await?;
         }
         let (mut write, organization) = self.begin_within(into, by).await?;
         if !organization.is_active {

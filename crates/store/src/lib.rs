@@ -85,6 +85,7 @@ pub use invitations::NewInvitation;
 pub use jobs::{Claim, ClaimedJob, JobKind, NewJob};
 pub use key_checks::KeyCheck;
 pub use key_report::{KeyFilter, KeyOwner, OwnedKey};
+pub use key_rotation::RotationTimes;
 pub use links::{NewLink, Purpose};
 pub use locate::EntityRef;
 pub use migrate::MigrationStatus;

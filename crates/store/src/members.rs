@@ -114,7 +114,7 @@ impl TenantWriter<'_> {
     ) -> Result<(), E> {
         let found = self.tenant.member(id).await?;
         if found.role != OWNER {
-            self.tenant.store.forget_traces_of(id, self.by.at).await?;
+            self.tenant.store.forget_traces_of(id, &self.by).await?;
         }
         let (mut write, organization) = self.begin_always().await?;
         let before = self.tenant.lock_member(&write, id).await?;

@@ -8,6 +8,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use super::entity::{invitation, one_time_token, session, spent_refresh_token, stored_time};
 use super::write::Write;
 use super::{Error, Store};
+use charter_domain::audit::AuditContext;
 use charter_domain::id::{SessionId, UserId};
 use charter_domain::timestamp::Timestamp;
 
@@ -41,7 +42,15 @@ impl Store {
     }
 
     /// Deletes obsolete rows of a user who is about to be removed, so that few rows cascade. Open sessions stay.
-    pub(super) async fn forget_traces_of(&self, user: UserId, now: Timestamp) -> Result<(), Error> {
+    /// Does nothing if the request's precondition fails.
+    pub(super) async fn forget_traces_of(
+        &self,
+        user: UserId,
+        by: &AuditContext,
+    ) -> Result<(), Error> {
+        if by.precondition_failed {
+            return Ok(());
+        }
         let of_user = session::Column::UserId.eq(user.uuid());
         let has_ended = session::Column::EndedAt.is_not_null();
         loop {
@@ -63,7 +72,7 @@ impl Store {
             .await?;
         let is_void = one_time_token::Column::UsedAt
             .is_not_null()
-            .or(one_time_token::Column::ExpiresAt.lte(stored_time(now)));
+            .or(one_time_token::Column::ExpiresAt.lte(stored_time(by.at)));
         let links = one_time_token::Column::UserId.eq(user.uuid()).and(is_void);
         self.forget::<one_time_token::Entity, Vec<u8>>(one_time_token::Column::Hash, links)
             .await?;

@@ -34,6 +34,8 @@ pub(super) struct Write<'a> {
     pub(super) store: &'a Store,
     pub(super) transaction: Transaction,
     pub(super) by: &'a AuditContext,
+    /// Read once nothing can come between.
+    at: Timestamp,
     heads: Vec<Head>,
     /// Ends of chains, as far as they are known.
     links: Vec<(OrganizationId, Link)>,
@@ -69,6 +71,7 @@ impl Store {
         let permit = self.writes.enter(id, self.wait_timeout).await?;
         let mut write = self.begin_as(by, Some(permit)).await?;
         let (organization, link) = write.lock_for_actor(id).await?;
+        write.at = self.time_of_write(by);
         write.links.extend(link.map(|link| (id, link)));
         Ok((write, organization))
     }
@@ -84,6 +87,7 @@ impl Store {
             store: self,
             transaction,
             by,
+            at: self.time_of_write(by),
             heads: Vec::new(),
             links: Vec::new(),
             pending: Vec::new(),
@@ -93,6 +97,13 @@ impl Store {
             // The one writer's turn has come, and the next of the organization may wait for its own.
             _permit: permit.filter(|_| !self.has_one_writer()),
         })
+    }
+}
+
+impl Store {
+    /// Now; but no change happens before its request came, even if the clock was set back.
+    fn time_of_write(&self, by: &AuditContext) -> Timestamp {
+        stored_time(Ord::max(self.clock.now(), by.at))
     }
 }
 
@@ -124,9 +135,10 @@ impl TenantWriter<'_> {
 }
 
 impl Write<'_> {
-    /// When the change happens, as stored.
-    pub(super) fn at(&self) -> Timestamp {
-        stored_time(self.by.at)
+    /// When the change happens, as stored: after it has waited for the locks, so that it sees as over what earlier
+    /// changes have ended.
+    pub(super) const fn at(&self) -> Timestamp {
+        self.at
     }
 
     /// Locks an organization. To avoid deadlocks, the only other organization that a write may lock is an
@@ -177,7 +189,7 @@ impl Write<'_> {
     ) -> Result<(), Error> {
         let link = self.take_link(organization).await?;
         let log = &self.store.audit;
-        let event = log.event(organization.uuid(), &link, self.by, entry)?;
+        let event = log.event(organization.uuid(), &link, self.by, self.at, entry)?;
         self.heads.push(Head::of(&event));
         self.bytes.push((organization, bytes_of(&event)));
         let link = Link::new(event.sequence, &event.mac)?;
@@ -229,8 +241,10 @@ impl Write<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::Unexpected`] if changes wait for a commit: they would be lost.
+    /// [`Error::Stale`] if the request's precondition fails; [`Error::Unexpected`] if changes wait for a commit: they
+    /// would be lost.
     pub(super) async fn confirm(self) -> Result<(), Error> {
+        self.require_precondition()?;
         if !self.pending.is_empty() {
             return Err(Error::Unexpected(
                 "a write with changes ends without them".into(),
@@ -239,10 +253,24 @@ impl Write<'_> {
         self.transaction.commit().await
     }
 
-    /// Commits and publishes the new heads. Dropping a write before that rolls it back.
+    /// Comes last: whatever else refuses the request takes precedence (RFC 9110 section 13.2.1).
+    fn require_precondition(&self) -> Result<(), Error> {
+        if self.by.precondition_failed {
+            Err(Error::Stale)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Commits and publishes the new heads. Dropping a write before that rolls it back. [`Error::Stale`] if the
+    /// request's precondition fails.
     pub(super) async fn commit(mut self) -> Result<(), Error> {
         let organizations = std::mem::take(self.locked.get_mut());
         self.add_change_rows(&organizations);
+        if let Err(stale) = self.require_precondition() {
+            self.apply().await?;
+            return Err(stale);
+        }
         let effects = std::mem::take(&mut self.pending);
         let committed = {
             // A commit whose answer is lost may have happened, so cached rows are invalid.

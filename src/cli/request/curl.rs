@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::RequestError;
 use super::prepare::Prepared;
+use crate::cli::shell_word::quote;
 
 /// The command sends exactly the signed request.
 ///
@@ -40,17 +41,4 @@ pub(super) fn line(prepared: &Prepared) -> Result<String, RequestError> {
 fn append(line: &mut String, option: &str, value: &str) {
     // Writing to a `String` does not fail.
     let _ = write!(line, " {option} {}", quote(value));
-}
-
-/// Quotes a word for the shell (POSIX section 2.2.2): in single quotes nothing is special.
-fn quote(text: &str) -> String {
-    let is_plain = !text.is_empty()
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-_./:".contains(&byte));
-    if is_plain {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
 }

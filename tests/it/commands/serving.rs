@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use test_support::client::{Client, get, send};
@@ -187,4 +188,35 @@ fn no_request_waits_while_a_huge_page_is_zeroed() {
         .find_map(|it| it.strip_prefix("THP_enabled:"));
     assert_eq!(huge.map(str::trim), Some("0"));
     charter.stop();
+}
+
+#[test]
+fn the_demo_names_the_program_as_it_was_called() {
+    for (called, cargo, named) in [
+        ("./bin/charter", None, "./bin/charter"),
+        ("my tools/charter", None, "'my tools/charter'"),
+        (
+            "target/release/charter",
+            Some("cargo"),
+            "cargo run --release --",
+        ),
+    ] {
+        let home = Home::new();
+        let mut command = home.command(&["serve", "--demo"]);
+        command
+            .arg0(called)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        command.envs(cargo.map(|cargo| ("CARGO", cargo)));
+        let mut child = command.spawn().expect("charter starts");
+        let output = BufReader::new(child.stdout.take().expect("its output"));
+        let mut lines = output.lines().map_while(Result::ok);
+        let line = lines.find(|line| line.ends_with(" request GET /organizations/info"));
+        child.kill().expect("it runs");
+        child.wait().expect("its end");
+        assert_eq!(
+            line,
+            Some(format!("  {named} request GET /organizations/info"))
+        );
+    }
 }

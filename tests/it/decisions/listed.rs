@@ -18,6 +18,7 @@ on_both_services!(
     a_feed_goes_on_where_it_ended,
     what_is_anothers_is_not_listed,
     owners_and_admins_list_and_members_do_not,
+    a_users_uuid_is_taken_for_the_user,
     a_query_is_taken_literally,
 );
 
@@ -226,4 +227,25 @@ async fn without_a_log_nothing_is_listed() {
     let feed = page(&auditor, DECISIONS, "order=oldest").await;
     assert!(next(&feed).is_some());
     service.stop().await;
+}
+
+/// The portal shows users by their UUIDs.
+async fn a_users_uuid_is_taken_for_the_user(service: &Service) {
+    let acme = service.organization("acme").await;
+    let owner = acme.person(TeamRole::Owner).await;
+    let made = owner.post("/accounts", json!({"name": "Staging"})).await;
+    made.created();
+    for list in ["/audit-events", DECISIONS] {
+        let of_actor = |actor: String| owner.get(&format!("{list}?actor={actor}"));
+        let listed = results(&of_actor(owner.id.clone()).await.ok()).len();
+        assert!(listed > 0, "{list}");
+        let upper = of_actor(owner.id.to_uppercase()).await.ok();
+        assert!(!results(&upper).is_empty(), "{list}");
+    }
+    let object = owner
+        .get(&format!("/audit-events?object={}", owner.id))
+        .await;
+    object.assert_refused(400, "BAD_PARAMETER");
+    let message = object.json()["error"]["message"].to_string();
+    assert!(message.contains("user-"), "{message}");
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use charter_http::edge::service::EdgeConfig;
 use salvo::hyper::http::Request;
-use test_support::client::{Client, get, patch, send, send_h2};
+use test_support::client::{Client, get, get_h2, patch, send, send_h2};
 
 use super::{Server, test_config};
 
@@ -110,7 +110,14 @@ async fn a_slow_body_is_cut_at_its_total_deadline() {
         }
     };
     answer.assert_refused(400, "INVALID_REQUEST");
+    let message = "the body did not arrive within 0.4 seconds";
+    assert_eq!(answer.json()["error"]["message"], message);
     assert_eq!(answer.header("connection"), Some("close"));
+    // The same of one that stalls.
+    let stalled = "PATCH /organizations/info HTTP/1.1\r\nhost: a\r\ncontent-length: 900\r\n\r\nx";
+    let stalled = send(server.address, stalled).await;
+    stalled.assert_refused(400, "INVALID_REQUEST");
+    assert_eq!(stalled.json()["error"]["message"], message);
     assert!(started.elapsed() >= test_config().body.deadline);
     assert!(started.elapsed() < Duration::from_secs(8));
     server.stop().await;
@@ -195,6 +202,46 @@ async fn heads_have_limits() {
     get(server.address, target(8 * 1024 + 1))
         .await
         .assert_refused(400, "NON_CANONICAL_TARGET");
+    server.stop().await;
+}
+
+/// Over HTTP/2 with the same answer; a client that reads the settings sends no longer ones than the library takes.
+#[tokio::test]
+async fn heads_have_the_same_limits_over_http2() {
+    let server = Server::start();
+    // `GET /organizations/info HTTP/1.1`, `host: a`, and the end.
+    let before = "GET /organizations/info HTTP/1.1\r\nhost: a\r\nx-pad: \r\n\r\n".len();
+    let padded = |size: usize| {
+        let pad = "x".repeat(size - before);
+        let request = Request::get("http://a/organizations/info").header("x-pad", pad);
+        get_h2(server.address, request.body(()).expect("a request"))
+    };
+    let fields = |count: usize| {
+        // The host is one, as over HTTP/1.1.
+        let request = (1..count).fold(
+            Request::get("http://a/organizations/info"),
+            |request, index| request.header(format!("x-{index}"), "1"),
+        );
+        get_h2(server.address, request.body(()).expect("a request"))
+    };
+    for (answer, status) in [
+        (padded(16 * 1024).await, 200),
+        (padded(16 * 1024 + 1).await, 400),
+        (padded(40 * 1024).await, 400),
+        (fields(64).await, 200),
+        (fields(65).await, 400),
+        (fields(150).await, 400),
+    ] {
+        let answer = answer.expect("an answer");
+        assert_eq!(answer.status, status, "{answer:?}");
+        if status == 400 {
+            answer.assert_refused(400, "INVALID_REQUEST");
+            assert_eq!(
+                answer.json()["error"]["message"],
+                "the request head is too large"
+            );
+        }
+    }
     server.stop().await;
 }
 

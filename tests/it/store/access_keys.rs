@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use charter_domain::access_key::{AccessKey, MAX_ACTIVE_KEYS};
+use charter_domain::audit::AuditContext;
+use charter_domain::clock::Clock as _;
 use charter_domain::id::ServiceAccountId;
 use charter_domain::ip_allowlist::IpAllowlist;
 use charter_domain::page::KeyOrder;
 use charter_domain::timestamp::{self, Timestamp};
-use charter_store::{Error, NewKey};
+use charter_store::{Error, NewKey, RotationTimes};
 use test_support::services::TestDatabase;
 use test_support::stored_tenant::StoredTenant;
 
@@ -18,6 +20,8 @@ test_support::on_both_engines![
     racing_creations_stay_within_the_limit,
     rotation_hands_over_and_lets_the_old_key_run_out,
     a_dead_key_is_not_rotated,
+    what_ended_while_a_write_waited_is_over,
+    a_key_rotated_by_a_clock_ahead_is_rotated,
     a_key_in_overlap_makes_room_once,
     a_revoked_key_stays_revoked,
     a_refused_check_makes_no_key,
@@ -43,10 +47,25 @@ async fn rotate(
     key: &AccessKey,
     overlap_until: Timestamp,
 ) -> Result<AccessKey, Error> {
+    rotate_by(&world.by(), world, tenant, key, overlap_until).await
+}
+
+async fn rotate_by(
+    by: &AuditContext,
+    world: &World,
+    tenant: &StoredTenant<'_>,
+    key: &AccessKey,
+    overlap_until: Timestamp,
+) -> Result<AccessKey, Error> {
     let (of, new) = (key.service_account_id, world.new_key());
+    let overlap = (overlap_until - world.clock.now()).to_std();
+    let times = RotationTimes {
+        overlap: overlap.expect("an overlap"),
+        expires_at: None,
+    };
     tenant
-        .by(&world.by())
-        .rotate_key(of, key.id, new, overlap_until, |_| Ok(()))
+        .by(by)
+        .rotate_key(of, key.id, new, times, |_| Ok(()))
         .await
 }
 
@@ -179,11 +198,69 @@ async fn a_dead_key_is_not_rotated(database: TestDatabase) {
         .create_key(of, expired, |_| Ok::<_, Error>(()))
         .await;
     world.clock.advance(86_400);
-    let later = noon() + DAY * 2;
+    let later = noon() + DAY * 9;
     for key in [revoked, expired.expect("a key")] {
         let result = rotate(&world, &tenant, &key, later).await;
         assert!(matches!(result, Err(Error::KeyNotActive)), "{result:?}");
     }
+}
+
+/// A request takes its time before it waits for the organization's lock.
+async fn what_ended_while_a_write_waited_is_over(database: TestDatabase) {
+    let world = World::on(database).await;
+    let acme = world.organization("acme").await;
+    let of = world.service_account(&acme, "ci").await.id;
+    let tenant = world.tenant(&acme.organization);
+    let mut keys = Vec::new();
+    for _ in 0..MAX_ACTIVE_KEYS {
+        keys.push(create(&world, &tenant, of).await.expect("room"));
+    }
+    let came_first = world.by();
+    world.clock.advance(1);
+    rotate(&world, &tenant, &keys[0], world.clock.now())
+        .await
+        .expect("rotated");
+    let came_last = rotate_by(&came_first, &world, &tenant, &keys[0], world.clock.now()).await;
+    assert!(
+        matches!(came_last, Err(Error::KeyNotActive)),
+        "{came_last:?}"
+    );
+    let brief = NewKey {
+        expires_at: Some(world.clock.now() + Duration::from_secs(1)),
+        ..world.new_key()
+    };
+    let one_less = tenant.by(&world.by()).revoke_key(of, keys[1].id).await;
+    one_less.expect("revoked");
+    let brief = tenant
+        .by(&world.by())
+        .create_key(of, brief, |_| Ok::<_, Error>(()))
+        .await;
+    brief.expect("room");
+    let came_first = world.by();
+    world.clock.advance(1);
+    let created = tenant
+        .by(&came_first)
+        .create_key(of, world.new_key(), |_| Ok::<_, Error>(()))
+        .await
+        .expect("the room of the key that has expired");
+    assert_eq!(created.created_at, world.clock.now());
+}
+
+async fn a_key_rotated_by_a_clock_ahead_is_rotated(database: TestDatabase) {
+    let world = World::on(database).await;
+    let acme = world.organization("acme").await;
+    let of = world.service_account(&acme, "ci").await.id;
+    let tenant = world.tenant(&acme.organization);
+    let key = create(&world, &tenant, of).await.expect("a key");
+    let behind = World::on_existing(&world.database).await;
+    let by_other = world.by();
+    world.clock.advance(5);
+    rotate(&world, &tenant, &key, world.clock.now())
+        .await
+        .expect("rotated");
+    let other = StoredTenant::of(&behind, &acme.organization);
+    let again = rotate_by(&by_other, &world, &other, &key, world.clock.now()).await;
+    assert!(matches!(again, Err(Error::KeyNotActive)), "{again:?}");
 }
 
 async fn a_key_in_overlap_makes_room_once(database: TestDatabase) {

@@ -51,6 +51,7 @@ async fn an_event_says_who_did_what_and_on_whose_word(database: TestDatabase) {
         request_id: None,
         policy_digest: None,
         at: chained.world.by().at,
+        precondition_failed: false,
     };
     chained
         .world

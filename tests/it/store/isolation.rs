@@ -1,7 +1,9 @@
 //! A tenant finds and changes nothing of another: not by any finder, not by any change.
 
+use std::time::Duration;
+
 use charter_domain::page::{KeyOrder, ResourceOrder};
-use charter_store::{Error, KeyToMake, NewAccount, ServiceAccountFilter};
+use charter_store::{Error, KeyToMake, NewAccount, RotationTimes, ServiceAccountFilter};
 use test_support::services::TestDatabase;
 
 use super::world::{World, first_page, name};
@@ -78,10 +80,14 @@ async fn no_finder_and_no_change_crosses_the_tenants_border(database: TestDataba
         hidden(tenant.key(of, key).await.map(drop));
         hidden(tenant.by(&by).revoke_key(of, key).await);
         let new = world.new_key();
+        let times = RotationTimes {
+            overlap: Duration::ZERO,
+            expires_at: None,
+        };
         hidden(
             tenant
                 .by(&by)
-                .rotate_key(of, key, new, by.at, permit)
+                .rotate_key(of, key, new, times, permit)
                 .await
                 .map(drop),
         );

@@ -73,6 +73,7 @@ pub(super) fn by_child() -> AuditContext {
         request_id: None,
         policy_digest: None,
         at: SystemClock::start().now(),
+        precondition_failed: false,
     }
 }
 

@@ -8,12 +8,12 @@ use std::time::Duration;
 use charter_domain::account::Account;
 use charter_domain::entropy::Entropy;
 use charter_domain::page::{KeyOrder, ResourceOrder};
-use charter_store::{Error, NewAccount, ServiceAccountFilter};
+use charter_store::{Error, NewAccount, RotationTimes, ServiceAccountFilter};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use test_support::services::TestDatabase;
 
-use super::world::{Organized, World, first_page, metadata, name, noon};
+use super::world::{Organized, World, first_page, metadata, name};
 
 /// Repeats itself in every test.
 #[derive(Default)]
@@ -65,14 +65,17 @@ async fn story(database: TestDatabase) -> String {
     let second = world
         .key_with(&acme.organization, service_account.id, 2)
         .await;
-    let until = noon() + Duration::from_mins(1);
+    let times = RotationTimes {
+        overlap: Duration::from_secs(59),
+        expires_at: None,
+    };
     let third = tenant
         .by(&world.by())
         .rotate_key(
             service_account.id,
             first.id,
             World::numbered_key(3),
-            until,
+            times,
             |_| Ok::<_, Error>(()),
         )
         .await;

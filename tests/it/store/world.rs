@@ -110,6 +110,7 @@ impl World {
             request_id: Some("request-1".to_owned()),
             policy_digest: Some("digest-1".to_owned()),
             at: self.clock.now(),
+            precondition_failed: false,
         }
     }
 

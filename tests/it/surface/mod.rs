@@ -16,6 +16,7 @@ mod order;
 mod organizations;
 mod permissions;
 pub(crate) mod portal;
+mod preconditions;
 mod service_accounts;
 mod signing;
 mod tenancy;

@@ -141,6 +141,7 @@ impl Tenant {
             ip_allowlist: IpAllowlist::default(),
             expires_at: None,
             rotated_at: None,
+            expiry_before_rotation: None,
             revoked_at: None,
             last_used_at: None,
             created_at: now(),

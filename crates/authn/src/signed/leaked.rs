@@ -54,6 +54,7 @@ impl ServiceAccounts {
             request_id: Some(client.request_id.clone()),
             policy_digest: None,
             at: self.parts.clock.now(),
+            precondition_failed: false,
         };
         let revoked = self.parts.store.revoke_leaked_key(&credential, &by).await;
         match revoked {

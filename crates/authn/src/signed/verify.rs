@@ -321,7 +321,7 @@ impl ServiceAccounts {
                 server_time: self.parts.clock.now(),
             },
             ClaimError::KeyQuota { limit, retry_after } => {
-                Rejection::TooManyRequests { limit, retry_after }
+                Rejection::NonceQuota { limit, retry_after }
             }
             ClaimError::Budget(exhausted) => Rejection::Exhausted(exhausted),
             ClaimError::Full { retry_after } => Rejection::Unavailable {

@@ -18,20 +18,22 @@ impl PortalUsers {
     ///
     /// # Errors
     ///
-    /// [`UserError::TooMany`].
+    /// [`UserError::TooMany`]; the store's `Stale` if a precondition fails.
     pub async fn count_forgotten(&self, client: &AnonymousClient) -> Result<(), UserError> {
         let action = LimitedAction::ForgottenPassword(network(client.ip));
-        Ok(self.parts.limits.count(action).await?)
+        self.parts.limits.count(action).await?;
+        client.require_precondition()
     }
 
     /// Counts a report of a leaked key, whatever it says.
     ///
     /// # Errors
     ///
-    /// [`UserError::TooMany`].
+    /// [`UserError::TooMany`]; the store's `Stale` if a precondition fails.
     pub async fn count_leak_report(&self, client: &AnonymousClient) -> Result<(), UserError> {
         let action = LimitedAction::LeakReport(network(client.ip));
-        Ok(self.parts.limits.count(action).await?)
+        self.parts.limits.count(action).await?;
+        client.require_precondition()
     }
 
     /// Sends a link to a person who is active; to nobody else. The client is not told, and must not

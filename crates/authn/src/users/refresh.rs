@@ -1,11 +1,12 @@
 //! Staying signed in: a refresh token is exchanged for its successor.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use crate::secrets::opaque_token::OpaqueToken;
 use charter_domain::audit::Actor;
 use charter_domain::timestamp::Timestamp;
-use charter_store::{Ending, Rotation, SessionRow};
+use charter_store::{self as store, Ending, Rotation, SessionRow};
 
 use super::anonymous_client::AnonymousClient;
 use super::error::{UserError, internal};
@@ -40,6 +41,9 @@ impl PortalUsers {
         presented: &[OpaqueToken],
         client: &AnonymousClient,
     ) -> Result<SignedIn, UserError> {
+        if client.precondition_failed {
+            match self.refused_refresh(presented).await? {}
+        }
         let mut reused = Vec::new();
         for token in presented {
             match self.refresh_one(token).await? {
@@ -58,6 +62,18 @@ impl PortalUsers {
             let by = self.audit_context(Actor::Anonymous, client);
             let why = Ending::Reuse(client.ip);
             self.parts.store.end_session(session, why, &by).await?;
+        }
+        Err(UserError::InvalidToken)
+    }
+
+    /// What a refresh whose precondition fails is refused with.
+    async fn refused_refresh(&self, presented: &[OpaqueToken]) -> Result<Infallible, UserError> {
+        for token in presented {
+            self.count_refresh(token.hash()).await?;
+            let found = self.parts.store.find_session_to_refresh(token.hash());
+            if found.await?.is_some() {
+                return Err(store::Error::Stale.into());
+            }
         }
         Err(UserError::InvalidToken)
     }

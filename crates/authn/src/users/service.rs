@@ -99,6 +99,7 @@ impl PortalUsers {
             request_id: Some(client.request_id.clone()),
             policy_digest: None,
             at: self.now(),
+            precondition_failed: client.precondition_failed,
         }
     }
 

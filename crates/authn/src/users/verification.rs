@@ -86,7 +86,7 @@ impl PortalUsers {
         client: &AnonymousClient,
     ) -> Result<(), UserError> {
         if person.user().email_verified {
-            return Ok(());
+            return client.require_precondition();
         }
         let mail = LimitedAction::VerificationMail(person.user().id);
         self.parts.limits.count(mail).await?;

@@ -20,6 +20,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::edge::connections::Connections;
+use crate::edge::head_size::LIBRARY_LIMIT;
 use crate::edge::origin::Origins;
 use crate::edge::request_id::RequestIds;
 use crate::edge::service::Edge;
@@ -120,7 +121,9 @@ pub async fn serve(
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(SEND_BUFFER)
-        .max_header_list_size(u32::try_from(config.max_head_bytes).unwrap_or(u32::MAX))
+        .max_header_list_size(
+            u32::try_from(config.max_head_bytes.saturating_mul(LIBRARY_LIMIT)).unwrap_or(u32::MAX),
+        )
         .keep_alive_interval(config.idle_timeout / 3)
         .keep_alive_timeout(config.head_timeout);
     let handle = server.handle();

@@ -7,6 +7,7 @@ mod connections;
 pub mod context;
 mod counted;
 mod error_writer;
+mod head_size;
 pub mod listen;
 pub(crate) mod memory_budget;
 pub mod origin;

@@ -27,7 +27,7 @@ use crate::edge::request_id::{RequestId, RequestIds};
 use crate::edge::request_log::{Answered, RequestLog};
 use crate::edge::request_metrics::RequestMetrics;
 use crate::edge::traffic::{AnswerLimits, Traffic};
-use crate::edge::{client_ip, target, trace_context};
+use crate::edge::{client_ip, head_size, target, trace_context};
 use crate::respond::redirect::redirect;
 use crate::respond::{ApiError, ResponseErrorCode};
 use charter_domain::clock::Clock;
@@ -175,6 +175,16 @@ impl Edge {
         }
     }
 
+    fn check_head(&self, request: &Request) -> Result<(), ApiError> {
+        let EdgeConfig {
+            max_headers,
+            max_head_bytes,
+            ..
+        } = self.config;
+        head_size::check(request, max_headers, max_head_bytes)?;
+        target::check(request.version(), request.uri(), request.headers())
+    }
+
     fn context(&self, request: &Request) -> RequestContext {
         let peer = request
             .remote_addr()
@@ -236,9 +246,7 @@ impl Handler for Edge {
         if request.method().is_safe() && request.uri().path() == DOCS_AS_A_FOLDER {
             flow.skip_rest();
             redirect(response, DOCS);
-        } else if let Err(error) =
-            target::check(request.version(), request.uri(), request.headers())
-        {
+        } else if let Err(error) = self.check_head(request) {
             flow.skip_rest();
             error.render(request_id.as_str(), response);
         } else {

@@ -117,13 +117,13 @@ fn check_form(uri: &Uri) -> Result<(), ApiError> {
     if length > MAX_TARGET {
         return Err(too_long());
     }
-    let is_http = uri
-        .scheme()
-        .is_none_or(|scheme| *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS);
-    if is_http
-        && uri.path().starts_with('/')
-        && (uri.scheme().is_some() == uri.authority().is_some())
-    {
+    let is_http = |scheme: &Scheme| *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS;
+    if !uri.scheme().is_none_or(is_http) {
+        return Err(non_canonical(
+            "the scheme of the request target must be `http` or `https`",
+        ));
+    }
+    if uri.path().starts_with('/') && (uri.scheme().is_some() == uri.authority().is_some()) {
         Ok(())
     } else {
         Err(non_canonical("the request target must start with `/`"))

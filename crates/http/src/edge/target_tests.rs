@@ -119,6 +119,17 @@ fn host(version: Version, authority: Option<&str>, lines: &[&str]) -> bool {
 }
 
 #[test]
+fn a_refused_scheme_is_named() {
+    let uri: Uri = "ftp://a/x".parse().expect("a target");
+    let error = check(Version::HTTP_2, &uri, &HeaderMap::new()).expect_err("a refusal");
+    assert_eq!(error.code(), Code::NonCanonicalTarget);
+    assert_eq!(
+        error.message(),
+        "the scheme of the request target must be `http` or `https`"
+    );
+}
+
+#[test]
 fn there_is_one_host() {
     let (h1, h2) = (Version::HTTP_11, Version::HTTP_2);
     for (version, authority, lines) in [

@@ -65,19 +65,7 @@ impl<I: Input> Anonymous<I> {
     async fn from_request(request: &mut Request, depot: &Depot) -> Result<Self, ApiError> {
         let (state, context) = origin_checked(request, depot)?;
         let body = body::read(request, &context.body_limits).await?;
-        Self::unconditional(request, state, &context, body)
-    }
-
-    /// Reads the request without credentials; conditions are checked as for resources without a tag.
-    fn unconditional(
-        request: &Request,
-        state: Arc<State>,
-        context: &RequestContext,
-        body: Bytes,
-    ) -> Result<Self, ApiError> {
-        let read = Self::read(request, state, context, body)?;
-        etag::check_untagged(request.method(), request.headers())?;
-        Ok(read)
+        Self::read(request, state, &context, body)
     }
 
     fn describe(components: &mut Components, operation: &mut OpenApiOperation) {
@@ -107,6 +95,10 @@ impl<I: Input> Anonymous<I> {
                 request_id: context.request_id.as_str().to_owned(),
                 user_agent: user_agent(request.headers()),
                 device_cookies: cookie::devices(request.headers()),
+                precondition_failed: etag::fails_untagged_write(
+                    request.method(),
+                    request.headers(),
+                )?,
             },
             state,
         })
@@ -129,7 +121,7 @@ impl<I: Input> AnyOrigin<I> {
         let state = State::of(depot)?;
         let context = RequestContext::behind_edge(depot)?;
         let body = body::read(request, &context.body_limits).await?;
-        Anonymous::unconditional(request, state, context, body).map(Self)
+        Anonymous::read(request, state, context, body).map(Self)
     }
 
     fn describe(components: &mut Components, operation: &mut OpenApiOperation) {
@@ -163,7 +155,7 @@ impl<I: Input> CookieHolder<I> {
         let body = body::read(request, &context.body_limits).await?;
         Ok(Self {
             tokens,
-            request: Anonymous::unconditional(request, state, &context, body)?,
+            request: Anonymous::read(request, state, &context, body)?,
         })
     }
 
@@ -182,7 +174,7 @@ impl<I: Input> SignedInPerson<I> {
         Ok(Self {
             person,
             cookies: cookie::refresh_tokens(request.headers()),
-            request: Anonymous::unconditional(request, state, &context, body)?,
+            request: Anonymous::read(request, state, &context, body)?,
         })
     }
 
@@ -204,7 +196,7 @@ impl<I: Input> PerhapsSignedIn<I> {
         };
         Ok(Self {
             person,
-            request: Anonymous::unconditional(request, state, &context, body)?,
+            request: Anonymous::read(request, state, &context, body)?,
         })
     }
 

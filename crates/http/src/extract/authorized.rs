@@ -37,6 +37,8 @@ pub struct Authorized<O: Operation> {
     pub state: Arc<State>,
     /// `if-match` and `if-none-match`.
     conditions: HeaderMap,
+    /// Whether they cannot hold, as the object has no entity tag.
+    precondition_failed: bool,
 }
 
 impl<O: Operation> Authorized<O> {
@@ -56,15 +58,15 @@ impl<O: Operation> Authorized<O> {
         admitted
             .authorizer
             .require(O::PERMISSION, object.as_resource(caller))?;
-        if !O::HAS_ETAG {
-            etag::check_untagged(request.method(), request.headers())?;
-        }
+        let precondition_failed =
+            !O::HAS_ETAG && etag::fails_untagged_write(request.method(), request.headers())?;
         Ok(Self {
             input,
             object,
             authorizer: admitted.authorizer,
             state,
             conditions,
+            precondition_failed,
         })
     }
 
@@ -122,7 +124,10 @@ impl<O: Operation> Authorized<O> {
         let write = Write {
             state: Arc::clone(&self.state),
             authorizer: self.authorizer.clone(),
-            by: self.authorizer.audit_context()?,
+            by: AuditContext {
+                precondition_failed: self.precondition_failed,
+                ..self.authorizer.audit_context()?
+            },
         };
         self.state.tasks.run(work(write)).await
     }

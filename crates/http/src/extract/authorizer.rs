@@ -144,6 +144,7 @@ impl Authorizer {
             request_id: Some(self.request_id.clone()),
             policy_digest: Some(self.snapshot.digest().to_string()),
             at: self.now,
+            precondition_failed: false,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Reads request bodies: limited in size and time, JSON only (contract section 2).
 
 use std::future::pending;
+use std::io;
 
 use futures_util::StreamExt;
 use salvo::Request;
@@ -55,15 +56,25 @@ pub async fn read(request: &mut Request, limits: &BodyLimits) -> Result<Bytes, A
     }
     match tokio::time::timeout(limits.deadline, collect(request, limits)).await {
         Ok(result) => result,
-        Err(_elapsed) => Err(ApiError::invalid(
-            Code::InvalidRequest,
-            format!(
-                "the body did not arrive within {} seconds",
-                limits.deadline.as_secs_f32()
-            ),
-        )
-        .closing()),
+        Err(_elapsed) => Err(too_slow(limits)),
     }
+}
+
+fn too_slow(limits: &BodyLimits) -> ApiError {
+    let seconds = limits.deadline.as_secs_f32();
+    let message = format!("the body did not arrive within {seconds} seconds");
+    ApiError::invalid(Code::InvalidRequest, message).closing()
+}
+
+/// Whether the server's own limit of a body's time, which begins with the request, ended it.
+fn is_timeout(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| match error.downcast_ref() {
+        // Its `source` skips the error that it wraps.
+        Some(io) => io::Error::get_ref(io).map(|inner| inner as _),
+        None => error.source(),
+    })
+    .filter_map(|error| error.downcast_ref::<io::Error>())
+    .any(|error| error.kind() == io::ErrorKind::TimedOut)
 }
 
 async fn collect(request: &mut Request, limits: &BodyLimits) -> Result<Bytes, ApiError> {
@@ -78,8 +89,12 @@ async fn collect(request: &mut Request, limits: &BodyLimits) -> Result<Bytes, Ap
         let Some(frame) = frame else {
             break;
         };
-        let frame = frame.map_err(|_| {
-            ApiError::invalid(Code::InvalidRequest, "the body broke off or is malformed").closing()
+        let frame = frame.map_err(|error| {
+            if is_timeout(&error) {
+                too_slow(limits)
+            } else {
+                broken_off()
+            }
         })?;
         // Trailers are ignored.
         let Ok(data) = frame.into_data() else {
@@ -102,6 +117,10 @@ async fn collect(request: &mut Request, limits: &BodyLimits) -> Result<Bytes, Ap
     }))
 }
 
+fn broken_off() -> ApiError {
+    ApiError::invalid(Code::InvalidRequest, "the body broke off or is malformed").closing()
+}
+
 async fn told_to_give_way(body: Option<&HeldBody>) {
     match body {
         Some(body) => body.give_way.cancelled().await,
@@ -122,7 +141,7 @@ pub fn require_json(method: &Method, headers: &HeaderMap) -> Result<(), ApiError
         (Some(line), None) => line
             .to_str()
             .ok()
-            .and_then(|text| text.parse::<Mime>().ok()),
+            .and_then(|text| without_spaces(text).parse::<Mime>().ok()),
         _ => None,
     };
     let is_json = media_type.is_some_and(|media_type| {
@@ -149,6 +168,20 @@ pub fn require_json(method: &Method, headers: &HeaderMap) -> Result<(), ApiError
     Ok(())
 }
 
+/// Without the spaces around `;` and the empty parameters that RFC 9110 section 5.6.6 allows and the parser does not.
+/// None of the accepted values contains a `;`, so quoted ones need no care.
+fn without_spaces(media_type: &str) -> String {
+    let mut parts = media_type
+        .split(';')
+        .map(|part| part.trim_matches([' ', '\t']));
+    let mut whole = parts.next().unwrap_or_default().to_owned();
+    for parameter in parts.filter(|part| !part.is_empty()) {
+        whole.push(';');
+        whole.push_str(parameter);
+    }
+    whole
+}
+
 #[cfg(test)]
 mod tests {
     use salvo::http::HeaderValue;
@@ -172,6 +205,12 @@ mod tests {
             "application/json; charset=utf-8",
             "application/json;charset=UTF-8",
             "application/json; charset=\"utf-8\"",
+            "application/json; charset=\"UTF-8\"",
+            "application/json ; charset=utf-8",
+            "application/json\t;\tcharset=utf-8",
+            "application/json ;charset=UTF-8",
+            "application/json;",
+            "application/json; ; charset=utf-8 ;",
         ] {
             assert!(takes(&Method::POST, good), "`{good}` was refused");
         }
@@ -186,6 +225,11 @@ mod tests {
             "application/json, application/json",
             "application/json; charset=latin1",
             "application/json; version=1",
+            "application/json; charset=\"utf-8 ;\"",
+            "application/json; charset=utf-8; charset=latin1",
+            "application/json; charset = utf-8",
+            "application/ json",
+            ";charset=utf-8",
             "multipart/form-data; boundary=x",
             "application/x-www-form-urlencoded",
         ] {

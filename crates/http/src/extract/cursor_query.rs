@@ -10,7 +10,7 @@ use crate::extract::input::{Input, RequestInput};
 use crate::extract::query::{Query, describe_query};
 use crate::respond::{ApiError, Code};
 use charter_authn::secrets::{CursorPosition, CursorSealer};
-use charter_domain::id::OrganizationId;
+use charter_domain::id::{OrganizationId, UserId};
 use charter_domain::timestamp::{self, Timestamp};
 
 const MAX_LIMIT: u64 = 200;
@@ -163,6 +163,26 @@ pub fn exact_text(query: &mut Query, name: &str) -> Result<Option<String>, ApiEr
             Ok(text.to_owned())
         }
     })
+}
+
+/// An actor, in the form of events and decisions; the portal's form of a user's id is accepted, too.
+pub fn actor(query: &mut Query) -> Result<Option<String>, ApiError> {
+    let text = exact_text(query, "actor")?;
+    Ok(text.map(|text| match UserId::parse_uuid(&text) {
+        Some(user) => user.to_string(),
+        None => text,
+    }))
+}
+
+/// The id of an object, in the form of events. `BAD_PARAMETER` for a bare UUID, which does not say of what it is.
+pub fn object(query: &mut Query) -> Result<Option<String>, ApiError> {
+    let text = exact_text(query, "object")?;
+    if text.as_deref().and_then(UserId::parse_uuid).is_some() {
+        let message =
+            "`object` must be an id as events show it, with its prefix: `user-…`, `key-…`, `sa-…`";
+        return Err(ApiError::invalid(Code::BadParameter, message));
+    }
+    Ok(text)
 }
 
 /// Describes a parameter that [`exact_text`] reads.

@@ -8,6 +8,9 @@ use serde_json::{Map, Value};
 use crate::respond::{ApiError, Code, printable};
 use charter_domain::json;
 
+/// The library's limit of nested arrays and objects.
+const MAX_DEPTH: usize = 127;
+
 /// Parses a body that must be a JSON object: `MALFORMED_JSON`, or `WRONG_TYPE` for other JSON.
 pub fn parse_object(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
     match parse(body)? {
@@ -26,8 +29,25 @@ pub fn parse(body: &[u8]) -> Result<Value, ApiError> {
     }
     json::from_slice(body).map_err(|error| {
         let fault = printable(&error.to_string());
-        malformed(format!("the body is not valid JSON: {fault}"))
+        // These two are valid JSON, beyond what is read (RFC 8259 section 9).
+        malformed(if fault.starts_with("recursion limit exceeded") {
+            format!(
+                "the body is nested more than {MAX_DEPTH} levels deep{}",
+                place(&error)
+            )
+        } else if fault.starts_with("number out of range") {
+            format!(
+                "the body has a number beyond the range of a double{}",
+                place(&error)
+            )
+        } else {
+            format!("the body is not valid JSON: {fault}")
+        })
     })
+}
+
+fn place(error: &serde_json::Error) -> String {
+    format!(" at line {} column {}", error.line(), error.column())
 }
 
 fn malformed(message: impl Into<std::borrow::Cow<'static, str>>) -> ApiError {
@@ -78,6 +98,34 @@ mod tests {
         }
         assert_eq!(code(deep(128).as_bytes()), Some(Code::MalformedJson));
         assert_eq!(code(deep(127).as_bytes()), Some(Code::WrongType));
+    }
+
+    #[test]
+    fn valid_json_beyond_the_limits_is_not_called_invalid() {
+        let refused = |body: &[u8]| {
+            let error = parse(body).expect_err("a refusal");
+            (error.code(), error.message().to_owned())
+        };
+        let deep = "[".repeat(128) + &"]".repeat(128);
+        for (body, message) in [
+            (
+                &*deep,
+                "the body is nested more than 127 levels deep at line 1 column 128",
+            ),
+            (
+                "{\"a\": 1e400}",
+                "the body has a number beyond the range of a double at line 1 column 11",
+            ),
+            (
+                "{\"a\": -1e400}",
+                "the body has a number beyond the range of a double at line 1 column 12",
+            ),
+        ] {
+            assert_eq!(
+                refused(body.as_bytes()),
+                (Code::MalformedJson, message.to_owned())
+            );
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::extract::argument::handler_argument;
 use crate::extract::authorizer::Authorizer;
 use crate::extract::input::Input;
 use crate::extract::security;
-use crate::respond::{ApiError, Code, ErrorType, error_document, etag};
+use crate::respond::{ApiError, Code, ErrorType, error_document};
 use crate::state::State;
 
 /// A user's request about itself.
@@ -43,6 +43,14 @@ pub fn require_active(person: &UserCaller) -> Result<(), ApiError> {
     }
 }
 
+/// The rule of everything that signed-in users change about themselves, as the guardrails have it for all other
+/// writes: `ORGANIZATION_DEACTIVATED`, `EMAIL_NOT_VERIFIED`. Exempt is what keeps them from being locked in or out:
+/// logout, refresh, and the verification itself.
+pub fn require_may_write(person: &UserCaller) -> Result<(), ApiError> {
+    require_active(person)?;
+    require_verified(person)
+}
+
 fn require_verified(person: &UserCaller) -> Result<(), ApiError> {
     if person.user().email_verified {
         Ok(())
@@ -64,10 +72,8 @@ impl<I: Input> OwnPerson<I> {
         let changes_something = !matches!(*request.method(), Method::GET | Method::HEAD);
         let own = Anonymous::read(request, state, context, body)?;
         if changes_something {
-            require_active(&person)?;
-            require_verified(&person)?;
+            require_may_write(&person)?;
         }
-        etag::check_untagged(request.method(), request.headers())?;
         Ok(Self {
             person,
             authorizer,

@@ -92,7 +92,6 @@ pub fn describe_authorized(
             "if-match",
             "Fails unless the resource still has this `etag`; `*` for any.",
         );
-        error_document::describe(components, operation, ErrorType::PreconditionFailed);
     }
     let refusals = [
         ErrorType::Unauthorized,

@@ -6,7 +6,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::extract::authorized::Authorized;
-use crate::extract::cursor_query::{CursorQuery, bad_cursor, describe_exact_text, exact_text};
+use crate::extract::cursor_query::{
+    self, CursorQuery, bad_cursor, describe_exact_text, exact_text,
+};
 use crate::extract::input::{Input, RequestInput};
 use crate::extract::objects::OwnOrganization;
 use crate::extract::operation::Operation;
@@ -71,9 +73,9 @@ impl Input for EventsQuery {
     fn read(request: &mut RequestInput<'_>) -> Result<Self, ApiError> {
         Ok(Self {
             paging: CursorQuery::read(request)?,
-            actor: exact_text(&mut request.query, "actor")?,
+            actor: cursor_query::actor(&mut request.query)?,
             action: exact_text(&mut request.query, "action")?,
-            object: exact_text(&mut request.query, "object")?,
+            object: cursor_query::object(&mut request.query)?,
         })
     }
 
@@ -82,7 +84,7 @@ impl Input for EventsQuery {
         for (name, description, example) in [
             (
                 "actor",
-                "Only events of this actor, as events show it.",
+                "Only events of this actor, as events show it; of a user also by its UUID.",
                 "user-01k6dyspfte23tskdzn1kqd65k",
             ),
             (

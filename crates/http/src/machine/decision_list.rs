@@ -12,7 +12,7 @@ use salvo::oapi::{
 use serde::Serialize;
 
 use crate::extract::authorized::Authorized;
-use crate::extract::cursor_query::{CursorQuery, describe_exact_text, exact_text};
+use crate::extract::cursor_query::{self, CursorQuery, describe_exact_text, exact_text};
 use crate::extract::input::{Input, RequestInput};
 use crate::extract::objects::OwnOrganization;
 use crate::extract::operation::Operation;
@@ -99,7 +99,7 @@ impl Input for DecisionsQuery {
         let query = &mut request.query;
         Ok(Self {
             paging,
-            actor: exact_text(query, "actor")?,
+            actor: cursor_query::actor(query)?,
             permission: exact_text(query, "permission")?,
             outcome: query.parsed("outcome", |text| match text {
                 "allow" | "deny" => Ok(text.to_owned()),
@@ -113,7 +113,8 @@ impl Input for DecisionsQuery {
         describe_exact_text(
             operation,
             "actor",
-            "Only decisions about this service account or user. If the operator masks ids, in the masked form.",
+            "Only decisions about this service account or user, of a user also by its UUID. If the operator masks ids, in \
+             the masked form.",
             "sa-01k6dyspfte23tskdzn1kqd65k",
         );
         describe_exact_text(

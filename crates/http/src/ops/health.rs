@@ -8,11 +8,11 @@ use salvo::oapi::{
 };
 use salvo::prelude::Json;
 use salvo::writing::Scribe;
-use salvo::{Depot, Request, Response, handler};
+use salvo::{Depot, Response, handler};
 use serde::Serialize;
 
 use super::readiness::Readiness;
-use crate::respond::{ApiError, etag, headers};
+use crate::respond::{ApiError, headers};
 use crate::state::State;
 
 /// Liveness: the process runs.
@@ -23,18 +23,13 @@ pub async fn healthz() -> Result<Health, ApiError> {
 
 /// Readiness: whether requests can be served, without details.
 #[endpoint(operation_id = "getReadiness", tags("service"))]
-pub async fn readyz_bare(request: &mut Request, depot: &mut Depot) -> Result<Ready, ApiError> {
+pub async fn readyz_bare(depot: &mut Depot) -> Result<Ready, ApiError> {
     let state = State::of(depot)?;
     if state.stopping.is_cancelled() {
         return Ok(Ready(StatusCode::SERVICE_UNAVAILABLE, "unavailable"));
     }
     let readiness = Readiness::of(&state).await;
-    let code = readiness.status_code();
-    // The status code must say whether requests are served, even for a conditional request.
-    if code.is_success() {
-        etag::check_untagged(request.method(), request.headers())?;
-    }
-    Ok(Ready(code, readiness.status))
+    Ok(Ready(readiness.status_code(), readiness.status))
 }
 
 #[derive(Serialize)]

@@ -6,7 +6,7 @@ use salvo::oapi::endpoint;
 use crate::extract::anonymous::{Anonymous, SignedInPerson};
 use crate::extract::body_value::Lenient;
 use crate::extract::json_body::{Body, request_body};
-use crate::extract::own_person::require_active;
+use crate::extract::own_person::require_may_write;
 use crate::extract::values::LinkToken;
 use crate::respond::{ApiError, ErrorType};
 use charter_domain::email::EmailAddress;
@@ -56,14 +56,14 @@ pub async fn reset_password(request: Anonymous<Body<Reset>>) -> Result<Done, Api
         .await
 }
 
-/// Changes the password of the signed-in user, who must give the current one. Ends all other sessions of the
-/// user.
+/// Changes the password of the signed-in user, who must give the current one and have a verified address. Ends all
+/// other sessions of the user.
 #[endpoint(operation_id = "changePassword", tags("sign-in"))]
 pub async fn change_password(
     request: SignedInPerson<Body<PasswordChange>>,
 ) -> Result<Done, ApiError> {
     let person = request.person;
-    require_active(&person)?;
+    require_may_write(&person)?;
     request
         .request
         .run(

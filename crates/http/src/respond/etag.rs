@@ -90,13 +90,23 @@ impl EntityTag {
     }
 }
 
-/// Checks the conditions on a resource without a tag, which only `*` matches: `PRECONDITION_FAILED`, or
+/// Checks the conditions of reading a resource without a tag, which only `*` matches: `PRECONDITION_FAILED`, or
 /// `BAD_PARAMETER` for a malformed header.
-pub fn check_untagged(method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
+pub fn check_untagged_read(headers: &HeaderMap) -> Result<(), ApiError> {
+    check_if_match(None, headers)
+}
+
+/// Whether the conditions of a request that changes a resource without a tag cannot hold. It is refused only if
+/// nothing else refuses it (RFC 9110 section 13.2.1), which the end of its write decides. False for reads, which are
+/// checked when they have succeeded. `BAD_PARAMETER` for a malformed header.
+pub fn fails_untagged_write(method: &Method, headers: &HeaderMap) -> Result<bool, ApiError> {
     if method.is_safe() {
-        check_if_match(None, headers)
-    } else {
-        check_write(None, headers)
+        return Ok(false);
+    }
+    match check_write(None, headers) {
+        Ok(()) => Ok(false),
+        Err(error) if error.code() == Code::PreconditionFailed => Ok(true),
+        Err(malformed) => Err(malformed),
     }
 }
 
@@ -292,17 +302,18 @@ mod tests {
         ] {
             let headers = headers(&IF_NONE_MATCH, &[line]);
             assert_eq!(tag.check_write(&headers).is_err(), refused, "{line}");
-            let untagged = check_untagged(&Method::POST, &headers);
-            assert_eq!(untagged.is_err(), line == "*", "{line}");
-            assert_eq!(check_untagged(&Method::GET, &headers), Ok(()));
+            let fails = |method| fails_untagged_write(method, &headers);
+            assert_eq!(fails(&Method::POST), Ok(line == "*"), "{line}");
+            assert_eq!(fails(&Method::GET), Ok(false));
+            assert_eq!(check_untagged_read(&headers), Ok(()));
         }
         let stale = headers(&IF_MATCH, &["\"org-1.6\""]);
-        assert!(check_untagged(&Method::GET, &stale).is_err());
-        assert!(check_untagged(&Method::POST, &stale).is_err());
-        assert_eq!(
-            check_untagged(&Method::POST, &headers(&IF_MATCH, &["*"])),
-            Ok(())
-        );
+        assert!(check_untagged_read(&stale).is_err());
+        assert_eq!(fails_untagged_write(&Method::POST, &stale), Ok(true));
+        let any = headers(&IF_MATCH, &["*"]);
+        assert_eq!(fails_untagged_write(&Method::POST, &any), Ok(false));
+        let malformed = headers(&IF_MATCH, &["x"]);
+        assert!(fails_untagged_write(&Method::POST, &malformed).is_err());
     }
 
     #[test]

@@ -65,6 +65,14 @@ impl From<Rejection> for ApiError {
                 0,
                 whole_seconds(retry_after),
             ),
+            Rejection::NonceQuota { limit, retry_after } => {
+                let seconds = whole_seconds(retry_after);
+                let message = format!(
+                    "the server remembers {limit} nonces of this access key, and all are in use; try again in \
+                     {seconds} s, or spread the requests over several keys"
+                );
+                Self::rate_limited(message, limit, 0, seconds)
+            }
             Rejection::Exhausted(exhausted) => exhausted.into(),
             Rejection::Unavailable { cause, retry_after } => {
                 Self::unavailable(cause, whole_seconds(retry_after))

@@ -29,6 +29,7 @@ pub(crate) struct Model {
     pub(crate) revoked_at: Option<ChronoDateTimeUtc>,
     pub(crate) last_used_at: Option<ChronoDateTimeUtc>,
     pub(crate) created_at: ChronoDateTimeUtc,
+    pub(crate) expiry_before_rotation: Option<ChronoDateTimeUtc>,
 }
 
 without_relations!();
@@ -47,6 +48,7 @@ impl TryFrom<Model> for (AccessKey, SealedSecret) {
                 .map_err(|(_, error)| Error::corrupt("access_keys.ip_allowlist", error))?,
             expires_at: row.expires_at,
             rotated_at: row.rotated_at,
+            expiry_before_rotation: row.expiry_before_rotation,
             revoked_at: row.revoked_at,
             last_used_at: row.last_used_at,
             created_at: row.created_at,
@@ -92,6 +94,7 @@ pub(crate) fn insertable(key: &AccessKey, secret: SealedSecret) -> ActiveModel {
         ip_allowlist: Set(Texts(key.ip_allowlist.to_texts())),
         expires_at: Set(key.expires_at),
         rotated_at: Set(key.rotated_at),
+        expiry_before_rotation: Set(key.expiry_before_rotation),
         revoked_at: Set(key.revoked_at),
         last_used_at: Set(key.last_used_at),
         created_at: Set(key.created_at),
@@ -103,6 +106,7 @@ pub(crate) fn changeable(key: &AccessKey) -> ActiveModel {
     ActiveModel {
         expires_at: Set(key.expires_at),
         rotated_at: Set(key.rotated_at),
+        expiry_before_rotation: Set(key.expiry_before_rotation),
         revoked_at: Set(key.revoked_at),
         ..Default::default()
     }

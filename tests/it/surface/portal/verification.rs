@@ -15,6 +15,7 @@ on_both_services!(
     every_session_opened_before_ends,
     whose_address_it_is_gets_in_by_another_password,
     a_new_link_is_sent_three_times_an_hour,
+    until_then_a_person_reads_and_changes_nothing,
 );
 
 fn follow(service: &Service, body: Value) -> Request {
@@ -206,4 +207,28 @@ async fn where_registration_is_closed_nobody_registers_and_the_invited_join() {
         .await
         .ok();
     service.stop().await;
+}
+
+async fn until_then_a_person_reads_and_changes_nothing(service: &Service) {
+    const CHANGE: &str = "/api/auth/change-password";
+    let owner = service.register("zoo").await;
+    let change = json!({"currentPassword": PASSWORD, "newPassword": "another horse battery"});
+    let refused = owner.post(CHANGE, change.clone()).await;
+    refused.assert_refused(403, "EMAIL_NOT_VERIFIED");
+    // A wrong password is not told from a right one, and does not count.
+    let wrong = json!({"currentPassword": "wrong", "newPassword": "another horse battery"});
+    for _ in 0..6 {
+        let refused = owner.post(CHANGE, wrong.clone()).await;
+        refused.assert_refused(403, "EMAIL_NOT_VERIFIED");
+    }
+    // What must stay possible.
+    owner
+        .ask("POST", "/api/auth/resend-verification")
+        .await
+        .ok();
+    let owner = service.person(&owner.email, &owner.refresh().await);
+    assert_eq!(owner.log_out().await.ok(), json!({}));
+    let owner = service.sign_in(&owner.email, PASSWORD).await;
+    let owner = service.verify(&owner).await;
+    assert_eq!(owner.post(CHANGE, change).await.ok(), json!({}));
 }

@@ -24,6 +24,8 @@ async fn a_key_that_has_used_up_its_nonces_waits() {
         (3, 0)
     );
     assert_eq!(number("x-ratelimit-reset"), number("retry-after"));
+    let message = refused.json()["error"]["message"].to_string();
+    assert!(message.contains("remembers 3 nonces"), "{message}");
     // Nothing was forgotten to make room, and nobody else has to wait.
     let replayed = first.send().await.status;
     assert!(matches!(replayed, 401 | 429), "{replayed}");

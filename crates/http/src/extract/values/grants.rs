@@ -41,7 +41,10 @@ impl BodyValue for IpAllowlist {
     type Json = Vec<String>;
 
     fn parse(entries: Self::Json) -> Result<Self, Broken> {
-        Self::parse(&entries).map_err(|(at, error)| Broken::at(format!("/{at}"), error))
+        Self::parse(&entries).map_err(|(at, error)| {
+            let pointer = at.map_or_else(String::new, |at| format!("/{at}"));
+            Broken::at(pointer, error)
+        })
     }
 
     fn schema(_: &mut Components) -> RefOr<Schema> {

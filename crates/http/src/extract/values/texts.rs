@@ -74,7 +74,8 @@ text_values! {
         schema: |text| text,
     }
     Timestamp {
-        parse: |text| timestamp::parse(text).map(timestamp::to_stored_precision),
+        // In whole seconds, as answers show it.
+        parse: |text| timestamp::parse(text).map(timestamp::to_seconds),
         schema: |text| {
             text.format(SchemaFormat::KnownFormat(KnownFormat::DateTime))
                 .pattern(timestamp::PATTERN)

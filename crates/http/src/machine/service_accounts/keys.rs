@@ -23,7 +23,7 @@ use charter_domain::id::{AccessKeyId, ServiceAccountId};
 use charter_domain::page::KeyOrder;
 use charter_domain::permission::Permission;
 use charter_domain::timestamp::Timestamp;
-use charter_store::{KeyToMake, NewKey};
+use charter_store::{KeyToMake, NewKey, RotationTimes};
 
 use super::key_body::{AccessKeyBody, NewAccessKeyBody};
 use super::key_input::{KeyInput, RotationInput};
@@ -128,8 +128,7 @@ impl Operation for RotateKey {
 #[endpoint(operation_id = "rotateKey", tags("keys"))]
 pub async fn rotate(request: Authorized<RotateKey>) -> Result<Created<NewAccessKeyBody>, ApiError> {
     let (_, Body(input)) = request.input.clone();
-    let now = request.authorizer.now();
-    require_future(input.expires_at.flatten(), now)?;
+    require_future(input.expires_at.flatten(), request.authorizer.now())?;
     let object = request.object.clone();
     let AccessKeyObject { key: old, owner } = &object;
     let (minted, secret) = mint(&request.state, request.caller(), owner)?;
@@ -139,9 +138,11 @@ pub async fn rotate(request: Authorized<RotateKey>) -> Result<Created<NewAccessK
         secret: minted.sealed,
         description: old.description.clone(),
         ip_allowlist: old.ip_allowlist.clone(),
-        expires_at: input
-            .expires_at
-            .unwrap_or_else(|| old.successor_expiry(now)),
+        expires_at: old.expires_at,
+    };
+    let times = RotationTimes {
+        overlap: input.overlap.duration(),
+        expires_at: input.expires_at,
     };
     let key = request
         .write(move |write| async move {
@@ -156,7 +157,7 @@ pub async fn rotate(request: Authorized<RotateKey>) -> Result<Created<NewAccessK
             };
             write
                 .tenant()
-                .rotate_key(owner, old, new, now + input.overlap.duration(), check)
+                .rotate_key(owner, old, new, times, check)
                 .await
         })
         .await?;

@@ -8,6 +8,8 @@ use test_support::service::{Persona, Service, everything_but};
 on_both_services!(
     a_key_is_made_and_its_secret_shown_once,
     a_key_says_what_it_is_for_and_from_where_until_when,
+    a_key_ends_in_the_second_that_is_shown,
+    allowlists_take_mapped_networks_and_name_the_fault,
     each_field_of_a_new_key_has_its_rule,
     five_keys_are_active_at_most,
     each_key_operation_takes_its_permission,
@@ -68,6 +70,35 @@ async fn a_key_is_made_and_its_secret_shown_once(service: &Service) {
         assert_eq!(made, shown);
         service.holder(&made).get("/organizations/info").await.ok();
     }
+}
+
+async fn a_key_ends_in_the_second_that_is_shown(service: &Service) {
+    let manager = service.organization("acme").await.manager().await;
+    service.clock.advance_milliseconds(500);
+    let until = |text: &str| manager.post(&manager.keys(), json!({"expires_at": text}));
+    for now in ["2025-09-30T12:00:00.999999Z", "2025-09-30T12:00:00.5Z"] {
+        assert_eq!(until(now).await.broken(), ["/expires_at"]);
+    }
+    let made = until("2025-09-30T12:00:01.9Z").await.created();
+    assert_eq!(made["expires_at"], "2025-09-30T12:00:01Z");
+    let brief = service.holder(&made);
+    brief.get("/accounts").await.ok();
+    service.clock.advance_milliseconds(500);
+    brief
+        .get("/accounts")
+        .await
+        .assert_refused(401, "KEY_EXPIRED");
+}
+
+async fn allowlists_take_mapped_networks_and_name_the_fault(service: &Service) {
+    let manager = service.organization("acme").await.manager().await;
+    let from = |places: Value| manager.post(&manager.keys(), json!({"ip_allowlist": places}));
+    let mapped = from(json!(["::ffff:1.2.3.0/120"])).await.created();
+    assert_eq!(mapped["ip_allowlist"], json!(["1.2.3.0/24"]));
+    let wide = from(json!(["::1", "::ffff:0.0.0.0/95"])).await;
+    assert_eq!(wide.broken(), ["/ip_allowlist/1"]);
+    let many: Vec<_> = (0..51).map(|host| format!("10.0.0.{host}")).collect();
+    assert_eq!(from(json!(many)).await.broken(), ["/ip_allowlist"]);
 }
 
 async fn a_key_says_what_it_is_for_and_from_where_until_when(service: &Service) {

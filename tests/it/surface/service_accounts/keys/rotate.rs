@@ -9,6 +9,7 @@ on_both_services!(
     the_overlap_has_its_edges,
     the_earlier_end_counts,
     a_successor_lives_as_long_again,
+    an_overlap_shortens_no_successor,
     no_successor_outlives_the_last_date_that_can_be_written,
     description_and_allowlist_go_over,
     a_dead_key_is_not_rotated,
@@ -165,6 +166,24 @@ async fn a_successor_lives_as_long_again(service: &Service) {
     }
 }
 
+/// A client that lost the answer to a rotation rotates again.
+async fn an_overlap_shortens_no_successor(service: &Service) {
+    let acme = service.organization("acme").await;
+    let (manager, owner) = (acme.manager().await, acme.signer(&[]).await);
+    let again = json!({"overlap_seconds": 60});
+    for _ in 0..3 {
+        let made = manager.post(&rotate(&owner), again.clone()).await.created();
+        assert_eq!(made["expires_at"], json!(null));
+    }
+    let body = json!({"expires_at": service.clock.in_seconds(1_000)});
+    let old = service.holder(&manager.post(&owner.keys(), body).await.created());
+    for _ in 0..3 {
+        service.clock.advance(10);
+        let made = manager.post(&rotate(&old), again.clone()).await.created();
+        assert_eq!(made["expires_at"], *service.clock.in_seconds(1_000));
+    }
+}
+
 async fn no_successor_outlives_the_last_date_that_can_be_written(service: &Service) {
     let acme = service.organization("acme").await;
     let (manager, owner) = (acme.manager().await, acme.signer(&[]).await);
@@ -239,6 +258,7 @@ async fn each_field_of_a_rotation_has_its_rule(service: &Service) {
     for past in [
         service.clock.in_seconds(0),
         service.clock.in_seconds(-1),
+        "2025-09-30T12:00:00.999Z".to_owned(),
         "soon".to_owned(),
     ] {
         assert_eq!(
