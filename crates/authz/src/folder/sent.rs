@@ -25,8 +25,8 @@ pub fn check_sent(files: &Files, is_own_domain: bool) -> Vec<BrokenFile> {
         } else {
             MAX_FILE_BYTES
         };
-        let of_domain = [ENTITIES, ROUTES];
-        let rule = if !is_file_name(name) && !(is_own_domain && of_domain.contains(&&**name)) {
+        let is_of_domain = is_own_domain && [ENTITIES, ROUTES].contains(&&**name);
+        let rule = if !is_of_domain && !is_file_name(name) {
             let more = if is_own_domain {
                 format!(" `{ENTITIES}`, `{ROUTES}`,")
             } else {

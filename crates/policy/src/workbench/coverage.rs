@@ -69,7 +69,7 @@ impl Decided {
                     continue;
                 };
                 // The policies of another domain may have the same ids.
-                if by.at < self.since || by.domain.as_deref() != domain {
+                if by.at < self.since || by.domain != domain {
                     continue;
                 }
                 for policy in by.policies {
