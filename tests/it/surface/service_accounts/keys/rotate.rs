@@ -175,8 +175,9 @@ async fn an_overlap_shortens_no_successor(service: &Service) {
         let made = manager.post(&rotate(&owner), again.clone()).await.created();
         assert_eq!(made["expires_at"], json!(null));
     }
+    let other = acme.signer(&[]).await;
     let body = json!({"expires_at": service.clock.in_seconds(1_000)});
-    let old = service.holder(&manager.post(&owner.keys(), body).await.created());
+    let old = service.holder(&manager.post(&other.keys(), body).await.created());
     for _ in 0..3 {
         service.clock.advance(10);
         let made = manager.post(&rotate(&old), again.clone()).await.created();
