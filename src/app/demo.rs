@@ -317,12 +317,12 @@ mod tests {
         };
         let place = format!("the operator token is ops_token in {}", keys.display());
         assert!(said(Some("made")).contains(&place));
-        let other = said(Some("another"));
+        let other = said(Some("set-elsewhere"));
         assert!(
             !other.contains(&place) && other.contains("server.ops_token"),
             "{other}"
         );
-        assert!(!other.contains("another"), "{other}");
+        assert!(!other.contains("set-elsewhere"), "{other}");
         assert!(said(None).contains("set CHARTER__SERVER__OPS_TOKEN"));
     }
 }

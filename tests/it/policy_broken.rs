@@ -202,6 +202,6 @@ fn a_folder_of_a_revision_may_be_the_top_be_relative_and_hold_links() {
 /// The digest of a folder of a revision, read from within a folder.
 fn at(dir: &Path, spec: &str) -> Result<String, String> {
     revision::load_from(dir, spec)
-        .map(|snapshot| snapshot.digest().to_string())
+        .map(|loaded| loaded.snapshot.digest().to_string())
         .map_err(|error| error.to_string())
 }

@@ -214,7 +214,12 @@ fn run(command: &Command, out: &mut dyn Write) -> Result<ExitCode, Error> {
             let after = revision::load(&domain.within_revision(new)?)?;
             let limits = solver.limits();
             let clock = SystemClock::start();
-            let diff = compare_sets(&before, &after, &solver.find(None)?, limits, &clock)?;
+            let (files, (before, after)) = (
+                (before.files, after.files),
+                (before.snapshot, after.snapshot),
+            );
+            let diff = compare_sets(&before, &after, &solver.find(None)?, limits, &clock)?
+                .with_facts(&files.0, &files.1);
             let roles = role_changes(&before, &after, clock.now())?;
             write!(out, "{}", diff.report())?;
             if !after.is_own_domain() {

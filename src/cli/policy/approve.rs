@@ -236,7 +236,7 @@ fn show_changes(
             .map_err(|error| error.to_string())
         });
     match compared {
-        Ok(diff) => write!(out, "{}", diff.report())?,
+        Ok(diff) => write!(out, "{}", diff.with_facts(files, folder.files()).report())?,
         Err(reason) => writeln!(out, "note: meanings are not compared: {reason}")?,
     }
     if new.is_own_domain() {

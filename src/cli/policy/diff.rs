@@ -58,6 +58,8 @@ pub(super) fn run(args: &DiffArgs, out: &mut dyn Write) -> Result<ExitCode, Erro
         }
         (Err(error), _) | (_, Err(error)) => return Err(Error::Policies(error.to_string())),
     };
+    let (old_files, new_files) = (old.files, new.files);
+    let (old, new) = (old.snapshot, new.snapshot);
     let progress = Progress::default();
     let solver = args
         .solver
@@ -69,7 +71,7 @@ pub(super) fn run(args: &DiffArgs, out: &mut dyn Write) -> Result<ExitCode, Erro
     let shown = progress::show("comparing, kinds of request", args.output, &progress);
     let diff = compare_sets(&old, &new, &solver, limits, &clock);
     drop(shown);
-    let diff = diff.map_err(failed)?;
+    let diff = diff.map_err(failed)?.with_facts(&old_files, &new_files);
     let roles = role_changes(&old, &new, clock.now()).map_err(failed)?;
     if args.output.json {
         let mut document = serde_json::to_value(diff.document())?;

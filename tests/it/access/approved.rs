@@ -67,6 +67,73 @@ async fn a_wider_edit_of_a_domain_waits_until_it_is_approved() {
     service.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn other_entities_and_routes_wait_until_they_are_approved() {
+    if solver().is_none() {
+        return;
+    }
+    let folder = Folder::with(&["records", "gateway"]);
+    let policies = format!(
+        "dir = \"{}\"\ncheck_timeout = \"100s\"\ntests = \"off\"\nproofs = \"off\"\nwidening = \"approved\"\n\
+         [access]\ntokens = [\"gateway:{TOKEN}\"]\n",
+        folder.path().display()
+    );
+    let service = Service::with_policies(TestDatabase::sqlite(), &policies).await;
+    let refused = async |domain: &str| {
+        let told = until(&service, |ready| {
+            ready["domains"][domain]["refused"].is_string()
+        })
+        .await;
+        told["domains"][domain]["refused"]
+            .as_str()
+            .expect("a text")
+            .to_owned()
+    };
+    let entities = fs::read_to_string(folder.domain("records").join("entities.json"));
+    let entities = entities.expect("a file");
+    let promoted = entities.replace(
+        "\"role\": \"admin\" }, \"parents\": [{ \"type\": \"group\", \"id\": \"readers\" }]",
+        "\"role\": \"admin\" }, \"parents\": [{ \"type\": \"group\", \"id\": \"writers\" }]",
+    );
+    assert_ne!(entities, promoted);
+    folder.write("records", "entities.json", &promoted);
+    let told = refused("records").await;
+    assert!(told.contains("changed user::\"bob\""), "{told}");
+    assert!(told.contains("--domain records"), "{told}");
+    // What it said before is in force, however it is written.
+    folder.write("records", "entities.json", &entities.replace("[{", "[ {"));
+    until(&service, |ready| {
+        ready["domains"]["records"]["refused"].is_null()
+    })
+    .await;
+
+    let routes = fs::read_to_string(folder.domain("gateway").join("routes.toml"));
+    let more = routes.expect("a file")
+        + "\"GET /more/{id}\" = { action = \"billing:ReadInvoice\", resource = 'Invoice::\"{id}\"' }\n";
+    folder.write("gateway", "routes.toml", &more);
+    let told = refused("gateway").await;
+    assert!(told.contains("new \"GET /more/{id}\""), "{told}");
+
+    let before = service.directory().join("before/domains/records");
+    fs::create_dir_all(before.parent().expect("a parent")).expect("made");
+    let copied = Command::new("cp")
+        .arg("-r")
+        .arg(folder.domain("records"))
+        .arg(&before)
+        .status();
+    assert!(copied.expect("copied").success());
+    folder.write("records", "entities.json", &promoted);
+    let diff = Command::new(env!("CARGO_BIN_EXE_charter"))
+        .args(["policy", "diff"])
+        .args([&before, &folder.domain("records")])
+        .output();
+    let diff = diff.expect("a command");
+    let shown = String::from_utf8_lossy(&diff.stdout);
+    assert_eq!(diff.status.code(), Some(3), "{shown}");
+    assert!(shown.contains("changed user::\"bob\""), "{shown}");
+    service.stop().await;
+}
+
 /// What is approved of one is approved of no other, whatever its files.
 #[test]
 fn equal_files_of_two_domains_are_two_folders() {

@@ -2,7 +2,6 @@
 //! each counts as wider.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use serde_json::Value;
 
@@ -10,9 +9,8 @@ use charter_authz::folder::{ENTITIES, Files, ROUTES};
 
 /// One line for each entity and route that is new, gone or another, below the name of its file. Empty if those of
 /// both folders say the same.
-#[must_use]
-pub fn fact_changes(old: &Files, new: &Files) -> String {
-    let mut out = String::new();
+pub(super) fn fact_changes(old: &Files, new: &Files) -> Vec<String> {
+    let mut out = Vec::new();
     for (file, read) in [(ENTITIES, entities as fn(&str) -> _), (ROUTES, routes)] {
         let text = |files: &Files| {
             files
@@ -23,10 +21,9 @@ pub fn fact_changes(old: &Files, new: &Files) -> String {
         if old == new {
             continue;
         }
-        let _ = writeln!(
-            out,
+        out.push(format!(
             "{file}: what it says is not compared, and counts as wider"
-        );
+        ));
         let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
         for name in names {
             let is = match (old.get(name), new.get(name)) {
@@ -35,7 +32,7 @@ pub fn fact_changes(old: &Files, new: &Files) -> String {
                 (old, new) if old != new => "changed",
                 _ => continue,
             };
-            let _ = writeln!(out, "  {is} {name}");
+            out.push(format!("  {is} {name}"));
         }
     }
     out
@@ -84,7 +81,7 @@ mod tests {
     fn changes(file: &str, old: &str, new: &str) -> String {
         let files =
             |text: &str| -> Files { [(file.to_owned(), text.into())].into_iter().collect() };
-        fact_changes(&files(old), &files(new))
+        fact_changes(&files(old), &files(new)).join("\n")
     }
 
     #[test]
@@ -110,7 +107,7 @@ mod tests {
         assert_eq!(
             changes(ENTITIES, &old, &new),
             "entities.json: what it says is not compared, and counts as wider\n  gone User::\"bob\"\n  \
-             changed User::\"cy\"\n  new User::\"dee\"\n"
+             changed User::\"cy\"\n  new User::\"dee\""
         );
         let reordered = format!(
             "[{}, {}, {}]",
@@ -131,9 +128,7 @@ mod tests {
             ""
         );
         let changed = changes(ROUTES, old, "[routes]\n\"GET /a\" = 2");
-        assert!(
-            changed.contains("gone \"GET /a\" = 1\n") && changed.contains("new \"GET /a\" = 2\n")
-        );
+        assert!(changed.contains("gone \"GET /a\" = 1") && changed.contains("new \"GET /a\" = 2"));
         let long = |text: &str| format!("[routes]\n\"GET /a\" = '''\n# {text}'''");
         assert!(changes(ROUTES, &long("one"), &long("two")).contains("changed the file"));
     }

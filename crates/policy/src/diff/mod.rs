@@ -21,11 +21,11 @@ use serde::Serialize;
 
 use super::request_type::RequestType;
 use super::solver::{Solver, SolverBudget, SolverLimits, run_parallel};
+use charter_authz::folder::Files;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::Clock;
 
 pub use changes::{DiffDirection, DiffError, DiffExample, PermissionDiff, RequestChange};
-pub use facts::fact_changes;
 pub use role_changes::{RoleChanges, role_changes};
 pub use schema_comparison::SchemaChanges;
 pub use text_changes::text_changes;
@@ -41,14 +41,24 @@ pub struct Diff {
     pub questions: usize,
     /// Version of the solver.
     pub solver: String,
+    /// What differs in the entities and routes of a domain, of which each difference counts as wider.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub facts: Vec<String>,
 }
 
 impl Diff {
+    /// With what differs in the entities and routes of the two folders.
+    #[must_use]
+    pub fn with_facts(self, old: &Files, new: &Files) -> Self {
+        let facts = facts::fact_changes(old, new);
+        Self { facts, ..self }
+    }
+
     /// Whether the new set allows any request that the old one denies, or whether that is
     /// undecided.
     #[must_use]
     pub fn is_wider(&self) -> bool {
-        self.permissions.values().any(|p| !p.wider.is_empty())
+        !self.facts.is_empty() || self.permissions.values().any(|p| !p.wider.is_empty())
     }
 
     /// Whether it counts as wider only for lack of time or because the solver stopped, so that
@@ -56,7 +66,7 @@ impl Diff {
     #[must_use]
     pub fn is_unfinished(&self) -> bool {
         let mut wider = self.permissions.values().flat_map(|p| &p.wider);
-        self.is_wider() && wider.all(RequestChange::is_unfinished)
+        self.is_wider() && self.facts.is_empty() && wider.all(RequestChange::is_unfinished)
     }
 
     /// The comparison as a JSON document, each permission with its direction.
@@ -70,12 +80,16 @@ impl Diff {
             });
             (name.clone(), entry)
         });
-        serde_json::json!({
+        let mut document = serde_json::json!({
             "is_wider": self.is_wider(),
             "permissions": permissions.collect::<serde_json::Map<_, _>>(),
             "schema": self.schema,
             "solver": self.solver,
-        })
+        });
+        if !self.facts.is_empty() {
+            document["facts"] = self.facts.as_slice().into();
+        }
+        document
     }
 }
 
@@ -121,5 +135,6 @@ pub fn compare_sets(
         schema: common.changes,
         questions: compared.queries,
         solver: solver.version().to_owned(),
+        facts: Vec::new(),
     })
 }

@@ -36,6 +36,9 @@ impl Diff {
                 write_changes(&mut out, is, changes);
             }
         }
+        for line in &self.facts {
+            put!(out, "{line}");
+        }
         out.push_str(&self.summary());
         out
     }

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use super::git_tree::GitTree;
 use charter_authz::fault::LoadError;
-use charter_authz::folder::{self, Folder};
+use charter_authz::folder::{self, Files, Folder};
 use charter_authz::snapshot::Snapshot;
 
 /// Path of the folder if only a revision is named.
@@ -48,13 +48,22 @@ pub enum RevisionError {
     Policies(LoadError),
 }
 
+/// A folder's texts and what they mean.
+#[derive(Debug)]
+pub struct LoadedRevision {
+    /// The texts, by name.
+    pub files: Files,
+    /// What they mean.
+    pub snapshot: Snapshot,
+}
+
 /// Loads `FOLDER`, `REVISION:FOLDER` or `REVISION`, whose folder is `policies`. An existing folder
 /// takes precedence.
 ///
 /// # Errors
 ///
 /// The folder cannot be found or read, or has faults.
-pub fn load(spec: &str) -> Result<Snapshot, RevisionError> {
+pub fn load(spec: &str) -> Result<LoadedRevision, RevisionError> {
     load_from(Path::new("."), spec)
 }
 
@@ -63,7 +72,7 @@ pub fn load(spec: &str) -> Result<Snapshot, RevisionError> {
 /// # Errors
 ///
 /// As [`load`].
-pub fn load_from(dir: &Path, spec: &str) -> Result<Snapshot, RevisionError> {
+pub fn load_from(dir: &Path, spec: &str) -> Result<LoadedRevision, RevisionError> {
     let on_disk = dir.join(spec);
     if on_disk.is_dir() {
         return of(&on_disk, spec);
@@ -95,11 +104,15 @@ pub fn load_from(dir: &Path, spec: &str) -> Result<Snapshot, RevisionError> {
 }
 
 /// Faults name files as the caller named the folder.
-fn of(dir: &Path, title: &str) -> Result<Snapshot, RevisionError> {
+fn of(dir: &Path, title: &str) -> Result<LoadedRevision, RevisionError> {
     Folder::read(dir)
         .map_err(|error| error.renamed(&dir.display().to_string(), title))
         .and_then(|folder| folder.titled(Path::new(title)))
-        .and_then(|folder| Snapshot::from_folder(&folder))
+        .and_then(|folder| {
+            let snapshot = Snapshot::from_folder(&folder)?;
+            let files = folder.files().clone();
+            Ok(LoadedRevision { files, snapshot })
+        })
         .map_err(RevisionError::Policies)
 }
 

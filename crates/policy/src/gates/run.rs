@@ -203,26 +203,22 @@ impl GateRun {
             return;
         }
         let began = clock.monotonic();
-        let facts = diff::fact_changes(live.folder.files(), candidate.folder.files());
         let (report, details, is_unfinished) = match Solver::find(request.solver.as_deref()) {
             Err(error) => (error.to_string(), None, !error.is_absent()),
             Ok(solver) => {
-                let (live, candidate) = (&live.snapshot, &candidate.snapshot);
-                let diff =
-                    diff::compare_sets(live, candidate, &solver, self.limits(request), clock);
+                let (before, after) = (&live.snapshot, &candidate.snapshot);
+                let diff = diff::compare_sets(before, after, &solver, self.limits(request), clock)
+                    .map(|diff| diff.with_facts(live.folder.files(), candidate.folder.files()));
                 self.note_time(PolicyGate::Widening, began, clock.monotonic());
                 match diff {
-                    Ok(diff) if !diff.is_wider() && facts.is_empty() => return,
-                    Ok(diff) => {
-                        let is_unfinished = diff.is_unfinished() && facts.is_empty();
-                        (diff.report(), Some(diff.document()), is_unfinished)
-                    }
+                    Ok(diff) if !diff.is_wider() => return,
+                    Ok(diff) => (diff.report(), Some(diff.document()), diff.is_unfinished()),
                     Err(error) => (error.to_string(), None, error.is_unfinished()),
                 }
             }
         };
         self.unfinished += usize::from(is_unfinished);
-        let report = report + &facts + &approval_hint(&candidate.folder);
+        let report = report + &approval_hint(&candidate.folder);
         self.verdict.refuse(PolicyGate::Widening, report);
         if let Some(details) = details {
             self.verdict.detail(PolicyGate::Widening, details);

@@ -136,7 +136,15 @@ fn try_run(
             let old = Snapshot::from_accepted(&folder(domain, in_force)?)?;
             let new = Snapshot::updated_from(&old, &folder(domain, candidate)?)?;
             emit(WorkbenchEvent::Accepted);
-            diff(&old, &new, solver.as_deref(), *time, (clock, progress))
+            let files = (in_force, candidate);
+            diff(
+                &old,
+                &new,
+                files,
+                solver.as_deref(),
+                *time,
+                (clock, progress),
+            )
         }
         WorkbenchJob::Replay {
             domain,
@@ -185,6 +193,7 @@ fn folder(domain: Option<&str>, files: &Files) -> Result<Folder, LoadError> {
 fn diff(
     old: &Snapshot,
     new: &Snapshot,
+    (old_files, new_files): (&Files, &Files),
     solver: Option<&Path>,
     time: Duration,
     (clock, progress): (&dyn Clock, &Progress),
@@ -208,7 +217,8 @@ fn diff(
             };
             let solver = solver.with_progress(progress);
             let diff = compare_sets(old, new, &solver, limits, clock);
-            diff.map_err(|error| failed(&error))?.document()
+            let diff = diff.map_err(|error| failed(&error))?;
+            diff.with_facts(old_files, new_files).document()
         }
     };
     if let (Value::Object(document), Value::Object(meaning)) = (&mut document, meaning) {
