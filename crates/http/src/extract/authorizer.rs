@@ -19,7 +19,7 @@ use charter_domain::timestamp::Timestamp;
 
 use crate::edge::context::RequestContext;
 use crate::edge::request_facts::RequestFacts;
-use crate::respond::{ApiError, Code, Detail, echo};
+use crate::respond::{ApiError, Code, echo};
 use crate::state::State;
 
 /// Interval and number of checks whether the decision log has room again.
@@ -80,16 +80,6 @@ impl Authorizer {
     /// Evaluates and logs a permission. FORBIDDEN says whether no policy permits it or a policy forbids it;
     /// UNAVAILABLE if the decision must be logged and cannot be.
     pub fn require(&self, permission: Permission, resource: Resource<'_>) -> Result<(), ApiError> {
-        self.require_about(permission, resource, Vec::new)
-    }
-
-    /// Like [`Authorizer::require`]; a refusal contains `details`, which its message omits.
-    pub fn require_about(
-        &self,
-        permission: Permission,
-        resource: Resource<'_>,
-        details: impl FnOnce() -> Vec<Detail>,
-    ) -> Result<(), ApiError> {
         let asker = DecisionContext {
             principal: &self.principal,
             source_ip: self.source_ip,
@@ -102,10 +92,7 @@ impl Authorizer {
             .recorder
             .decide(&self.snapshot, asker, permission, resource)?;
         self.facts.note_decision(decided.id);
-        match refusal(decided, permission, resource) {
-            None => Ok(()),
-            Some(error) => Err(error.with_details(details())),
-        }
+        refusal(decided, permission, resource).map_or(Ok(()), Err)
     }
 
     /// Evaluates a permission without logging, since no action depends on it.

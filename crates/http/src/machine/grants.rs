@@ -2,35 +2,28 @@
 //! authorized separately.
 
 use crate::extract::authorizer::Authorizer;
-use crate::respond::{ApiError, Detail, echo};
+use crate::respond::{ApiError, echo};
 use charter_authz::resource::Resource;
 use charter_domain::permission::Permission;
 use charter_domain::service_account::ServiceAccount;
 use charter_store::GrantedNames;
 
-/// JSON pointers to the granted names in a body.
-struct Fields {
-    roles: &'static str,
-    permissions: &'static str,
-}
-
-const NAMED: Fields = Fields {
-    roles: "/roles",
-    permissions: "/permissions",
-};
-/// Names that are granted already are not in the body.
-const HELD: Fields = Fields {
-    roles: "",
-    permissions: "",
-};
-
-/// Authorizes each role and permission named in a body; one denial denies the request.
-pub(super) fn require(
+/// Authorizes each role and permission; one denial denies the request.
+pub(super) fn require<'a>(
     authorizer: &Authorizer,
-    roles: &[String],
-    permissions: &[String],
+    roles: impl IntoIterator<Item = &'a String>,
+    permissions: impl IntoIterator<Item = &'a String>,
 ) -> Result<(), ApiError> {
-    require_each(authorizer, roles, permissions, &NAMED)
+    for role in roles {
+        authorizer.require(Permission::AssignServiceAccountRole, Resource::Role(role))?;
+    }
+    for permission in permissions {
+        authorizer.require(
+            Permission::GrantPermission,
+            Resource::Permission(permission),
+        )?;
+    }
+    Ok(())
 }
 
 /// Authorizes everything that a service account already has: a key to it grants all of that.
@@ -99,34 +92,7 @@ fn require_held<'a>(
     let permissions = permissions
         .into_iter()
         .filter(|name| catalogue.has_permission(name));
-    require_each(authorizer, roles, permissions, &HELD)
-}
-
-fn require_each<'a>(
-    authorizer: &Authorizer,
-    roles: impl IntoIterator<Item = &'a String>,
-    permissions: impl IntoIterator<Item = &'a String>,
-    fields: &Fields,
-) -> Result<(), ApiError> {
-    let refused = |field, what, name: &str| {
-        let message = format!("the {what} {} may not be given", echo(name));
-        vec![Detail::new(field, message)]
-    };
-    for role in roles {
-        authorizer.require_about(
-            Permission::AssignServiceAccountRole,
-            Resource::Role(role),
-            || refused(fields.roles, "role", role),
-        )?;
-    }
-    for permission in permissions {
-        authorizer.require_about(
-            Permission::GrantPermission,
-            Resource::Permission(permission),
-            || refused(fields.permissions, "permission", permission),
-        )?;
-    }
-    Ok(())
+    require(authorizer, roles, permissions)
 }
 
 fn added(before: &[String], after: &[String]) -> Vec<String> {

@@ -78,6 +78,15 @@ impl ApiError {
         self
     }
 
+    /// A refusal by policy with what brought it about; another error stays as it is.
+    #[must_use]
+    pub fn because(mut self, reason: &str) -> Self {
+        if self.0.error_type == ErrorType::Forbidden {
+            self.0.message = format!("{}: {reason}", self.0.message).into();
+        }
+        self
+    }
+
     #[must_use]
     pub fn with_details(mut self, details: Vec<Detail>) -> Self {
         self.0.details = details;

@@ -1,7 +1,7 @@
 //! Re-activating an account grants all that its service accounts have (contract section 4).
 
 use charter_domain::permission::Permission;
-use serde_json::json;
+use serde_json::{Value, json};
 use test_support::on_both_services;
 use test_support::service::{Grants, Persona, Service, TeamRole, Tenant};
 
@@ -49,10 +49,7 @@ async fn who_may_not_give_what_lives_in_an_account_does_not_wake_it(service: &Se
             error["message"].to_string().contains("role `owner`"),
             "{error}"
         );
-        assert_eq!(
-            error["details"][0]["message"],
-            "the role `owner` may not be given"
-        );
+        assert_eq!(error["details"], Value::Null);
     }
     sleeper
         .get("/organizations/info")

@@ -2,7 +2,7 @@
 //! `service-accounts:ExtendKey` (ADR 0021).
 
 use crate::extract::authorizer::Authorizer;
-use crate::respond::{ApiError, Detail};
+use crate::respond::ApiError;
 use charter_authz::resource::Resource;
 use charter_domain::permission::Permission;
 use charter_domain::timestamp;
@@ -19,11 +19,13 @@ pub(super) fn require(
     if beyond.is_empty() {
         return Ok(());
     }
-    authorizer.require_about(Permission::ExtendKey, resource, || beyond)
+    authorizer
+        .require(Permission::ExtendKey, resource)
+        .map_err(|refusal| refusal.because(&beyond.join("; ")))
 }
 
 /// How the new key reaches further than the signing one.
-fn beyond_signer(key: &KeyToMake<'_>) -> Vec<Detail> {
+fn beyond_signer(key: &KeyToMake<'_>) -> Vec<String> {
     let mut beyond = Vec::new();
     let Some(signer) = key.signer else {
         return beyond;
@@ -32,16 +34,14 @@ fn beyond_signer(key: &KeyToMake<'_>) -> Vec<Detail> {
         && key.expires_at.is_none_or(|expires_at| expires_at > end)
     {
         let end = timestamp::format(end);
-        beyond.push(Detail::new(
-            "/expires_at",
-            format!("the key that signs expires at {end}, the new one must not live longer"),
+        beyond.push(format!(
+            "the key that signs expires at {end}, and the new one must not live longer"
         ));
     }
     if !key.ip_allowlist.is_within(&signer.ip_allowlist) {
         let places = signer.ip_allowlist.to_texts().join(", ");
-        beyond.push(Detail::new(
-            "/ip_allowlist",
-            format!("the key that signs is for {places}, the new one must not be for more"),
+        beyond.push(format!(
+            "the key that signs is for {places}, and the new one must not be for more"
         ));
     }
     beyond
