@@ -1,10 +1,10 @@
 //! The audit log of the installation, for changes that belong to no organization. Its chain has the same form as
 //! an organization's and is verified with them.
 
-use sea_orm::prelude::Uuid;
+use sea_orm::prelude::{Expr, Uuid};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, IntoActiveModel, PaginatorTrait,
-    QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect,
 };
 
 use super::audit::{Entry, Log};
@@ -105,19 +105,23 @@ impl Store {
         before.first().map(|(_, mac)| to_mac(mac)).transpose()
     }
 
-    /// The number of events with that action and resource.
-    pub(super) async fn installation_events_of(
+    /// The number of the last event with that action about such a resource.
+    pub(super) async fn last_installation_event(
         &self,
         connection: &impl ConnectionTrait,
         action: &str,
-        resource: &str,
-    ) -> Result<u64, Error> {
+        resource: Expr,
+    ) -> Result<Option<i64>, Error> {
         use installation_event::Column;
-        Ok(installation_event::Entity::find()
+        let last: Option<Option<i64>> = installation_event::Entity::find()
+            .select_only()
+            .column_as(Column::Sequence.max(), "last")
             .filter(Column::Action.eq(action))
-            .filter(Column::Resource.eq(resource))
-            .count(connection)
-            .await?)
+            .filter(resource)
+            .into_tuple()
+            .one(connection)
+            .await?;
+        Ok(last.flatten())
     }
 
     /// The events after that number, as the verifier reads them.

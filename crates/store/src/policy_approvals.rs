@@ -8,7 +8,7 @@ use sea_orm::{
 use serde_json::{Value, json};
 
 use super::audit::{Action, Changes, Entry};
-use super::entity::{policy_approval, policy_revision, stored_time};
+use super::entity::{installation_event, policy_approval, policy_revision, stored_time};
 use super::{Error, Store};
 use charter_domain::audit::AuditContext;
 use charter_domain::id::ApprovalId;
@@ -128,11 +128,12 @@ impl Store {
             });
             // By the audit log, not the row: an old copy of the row could have been restored.
             let withdrawn = format!("operator.{WITHDRAWN}");
+            let about = installation_event::Column::Resource.eq(id);
             if is_authentic
                 && self
-                    .installation_events_of(&self.reader, &withdrawn, &id)
+                    .last_installation_event(&self.reader, &withdrawn, about)
                     .await?
-                    == 0
+                    .is_none()
             {
                 approvals.push(approval);
             }

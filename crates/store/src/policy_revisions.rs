@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
     QueryOrder, QuerySelect,
@@ -10,7 +11,7 @@ use sea_orm::{
 use serde_json::{Value, json};
 
 use super::audit::{Action, Changes, Entry};
-use super::entity::{organization, policy_revision, stored_time};
+use super::entity::{installation_event, organization, policy_revision, stored_time};
 use super::policy_approvals;
 use super::policy_texts::{PolicyFiles, digest, insert_texts, texts_of};
 use super::{Error, Store};
@@ -77,6 +78,9 @@ pub struct PolicyRevision {
     texts: BTreeMap<String, String>,
 }
 
+/// What events of the built-in domain's revisions are about, before their numbers.
+const BUILT_IN: &str = "policy-revision-";
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LastRevision {
     /// There never was one.
@@ -102,14 +106,20 @@ impl LastRevision {
 impl Store {
     /// The last revision of a domain, `None` being the built-in one. Damaged ones are [`LastRevision::Unknown`].
     pub async fn last_policy_revision(&self, domain: Option<&str>) -> Result<LastRevision, Error> {
+        // Before the row, since another one may come meanwhile.
+        let told = self.last_acceptance(domain).await?;
         let Some(row) = policy_revision::of_domain(domain).one(&self.reader).await? else {
-            return Ok(if self.is_new(domain).await? {
+            return Ok(if self.is_new(domain, told).await? {
                 LastRevision::None
             } else {
                 LastRevision::Unknown(0)
             });
         };
         let sequence = row.sequence;
+        if told.is_none_or(|told| told > row.event) {
+            // A later one was removed.
+            return Ok(LastRevision::Unknown(sequence));
+        }
         let known = match self.authentic(&self.reader, row).await? {
             Some(revision) => self
                 .policy_files(&revision)
@@ -123,12 +133,22 @@ impl Store {
         })
     }
 
+    /// The last event of a revision of the domain.
+    async fn last_acceptance(&self, domain: Option<&str>) -> Result<Option<i64>, Error> {
+        let about = Expr::col(installation_event::Column::Resource);
+        let about = match domain {
+            Some(domain) => about.eq(resource(domain, 0)),
+            None => about.like(format!("{BUILT_IN}%")),
+        };
+        let action = format!("system.{ACTION}");
+        self.last_installation_event(&self.reader, &action, about)
+            .await
+    }
+
     /// Whether a domain without a revision is new, and has not lost it.
-    async fn is_new(&self, domain: Option<&str>) -> Result<bool, Error> {
-        if let Some(domain) = domain {
-            let (action, resource) = (format!("system.{ACTION}"), resource(domain, 0));
-            let events = self.installation_events_of(&self.reader, &action, &resource);
-            return Ok(events.await? == 0);
+    async fn is_new(&self, domain: Option<&str>, told: Option<i64>) -> Result<bool, Error> {
+        if domain.is_some() {
+            return Ok(told.is_none());
         }
         // Without organizations no decision was ever made.
         let organizations = organization::Entity::find().count(&self.reader).await?;
@@ -271,7 +291,7 @@ fn facts(row: &policy_revision::Model) -> Value {
 /// without rows is known to have had some.
 fn resource(domain: &str, sequence: i64) -> String {
     if domain.is_empty() {
-        return format!("policy-revision-{sequence}");
+        return format!("{BUILT_IN}{sequence}");
     }
     format!("policy-domain-{domain}")
 }

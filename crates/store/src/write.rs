@@ -34,7 +34,7 @@ pub(super) struct Write<'a> {
     pub(super) store: &'a Store,
     pub(super) transaction: Transaction,
     pub(super) by: &'a AuditContext,
-    /// Read once nothing can come between.
+    /// Within an organization read once nothing can come between.
     at: Timestamp,
     heads: Vec<Head>,
     /// Ends of chains, as far as they are known.

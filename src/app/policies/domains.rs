@@ -25,6 +25,10 @@ use super::writable::report_writable;
 const GONE: &str = "domains: there is no directory `domains` in the policy folder. What was in force stays in force; to \
     remove a domain, remove its own folder";
 
+/// Why a new domain decides nothing yet.
+const NEVER_RECORDED: &str = "the first policies of a domain must be recorded where later ones are compared with them, \
+    and the database does not take them; retrying";
+
 /// Takes the domains' folders.
 pub(super) struct DomainFolders {
     policies: Arc<Policies>,
@@ -62,11 +66,14 @@ impl DomainFolders {
     }
 
     async fn look(&mut self, phase: Phase) {
+        for (name, known) in &mut self.known {
+            known.retry_recording(name, &self.state).await;
+        }
         let dir = self.policies.dir.join(DOMAINS);
         let Some(names) = names_below(dir.clone()).await else {
             return;
         };
-        // Nobody removes all domains by removing their directory: it was moved, or its file system is not mounted.
+        // Nobody removes all domains by removing their directory: it was moved, or is being replaced.
         let is_gone = names.is_empty() && run_on_thread(move || !dir.is_dir()).await != Some(false);
         for name in self.known.keys() {
             warn(&self.state, name, GONE, is_gone);
@@ -76,9 +83,6 @@ impl DomainFolders {
         }
         self.state.domains.keep_only(&names);
         let mut has_taken = false;
-        for (name, known) in &mut self.known {
-            known.retry_recording(name, &self.state).await;
-        }
         // Without its folder a domain decides nothing. Back again, the folder follows what was accepted of it last.
         self.known.retain(|name, known| {
             if !names.contains(name) {
@@ -163,11 +167,20 @@ impl KnownFolder {
             self.follower.judged(input, false, now);
             return false;
         }
+        let is_new = read.last.revision().is_none();
         let (has_taken, is_unfinished) = match self.take(read, state.clock.now(), phase).await {
             Ok(started) => {
                 let is_unfinished = started.is_unfinished;
-                self.put_in_force(name, started, state).await;
-                (true, is_unfinished)
+                if is_new && !self.is_on_record(&started).await {
+                    tracing::error!(domain = name, "{NEVER_RECORDED}");
+                    state
+                        .domains
+                        .refuse(name, unread(NEVER_RECORDED.to_owned(), state));
+                    (false, true)
+                } else {
+                    self.put_in_force(name, started, state).await;
+                    (true, is_unfinished)
+                }
             }
             Err(unfit) => {
                 let report = &unfit.reason;
@@ -213,6 +226,17 @@ impl KnownFolder {
         }
     }
 
+    /// Whether what follows it could be compared with it after a restart, where the settings demand that.
+    async fn is_on_record(&self, started: &Started<OwnDomain>) -> bool {
+        let rules = &self.policies.rules;
+        match &started.taken.new {
+            Some(new) if rules.hold_widening || rules.manifest => {
+                self.policies.accepted.accept(new.clone()).await.is_ok()
+            }
+            _ => true,
+        }
+    }
+
     async fn put_in_force(&mut self, name: &str, started: Started<OwnDomain>, state: &State) {
         let Started {
             loaded,
@@ -225,6 +249,12 @@ impl KnownFolder {
         }
         self.live = Some(taken.folder.files().clone());
         state.domains.take(name, loaded, health);
+        warn(
+            state,
+            name,
+            NOT_RECORDED,
+            self.policies.accepted.has_unwritten(),
+        );
         if let Some(new) = taken.new {
             self.record(name, new, state).await;
         }

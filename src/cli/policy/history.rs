@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Value, json};
 
-use charter_authz::folder::{Files, Folder};
+use charter_authz::folder::{ENTITIES, Files, Folder, ROUTES};
 use charter_domain::timestamp;
 use charter_policy::diff;
 use charter_policy::domain_arg::DomainArg;
@@ -24,7 +24,7 @@ use super::revision::place;
 /// Revisions that are searched.
 const MAX_SEARCHED: u64 = 10_000;
 /// What a domain's folder may have besides what a policy folder has.
-const DOMAIN_FILES: [&str; 2] = ["entities.json", "routes.toml"];
+const DOMAIN_FILES: [&str; 2] = [ENTITIES, ROUTES];
 /// Minimal length of a digest's prefix.
 const MIN_DIGEST_PREFIX: usize = 8;
 

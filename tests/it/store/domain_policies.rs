@@ -10,6 +10,7 @@ test_support::on_both_engines![
     each_domain_has_its_own_revisions,
     an_approval_is_for_one_step_of_one_domain,
     a_row_of_another_domain_is_not_known,
+    a_row_is_not_the_last_one_where_a_later_one_was_removed,
 ];
 
 impl World {
@@ -94,6 +95,29 @@ async fn an_approval_is_for_one_step_of_one_domain(database: TestDatabase) {
     let withdrawn = world.store.withdraw_approval(id, &world.by()).await;
     withdrawn.expect("withdrawn");
     assert_eq!(of(base).await, 0);
+}
+
+async fn a_row_is_not_the_last_one_where_a_later_one_was_removed(database: TestDatabase) {
+    let world = World::on(database).await;
+    for domain in ["", "records"] {
+        world.accept_of(domain, &revision("a", None)).await;
+        let removed = world.accept_of(domain, &revision("b", None)).await;
+        world.accept_of("todo", &revision(domain, None)).await;
+        world
+            .execute(&format!(
+                "DELETE FROM policy_revisions WHERE sequence = {removed}"
+            ))
+            .await;
+        let last = world.last_of(domain).await;
+        assert!(
+            matches!(last, LastRevision::Unknown(_)),
+            "`{domain}`: {last:?}"
+        );
+    }
+    assert!(matches!(
+        world.last_of("todo").await,
+        LastRevision::Known(..)
+    ));
 }
 
 async fn a_row_of_another_domain_is_not_known(database: TestDatabase) {

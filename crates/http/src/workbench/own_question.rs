@@ -19,8 +19,8 @@ use crate::extract::loaded::{entity_ref, is_enabled};
 use crate::respond::{ApiError, Detail, Surface};
 use crate::state::State;
 
-/// The members of a question, which are read as the decision point reads them.
-const PARTS: [&str; 4] = ["subject", "action", "resource", "context"];
+/// The members of a question, which are read as the decision point reads them; `options` change nothing.
+const PARTS: [&str; 5] = ["subject", "action", "resource", "context", "options"];
 
 /// The policies of a domain that are asked.
 pub(super) struct ChosenDomain {

@@ -58,14 +58,13 @@ fn entities(text: &str) -> BTreeMap<String, Value> {
     list.into_iter().map(named).collect()
 }
 
-/// By line, without comments. A text with strings of several lines is one entry.
+/// By method and path. A text that is no table of tables is one entry.
 fn routes(text: &str) -> BTreeMap<String, Value> {
-    if text.contains("\"\"\"") || text.contains("'''") {
+    let tables = toml::from_str::<BTreeMap<String, BTreeMap<String, Value>>>(text);
+    let Ok(tables) = tables else {
         return whole(text);
-    }
-    let lines = text.lines().map(str::trim);
-    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
-    lines.map(|line| (line.to_owned(), Value::Null)).collect()
+    };
+    tables.into_values().flatten().collect()
 }
 
 fn whole(text: &str) -> BTreeMap<String, Value> {
@@ -122,14 +121,19 @@ mod tests {
 
     #[test]
     fn each_route_that_differs_is_named() {
-        let old = "[routes]\n# a comment\n\"GET /a\" = 1\n";
+        let route =
+            |path: &str, action: &str| format!("[routes.\"{path}\"]\naction = \"{action}\"\n");
+        let old = route("GET /a", "read") + &route("DELETE /a", "delete");
+        let inline = "[routes]\n# a comment\n\"DELETE /a\" = { action = \"delete\" }\n\"GET /a\" = { action = 'read' }";
+        assert_eq!(changes(ROUTES, &old, inline), "");
+        let swapped = route("GET /a", "delete") + &route("DELETE /a", "read");
         assert_eq!(
-            changes(ROUTES, old, "[routes]\n  \"GET /a\" = 1\n# another"),
-            ""
+            changes(ROUTES, &old, &swapped),
+            "routes.toml: what it says is not compared, and counts as wider\n  changed DELETE /a\n  changed GET /a"
         );
-        let changed = changes(ROUTES, old, "[routes]\n\"GET /a\" = 2");
-        assert!(changed.contains("gone \"GET /a\" = 1") && changed.contains("new \"GET /a\" = 2"));
-        let long = |text: &str| format!("[routes]\n\"GET /a\" = '''\n# {text}'''");
-        assert!(changes(ROUTES, &long("one"), &long("two")).contains("changed the file"));
+        let fewer = changes(ROUTES, &old, &route("GET /a", "read"));
+        assert!(fewer.ends_with("gone DELETE /a"), "{fewer}");
+        assert!(changes(ROUTES, "", &old).contains("new GET /a"));
+        assert!(changes(ROUTES, "[", "[[").contains("changed the file"));
     }
 }

@@ -9,6 +9,7 @@ use sea_orm::{DbBackend, DbErr, QueryResult, RuntimeErr, Statement};
 /// A statement that changes rows.
 #[derive(Debug, Clone)]
 pub(crate) enum Effect {
+    /// Without a clause for conflicts.
     Insert(InsertStatement),
     Update(UpdateStatement),
 }
@@ -35,8 +36,10 @@ pub(super) fn is_refused(error: &DbErr) -> bool {
     else {
         return false;
     };
-    let error = source.as_database_error();
-    error.is_some_and(|error| error.message() == "integer overflow")
+    // SQLITE_ERROR; no effect computes anything that could overflow itself.
+    source.as_database_error().is_some_and(|error| {
+        error.code().as_deref() == Some("1") && error.message() == "integer overflow"
+    })
 }
 
 /// Whether each effect of [`as_one_query`] changed one row.

@@ -166,10 +166,15 @@ impl Driver {
                 }
                 goes_on
             }
-            // The transaction is as it was but for this turn, or this fails as well.
+            // The transaction is as it was but for this turn, or undoing it fails as well.
             Err(error) if has_last && !is_disk_failure(&error) => {
+                let is_open = self.undo(connection, opening, goes_on, done).await;
+                let error = match &self.open {
+                    Some(_) => error,
+                    None => unavailable(&error.to_string()),
+                };
                 drop(answer.send(Err(error)));
-                self.undo(connection, opening, goes_on, done).await
+                is_open
             }
             Err(error) => {
                 done.push(answer);
