@@ -83,7 +83,7 @@ impl Write<'_> {
         } else {
             Some(self.lock_organization(id).await?)
         };
-        let row = self.transaction.query_one(&query).await?;
+        let row = self.transaction.query_first(&query).await?;
         let row = row.ok_or(Error::NotFound)?;
         let organization = match locked {
             Some(organization) => organization,

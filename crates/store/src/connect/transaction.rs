@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use sea_orm::sea_query::SelectStatement;
 use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement,
 };
@@ -99,6 +100,25 @@ impl Transaction {
                 Err(error)
             }
         }
+    }
+
+    /// The one row of a transaction's first query, which is run with the begin where that is due. It binds no limit.
+    ///
+    /// # Errors
+    ///
+    /// Those of the begin and of the query.
+    pub(crate) async fn query_first(
+        &self,
+        query: &SelectStatement,
+    ) -> Result<Option<QueryResult>, DbErr> {
+        let statement = self.get_database_backend().build(query);
+        self.run(async {
+            match &self.inner {
+                Inner::Whole(transaction) => transaction.query_one_raw(statement).await,
+                Inner::Turn(turn) => turn.query_first(statement).await,
+            }
+        })
+        .await
     }
 
     /// Runs all of them, in one trip; whether each changed one row. On PostgreSQL none sees another's changes.

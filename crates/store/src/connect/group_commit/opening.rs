@@ -1,4 +1,4 @@
-//! The begin of a transaction, which goes to the database with the first query.
+//! The begin of a transaction, which may go to the database with the first query.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -31,8 +31,7 @@ impl Opening {
         self.0.load(Ordering::Acquire) == IN_DOUBT
     }
 
-    /// Begins the transaction if that is due, in a trip of its own: the number of rows that a statement changed is
-    /// told with that of the statements before it.
+    /// Begins the transaction if that is due, in a trip of its own.
     ///
     /// # Errors
     ///
@@ -45,7 +44,8 @@ impl Opening {
         Ok(())
     }
 
-    /// Runs the query, with the begin before it if that is due.
+    /// Runs the query, with the begin before it if that is due. It must not bind a limit: SQLite prepares such a
+    /// statement anew each time, and if that fails after other statements of one text, the driver's thread panics.
     ///
     /// # Errors
     ///

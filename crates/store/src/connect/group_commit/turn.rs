@@ -58,7 +58,8 @@ impl Turn {
         self.connection.execute_unprepared(sql).await
     }
 
-    pub(crate) async fn query_one_raw(
+    /// Begins the transaction on the way, if that is due.
+    pub(crate) async fn query_first(
         &self,
         statement: Statement,
     ) -> Result<Option<QueryResult>, DbErr> {
@@ -66,12 +67,20 @@ impl Turn {
         self.opening.with(statement, query).await
     }
 
+    pub(crate) async fn query_one_raw(
+        &self,
+        statement: Statement,
+    ) -> Result<Option<QueryResult>, DbErr> {
+        self.opening.open(&self.connection).await?;
+        self.connection.query_one_raw(statement).await
+    }
+
     pub(crate) async fn query_all_raw(
         &self,
         statement: Statement,
     ) -> Result<Vec<QueryResult>, DbErr> {
-        let query = |statement| self.connection.query_all_raw(statement);
-        self.opening.with(statement, query).await
+        self.opening.open(&self.connection).await?;
+        self.connection.query_all_raw(statement).await
     }
 
     /// Ends the turn with these last statements, and waits until what it did is on the disk. Given up while it

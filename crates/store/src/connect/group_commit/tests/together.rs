@@ -1,9 +1,9 @@
 //! A begin that goes with the first query, and changes that go with the commit.
 
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
-use sea_orm::{ConnectionTrait as _, DbErr};
+use sea_orm::{ConnectionTrait as _, DbErr, Statement};
 
-use super::{Database, done, given_up, sql, started};
+use super::{Database, done, given_up, started};
 use crate::connect::{Effect, Transaction};
 
 /// Inserts that note with the commit.
@@ -26,10 +26,13 @@ fn changed(text: &str) -> Effect {
     update.into()
 }
 
+/// The number of notes, with the begin.
 async fn count(turn: &Transaction) -> Result<i64, DbErr> {
-    let row = turn
-        .query_one_raw(sql("SELECT count(*) FROM notes"))
-        .await?;
+    let query = Query::select()
+        .expr(Expr::cust("count(*)"))
+        .from("notes")
+        .take();
+    let row = turn.query_first(&query).await?;
     row.expect("a row").try_get_by_index(0)
 }
 
@@ -122,11 +125,45 @@ async fn a_begin_that_nobody_waits_for_stays_nowhere() {
 async fn a_begin_that_fails_fails_alone() {
     let database = Database::open().await;
     let (turn, next) = (database.begin().await, database.in_line().await);
-    let failed = turn.query_one_raw(sql("SELECT missing FROM notes")).await;
+    let missing = Query::select().column("missing").from("notes").take();
+    let failed = turn.query_first(&missing).await;
     failed.expect_err("no such column");
     assert!(turn.commit().await.is_err());
     let next = next.await.expect("its turn");
     done(next, "next").await.await.expect("committed");
     assert_eq!(database.committed().await, ["next"]);
     assert_eq!(database.writer().fault(), None);
+}
+
+#[tokio::test]
+async fn a_query_that_fits_the_schema_no_more_fails_alone() {
+    let database = Database::open().await;
+    let url = format!("sqlite://{}/test.db", database.directory.path().display());
+    let other = sea_orm::Database::connect(url).await.expect("connected");
+    let alter = async |sql: &str| other.execute_unprepared(sql).await.map(drop);
+    let first = database.begin().await;
+    assert_eq!(count(&first).await, Ok(0));
+    drop(first);
+    let limited = |turn: &Transaction| {
+        let limited = "SELECT text FROM notes LIMIT ?";
+        Statement::from_sql_and_values(turn.get_database_backend(), limited, [1.into()])
+    };
+    for _ in 0..3 {
+        alter("ALTER TABLE notes RENAME TO away")
+            .await
+            .expect("away");
+        let turn = database.begin().await;
+        count(&turn).await.expect_err("no such table");
+        drop(turn);
+        let turn = database.begin().await;
+        let refused = turn.query_one_raw(limited(&turn)).await;
+        refused.expect_err("no such table");
+        drop(turn);
+        alter("ALTER TABLE away RENAME TO notes")
+            .await
+            .expect("back");
+        let turn = database.begin().await;
+        assert_eq!(count(&turn).await, Ok(0));
+        turn.query_one_raw(limited(&turn)).await.expect("no row");
+    }
 }
