@@ -125,7 +125,10 @@ async fn a_begin_that_nobody_waits_for_stays_nowhere() {
 async fn a_begin_that_fails_fails_alone() {
     let database = Database::open().await;
     let (turn, next) = (database.begin().await, database.in_line().await);
-    let missing = Query::select().column("missing").from("notes").take();
+    let missing = Query::select()
+        .expr(Expr::cust("missing"))
+        .from("notes")
+        .take();
     let failed = turn.query_first(&missing).await;
     failed.expect_err("no such column");
     assert!(turn.commit().await.is_err());
