@@ -108,7 +108,7 @@ impl App {
             Some(Arc::clone(&store)),
             Arc::clone(&clock),
         ));
-        let mut started = policies.start(clock.now()).await?;
+        let mut started = Box::pin(policies.start(clock.now())).await?;
         let names = policies::warn_of_unknown_names(&store, &started.loaded).await;
         started.health.warnings.extend(names.into_iter().flatten());
         let run = run(&*entropy);
@@ -214,7 +214,7 @@ impl App {
                 (Arc::clone(&state), Arc::clone(&store)),
                 &started.taken,
             );
-            reloader.load_domains().await;
+            Box::pin(reloader.load_domains()).await;
             Ok(Self {
                 reloader: Mutex::new(Some(reloader)),
                 state,

@@ -68,16 +68,10 @@ impl Secrets {
     #[track_caller]
     fn assert_absent_from_dump(&self, dump: &[u8]) {
         self.assert_absent_from("the database", dump);
-        let hex = |secret: &[u8]| {
-            secret
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect::<String>()
-        };
         let spelled = self
             .0
             .iter()
-            .map(|(what, secret)| (what.clone(), hex(secret).into()));
+            .map(|(what, secret)| (what.clone(), hex::encode(secret).into()));
         Self(spelled.collect()).assert_absent_from("bytes of the database", dump);
     }
 

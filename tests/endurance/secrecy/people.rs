@@ -15,19 +15,29 @@ pub(super) const GATEWAY_TOKEN: &str = "gateway-token-that-nobody-else-has";
 
 /// Signs up, in, out; loses and changes passwords; invites; asks as a gateway and as an operator.
 pub(super) async fn scenario(home: &Home, charter: &Charter, round: usize, secrets: &mut Secrets) {
+    let session = sign_up(home, charter, round, secrets).await;
+    let session = change_all(home, charter, round, &session, secrets).await;
     let main = charter.main;
-    let password = |secrets: &mut Secrets, what: &str| {
-        let password = format!("{what} password of round {round}, long enough");
-        secrets.add("a password", &password);
-        password
-    };
+    let both = format!(
+        "authorization: Bearer {}\r\ncookie: refresh_token={}\r\n",
+        session.token, session.cookie
+    );
+    ask(main, "POST", "/api/auth/logout", &both, "")
+        .await
+        .expect(200);
+    ask_as_others(home, charter, &session.token, secrets).await;
+}
+
+/// Registers, verifies and signs in, and tries each of it with what is wrong.
+async fn sign_up(home: &Home, charter: &Charter, round: usize, secrets: &mut Secrets) -> Session {
+    let main = charter.main;
     let (slug, email) = (format!("zoo{round}"), format!("owner@zoo{round}.example"));
-    let first = password(secrets, "first");
+    let first = password(round, secrets, "first");
     let registration =
         json!({"orgName": "Zoo", "orgSlug": slug, "ownerEmail": email, "ownerPassword": first});
     post(main, "register", "", &registration).await.expect(200);
     let link = link(home, "verify-email", &email, secrets).await;
-    let wrong = password(secrets, "wrong");
+    let wrong = password(round, secrets, "wrong");
     let body = json!({"token": link, "password": wrong});
     post(main, "verify-email", "", &body).await.expect(400);
     let body = json!({"token": link, "password": first});
@@ -58,9 +68,24 @@ pub(super) async fn scenario(home: &Home, charter: &Charter, round: usize, secre
     post(main, "login", &device, &login(&wrong))
         .await
         .expect(401);
+    next
+}
 
-    let bearer = format!("authorization: Bearer {}\r\n", next.token);
-    let second = password(secrets, "second");
+/// Changes the password, invites, and resets the password.
+async fn change_all(
+    home: &Home,
+    charter: &Charter,
+    round: usize,
+    session: &Session,
+    secrets: &mut Secrets,
+) -> Session {
+    let (main, email) = (charter.main, format!("owner@zoo{round}.example"));
+    let (first, wrong) = (
+        password(round, secrets, "first"),
+        password(round, secrets, "wrong"),
+    );
+    let bearer = format!("authorization: Bearer {}\r\n", session.token);
+    let second = password(round, secrets, "second");
     let change = json!({"currentPassword": wrong, "newPassword": second});
     post(main, "change-password", &bearer, &change)
         .await
@@ -82,7 +107,7 @@ pub(super) async fn scenario(home: &Home, charter: &Charter, round: usize, secre
     .await
     .expect(200);
     let link_of = self::link(home, "accept-invitation", &invited, secrets).await;
-    let third = password(secrets, "third");
+    let third = password(round, secrets, "third");
     let body = json!({"token": link_of, "password": third});
     Session::of(&post(main, "accept-invitation", "", &body).await, secrets);
 
@@ -90,23 +115,19 @@ pub(super) async fn scenario(home: &Home, charter: &Charter, round: usize, secre
         .await
         .expect(200);
     let link_of = self::link(home, "reset-password", &email, secrets).await;
-    let fourth = password(secrets, "fourth");
+    let fourth = password(round, secrets, "fourth");
     let body = json!({"token": link_of, "newPassword": fourth});
     post(main, "reset-password", "", &body).await.expect(200);
     post(main, "reset-password", "", &body).await.expect(400);
-    let session = Session::of(&post(main, "login", "", &login(&fourth)).await, secrets);
-    let both = format!(
-        "authorization: Bearer {}\r\ncookie: refresh_token={}\r\n",
-        session.token, session.cookie
-    );
-    ask(main, "POST", "/api/auth/logout", &both, "")
-        .await
-        .expect(200);
+    let login = json!({"email": email, "password": fourth});
+    Session::of(&post(main, "login", "", &login).await, secrets)
+}
 
+/// As a gateway, and as an operator in a browser.
+async fn ask_as_others(home: &Home, charter: &Charter, token: &str, secrets: &mut Secrets) {
     let gateway = format!("x-charter-authorization: Bearer {GATEWAY_TOKEN}\r\n");
     let asked = format!(
-        "{gateway}authorization: Bearer {}\r\nx-forwarded-method: GET\r\nx-forwarded-uri: /invoices?q=1\r\n",
-        session.token
+        "{gateway}authorization: Bearer {token}\r\nx-forwarded-method: GET\r\nx-forwarded-uri: /invoices?q=1\r\n"
     );
     ask(
         charter.operations,
@@ -138,11 +159,11 @@ pub(super) async fn scenario(home: &Home, charter: &Charter, round: usize, secre
     .expect(401);
 
     let keys = fs::read_to_string(home.data().join("keys.toml")).expect("the demo's keys");
-    let (_, token) = keys
+    let (_, operator) = keys
         .split_once("ops_token = \"")
         .expect("the operator token");
-    let token = token.split('"').next().expect("a quote");
-    let operator = format!("authorization: Bearer {token}\r\n");
+    let operator = operator.split('"').next().expect("a quote");
+    let operator = format!("authorization: Bearer {operator}\r\n");
     let answer = ask(charter.operations, "POST", "/session", &operator, "").await;
     let cookie = cookies(&answer).remove(0);
     let value = cookie.split_once('=').expect("a pair").1;
@@ -156,6 +177,13 @@ pub(super) async fn scenario(home: &Home, charter: &Charter, round: usize, secre
     )
     .await
     .expect(200);
+}
+
+/// A password that stands for this purpose in this round.
+fn password(round: usize, secrets: &mut Secrets, what: &str) -> String {
+    let password = format!("{what} password of round {round}, long enough");
+    secrets.add("a password", &password);
+    password
 }
 
 /// What a sign-in gives.

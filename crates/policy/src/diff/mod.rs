@@ -86,8 +86,8 @@ impl Diff {
             "schema": self.schema,
             "solver": self.solver,
         });
-        if !self.facts.is_empty() {
-            document["facts"] = self.facts.as_slice().into();
+        if let Some(members) = document.as_object_mut().filter(|_| !self.facts.is_empty()) {
+            members.insert("facts".to_owned(), self.facts.as_slice().into());
         }
         document
     }
