@@ -236,25 +236,12 @@ async fn explain_and_replay_ask_the_policies_of_the_domain_that_decided() {
     assert_eq!(asked.await.ok()["decision"], true);
     // A folder that cannot even be read explains nothing, and need not.
     folder.write("records", "broken.cedar", "permit (");
-    let config = service.directory().join("settings.toml");
-    std::fs::write(&config, service.settings()).expect("a file");
-    let run = |arguments: &[&str]| {
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_charter"))
-            .args(arguments)
-            .arg("--config")
-            .arg(&config)
-            .output()
-            .expect("a command");
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{told}");
-        String::from_utf8(output.stdout).expect("text")
-    };
-    let told = run(&["policy", "explain", id, "--json"]);
+    let told = service.told(&["policy", "explain", id, "--json"]);
     let told: Value = serde_json::from_str(&told).expect("JSON");
     assert_eq!(told["explanation"]["policy_digest"], before);
     assert_eq!(told["explanation"]["ruling"], "not_permitted");
     let log = service.directory().join("decisions").display().to_string();
-    let told = run(&["policy", "replay", &log]);
+    let told = service.told(&["policy", "replay", &log]);
     assert!(
         told.contains("2 of 2 decisions asked again, 0 not reproduced"),
         "{told}"

@@ -1,30 +1,13 @@
 //! A decision is explained, and asked again, by the policies that took it, whatever the folder holds by now.
 
 use std::fs;
-use std::process::Command;
 
 use charter_domain::permission::Permission;
 use serde_json::{Value, json};
 use test_support::policy_world::whole_copy_of_shipped;
-use test_support::service::{Persona as _, Service};
+use test_support::service::Persona as _;
 
 use super::{in_force, live, serve};
-
-/// What a command prints that is given the service's own settings, and must succeed.
-#[track_caller]
-fn run(service: &Service, arguments: &[&str]) -> String {
-    let config = service.directory().join("settings.toml");
-    fs::write(&config, service.settings()).expect("a file");
-    let output = Command::new(env!("CARGO_BIN_EXE_charter"))
-        .args(arguments)
-        .arg("--config")
-        .arg(&config)
-        .output()
-        .expect("a command");
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{told}");
-    String::from_utf8(output.stdout).expect("text")
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn by_the_policies_that_decided() {
@@ -53,12 +36,12 @@ async fn by_the_policies_that_decided() {
 
     // A folder that cannot even be read explains nothing, and need not.
     fs::write(dir.join("broken.cedar"), "permit (").expect("an edit");
-    let told = run(&service, &["policy", "explain", &id, "--json"]);
+    let told = service.told(&["policy", "explain", &id, "--json"]);
     let told: Value = serde_json::from_str(&told).expect("JSON");
     assert_eq!(told["explanation"]["ruling"], "not_permitted");
     assert_eq!(told["notes"], json!([]));
     let log = service.directory().join("decisions").display().to_string();
-    let told = run(&service, &["policy", "replay", &log]);
+    let told = service.told(&["policy", "replay", &log]);
     assert!(
         told.contains(" 0 not reproduced") && !told.contains("other policies"),
         "{told}"

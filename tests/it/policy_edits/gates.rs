@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 
 use charter_authz::folder::Folder;
@@ -108,20 +107,9 @@ async fn what_was_promised_at_start_goes_only_with_an_approval() {
 
 /// As an operator does, with the service's own settings.
 fn approve(service: &Service, digest: &str) {
-    let config = service.directory().join("settings.toml");
-    fs::write(&config, service.settings()).expect("a file");
-    let output = Command::new(env!("CARGO_BIN_EXE_charter"))
-        .args([
-            "policy", "approve", digest, "--reason", "a test", "--by", "alice", "--config",
-        ])
-        .arg(&config)
-        .output()
-        .expect("a command");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    service.told(&[
+        "policy", "approve", digest, "--reason", "a test", "--by", "alice",
+    ]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

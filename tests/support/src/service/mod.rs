@@ -261,6 +261,22 @@ impl Service {
         &self.settings
     }
 
+    /// What a command prints that is given the service's own settings, and must succeed.
+    #[track_caller]
+    pub fn told(&self, arguments: &[&str]) -> String {
+        let config = self.directory().join("settings.toml");
+        std::fs::write(&config, self.settings()).expect("a file");
+        let output = std::process::Command::new(crate::binary())
+            .args(arguments)
+            .arg("--config")
+            .arg(&config)
+            .output()
+            .expect("a command");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{told}");
+        String::from_utf8(output.stdout).expect("text")
+    }
+
     pub fn database_url(&self) -> &str {
         self.database.url()
     }
