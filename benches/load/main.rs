@@ -29,6 +29,8 @@ mod charter;
 #[expect(dead_code, reason = "other benchmarks use more of it")]
 #[path = "../support/compare.rs"]
 mod compare;
+#[path = "../support/copies.rs"]
+mod copies;
 #[path = "../support/durable.rs"]
 mod durable;
 #[path = "../support/load.rs"]

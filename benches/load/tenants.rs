@@ -6,10 +6,7 @@ use std::path::Path;
 
 use clap::Args;
 use sea_orm::prelude::Uuid;
-use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseTransaction, DbBackend, Statement,
-    TransactionTrait as _, Value,
-};
+use sea_orm::{DatabaseTransaction, TransactionTrait as _, Value};
 use secrecy::ExposeSecret as _;
 
 use charter::settings::Settings;
@@ -25,6 +22,7 @@ use charter_domain::timestamp::Timestamp;
 
 use crate::BASE_URL;
 use crate::charter::Client;
+use crate::copies::{self, Copies};
 
 #[derive(Debug, Args)]
 pub(crate) struct Amounts {
@@ -89,11 +87,7 @@ fn now() -> Timestamp {
 type Made = (Vec<Client>, Vec<(UserId, OrganizationId, SessionId)>);
 
 async fn insert(file: &Path, sealer: &Sealer, amounts: &Amounts) -> Made {
-    let mut options = ConnectOptions::new(format!("sqlite://{}", file.display()));
-    options.max_connections(1).sqlx_logging(false);
-    let database = Database::connect(options).await.expect("the database");
-    let quick = "PRAGMA synchronous = OFF; PRAGMA cache_size = -262144";
-    database.execute_unprepared(quick).await.expect("settings");
+    let database = copies::open(file).await;
     let rows = database.begin().await.expect("a transaction");
     let owners = organizations(&rows, amounts.organizations).await;
     let keys = keys(&rows, sealer, &owners, amounts.keys).await;
@@ -209,37 +203,4 @@ async fn sessions(
         sessions.push((user, organization, session));
     }
     sessions
-}
-
-/// Inserts copies of a table's first row, the demo's, with new values in some columns.
-struct Copies<'a> {
-    rows: &'a DatabaseTransaction,
-    statement: String,
-}
-
-impl<'a> Copies<'a> {
-    async fn of(rows: &'a DatabaseTransaction, table: &str, replaced: &[&str]) -> Self {
-        let text = format!("SELECT name FROM pragma_table_info('{table}')");
-        let columns = Statement::from_string(DbBackend::Sqlite, text);
-        let columns = rows.query_all_raw(columns).await.expect("a table");
-        let columns = columns.iter().map(|row| row.try_get_by_index(0));
-        let columns: Vec<String> = columns.collect::<Result<_, _>>().expect("names");
-        let of_copy = columns.iter().map(|column| {
-            let place = replaced.iter().position(|name| name == column);
-            place.map_or_else(|| column.clone(), |place| format!("?{}", place + 1))
-        });
-        let of_copy: Vec<String> = of_copy.collect();
-        let (columns, of_copy) = (columns.join(", "), of_copy.join(", "));
-        let first = format!("(SELECT min(rowid) FROM {table})");
-        let statement = format!(
-            "INSERT INTO {table} ({columns}) SELECT {of_copy} FROM {table} WHERE rowid = {first}"
-        );
-        Self { rows, statement }
-    }
-
-    async fn insert(&self, values: impl IntoIterator<Item = Value>) {
-        let statement = Statement::from_sql_and_values(DbBackend::Sqlite, &self.statement, values);
-        let inserted = self.rows.execute_raw(statement).await.expect("inserted");
-        assert_eq!(inserted.rows_affected(), 1, "the demo has such a row");
-    }
 }

@@ -5,12 +5,23 @@ use std::process::{Child, Command, Stdio};
 
 use salvo::conn::tcp::TcpAcceptor;
 use salvo::http::header::{CONTENT_TYPE, HeaderValue};
-use salvo::prelude::{Response, Router, Server, handler};
+use salvo::prelude::{Request, Response, Router, Server, handler};
 
 static BODY: std::sync::OnceLock<String> = std::sync::OnceLock::new();
 
 #[handler]
 async fn fixed(response: &mut Response) {
+    answer(response);
+}
+
+/// Reads the request's body first.
+#[handler]
+async fn fixed_after_body(request: &mut Request, response: &mut Response) {
+    request.payload().await.expect("a body");
+    answer(response);
+}
+
+fn answer(response: &mut Response) {
     response
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -32,7 +43,9 @@ pub(crate) fn serve(body: &str) {
             .expect("a port");
         println!("{}", listener.local_addr().expect("bound"));
         let acceptor = TcpAcceptor::try_from(listener).expect("an acceptor");
-        let router = Router::with_path("{**any}").get(fixed);
+        let router = Router::with_path("{**any}")
+            .get(fixed)
+            .post(fixed_after_body);
         Server::new(acceptor).serve(router).await;
     });
 }

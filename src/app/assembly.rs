@@ -25,6 +25,7 @@ use charter_decision_log::{DecisionLog, DecisionLookup, Recorder};
 use charter_domain::clock::Clock;
 use charter_domain::confirmed_clock::ConfirmedClock;
 use charter_domain::entropy::Entropy;
+use charter_http::access::AccessRecords;
 use charter_http::document;
 use charter_http::extract::tenants::Tenants;
 use charter_http::state::{
@@ -183,6 +184,7 @@ impl App {
                     &settings.access.tokens,
                     settings.server.ops_token.as_ref(),
                 ),
+                access_records: AccessRecords::new(settings.database.cache.questions()),
                 access_base_url: settings.access.base_url.clone(),
                 engine: Engine::new(started.loaded, settings.database.cache.principals()),
                 domains: Domains::default(),

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ use super::Error;
 use super::operator::{Operator, SettingsArgs};
 use super::output::OutputArgs;
 
-/// Invite, list, disable and enable users, and change their roles, directly in the database
+/// Invite, list, disable, enable and sign out users, and change their roles, directly in the database
 #[derive(Debug, Args)]
 pub struct UserArgs {
     #[command(flatten)]
@@ -52,6 +52,18 @@ enum Command {
     Enable {
         /// The e-mail address
         email: String,
+    },
+    /// End open sessions, for example those that a restored backup has opened again
+    #[command(group = ArgGroup::new("whose").required(true).args(["email", "organization", "all"]))]
+    SignOut {
+        /// The e-mail address of one user
+        email: Option<String>,
+        /// All users of this organization: its id, code or slug
+        #[arg(long)]
+        organization: Option<String>,
+        /// All users of the installation
+        #[arg(long)]
+        all: bool,
     },
 }
 
@@ -89,6 +101,11 @@ pub fn run(args: &UserArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
             Command::SetRole { email, role } => set_role(operator, email, role).await?,
             Command::Disable { email } => set_active(operator, email, false).await?,
             Command::Enable { email } => set_active(operator, email, true).await?,
+            Command::SignOut {
+                email,
+                organization,
+                ..
+            } => sign_out(operator, email.as_deref(), organization.as_deref()).await?,
         };
         args.output.one(out, &shown)?;
         Ok(ExitCode::SUCCESS)
@@ -165,6 +182,29 @@ async fn set_active(operator: &Operator, email: &str, is_active: bool) -> Result
     changed
         .map(|user| shown(&user))
         .map_err(|error| refused(error, &user))
+}
+
+/// Without either, everybody. An organization that is done stays so if a later one fails.
+async fn sign_out(
+    operator: &Operator,
+    email: Option<&str>,
+    organization: Option<&str>,
+) -> Result<Value, Error> {
+    let store = &operator.store;
+    let (organizations, user) = match (email, organization) {
+        (Some(email), _) => {
+            let user = find(operator, email).await?;
+            (vec![user.organization_id], Some(user.id))
+        }
+        (None, Some(named)) => (vec![operator.organization(named).await?.id], None),
+        (None, None) => (store.organizations_with_sessions().await?, None),
+    };
+    let mut ended = 0;
+    for organization in organizations {
+        let by = operator.audit_context();
+        ended += store.sign_out(organization, user, &by).await?;
+    }
+    Ok(json!({"ended_sessions": ended}))
 }
 
 fn refused(error: store::Error, user: &User) -> Error {

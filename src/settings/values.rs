@@ -97,7 +97,13 @@ impl CacheMemory {
     /// The part for the keys of service accounts.
     #[must_use]
     pub const fn keys(self) -> u64 {
-        self.0 / 8 * 3
+        self.0 / 4
+    }
+
+    /// The part for what the decision point was asked about.
+    #[must_use]
+    pub const fn questions(self) -> u64 {
+        self.0 / 8
     }
 
     /// The part for sessions.

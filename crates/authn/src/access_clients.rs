@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use charter_store::{self as store, EntityRef, Store, TenantReader};
+use charter_store::{self as store, ChangeFeed, EntityRef, Store, TenantReader};
 
 use crate::credentials::{Credentials, Scheme};
 use crate::rejection::Rejection;
@@ -100,6 +100,12 @@ impl<'a> AccessClient<'a> {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Tells how long what was read of a tenant is current.
+    #[must_use]
+    pub fn changes(&self) -> &'a dyn ChangeFeed {
+        self.store.changes()
     }
 
     /// The tenant of what the client asks about.

@@ -8,7 +8,7 @@ pub mod limits;
 pub mod nonces;
 pub mod operator;
 pub mod operator_sessions;
-mod record_cache;
+pub mod record_cache;
 pub mod rejection;
 pub mod secrets;
 pub mod signed;

@@ -15,7 +15,7 @@ use charter_domain::id::OrganizationId;
 use charter_store::ChangeFeed;
 
 /// What is kept: rows of one organization.
-pub(crate) trait Record: Send + Sync + 'static {
+pub trait Record: Send + Sync + 'static {
     fn organization(&self) -> OrganizationId;
 
     /// About how many bytes of memory it takes.
@@ -36,19 +36,20 @@ impl<R> Clone for Entry<R> {
     }
 }
 
-/// Records by key. The least recently used ones make room.
-pub(crate) struct RecordCache<K, R>(Cache<K, Entry<R>>);
+/// Records by key, at most the memory that it was given for. The least recently used ones make room.
+pub struct RecordCache<K, R>(Cache<K, Entry<R>>);
 
 /// The store's epoch before a read.
-#[derive(Clone, Copy)]
-pub(crate) struct Reading(u64);
+#[derive(Debug, Clone, Copy)]
+pub struct Reading(u64);
 
 /// What the cache itself needs for an entry.
 const ENTRY_BYTES: usize = 256;
 
 impl<K: Hash + Eq + Send + Sync + 'static, R: Record> RecordCache<K, R> {
     /// Takes so many bytes of memory, about.
-    pub(crate) fn new(capacity: u64) -> Self {
+    #[must_use]
+    pub fn new(capacity: u64) -> Self {
         let weigh = |_: &K, entry: &Entry<R>| {
             let bytes = entry.record.bytes().saturating_add(ENTRY_BYTES);
             bytes.try_into().unwrap_or(u32::MAX)
@@ -60,7 +61,8 @@ impl<K: Hash + Eq + Send + Sync + 'static, R: Record> RecordCache<K, R> {
         Self(cache.build())
     }
 
-    pub(crate) fn get<Q>(&self, key: &Q, changes: &dyn ChangeFeed) -> Option<Arc<R>>
+    /// The record, if it is what the database has (see [`ChangeFeed::is_unchanged`]).
+    pub fn get<Q>(&self, key: &Q, changes: &dyn ChangeFeed) -> Option<Arc<R>>
     where
         K: std::borrow::Borrow<Q>,
         Q: Hash + Eq + ?Sized,
@@ -72,11 +74,13 @@ impl<K: Hash + Eq + Send + Sync + 'static, R: Record> RecordCache<K, R> {
     }
 
     /// To be called before the rows are read.
-    pub(crate) fn start_reading(changes: &dyn ChangeFeed) -> Reading {
+    #[must_use]
+    pub fn start_reading(changes: &dyn ChangeFeed) -> Reading {
         Reading(changes.epoch())
     }
 
-    pub(crate) fn put(&self, key: K, record: Arc<R>, Reading(epoch): Reading) {
+    /// Keeps what was read since then.
+    pub fn put(&self, key: K, record: Arc<R>, Reading(epoch): Reading) {
         self.0.insert(key, Entry { record, epoch });
     }
 }

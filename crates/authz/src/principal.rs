@@ -94,6 +94,12 @@ impl Principal {
         }
     }
 
+    /// Whether it was prepared for these policies.
+    #[must_use]
+    pub fn is_for(&self, snapshot: &Snapshot) -> bool {
+        self.digest == *snapshot.digest()
+    }
+
     pub const fn caller(&self) -> &Caller {
         &self.caller
     }

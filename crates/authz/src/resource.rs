@@ -48,4 +48,18 @@ impl Resource<'_> {
             Self::Permission(_) => ResourceKind::Permission,
         }
     }
+
+    /// Its id in policies.
+    pub fn id(&self) -> String {
+        match self {
+            Self::Organization(organization) => organization.id.to_string(),
+            Self::Account { account, .. } => account.id.to_string(),
+            Self::ServiceAccount {
+                service_account, ..
+            } => service_account.id.to_string(),
+            Self::AccessKey { access_key, .. } => access_key.id.to_string(),
+            Self::User { user, .. } => user.id.to_string(),
+            Self::Role(name) | Self::Permission(name) => (*name).to_owned(),
+        }
+    }
 }

@@ -129,7 +129,7 @@ pub(super) enum EvaluationInput {
 impl EvaluationInput {
     pub(super) fn new(asked: Option<CedarRequest>, resource: &Resource<'_>) -> Self {
         asked.map_or_else(
-            || Self::NotEvaluable(resource.kind().type_name(), resource_id(resource)),
+            || Self::NotEvaluable(resource.kind().type_name(), resource.id()),
             Self::Evaluated,
         )
     }
@@ -144,18 +144,5 @@ impl EvaluationInput {
                 .resource()
                 .is_some_and(|uid| uid.id().unescaped() == id),
         }
-    }
-}
-
-fn resource_id(resource: &Resource<'_>) -> String {
-    match resource {
-        Resource::Organization(organization) => organization.id.to_string(),
-        Resource::Account { account, .. } => account.id.to_string(),
-        Resource::ServiceAccount {
-            service_account, ..
-        } => service_account.id.to_string(),
-        Resource::AccessKey { access_key, .. } => access_key.id.to_string(),
-        Resource::User { user, .. } => user.id.to_string(),
-        Resource::Role(name) | Resource::Permission(name) => (*name).to_owned(),
     }
 }

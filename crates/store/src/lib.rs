@@ -62,6 +62,7 @@ mod session_upkeep;
 mod sessions;
 mod shared_guard;
 mod sign_in;
+mod sign_out;
 mod store;
 mod tenant;
 mod users;

@@ -11,7 +11,7 @@ use charter_domain::caller::{Caller, ServiceAccountCaller, UserCaller};
 use charter_domain::id::{AccessKeyId, AccountId, OrganizationId, ServiceAccountId, UserId};
 
 /// A record of some tenant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EntityRef {
     Organization(OrganizationId),
     Account(AccountId),

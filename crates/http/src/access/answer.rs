@@ -1,14 +1,16 @@
 //! What a domain answers.
 
 use charter_authz::refusal::Refusal;
+use charter_domain::id::DecisionId;
 
 /// An answer, and what is told of it on request.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) decision: bool,
+    /// Empty unless it is to be told.
     pub(super) reason: String,
     /// `None` if no policy was asked, or the decision is not on record.
-    pub(super) decision_id: Option<String>,
+    pub(super) decision_id: Option<DecisionId>,
     /// What the policy that forbids it says, if one does.
     pub(super) forbidden: Option<Refusal>,
 }

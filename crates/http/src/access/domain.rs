@@ -41,7 +41,7 @@ impl<'a> Domain<'a> {
 
     /// `explain`: the decision is told by its id, and so has a line of its own in the decision log.
     pub(super) async fn evaluate(
-        &mut self,
+        &self,
         question: &Question,
         explain: bool,
     ) -> Result<Answer, ApiError> {
@@ -52,7 +52,7 @@ impl<'a> Domain<'a> {
     }
 
     pub(super) async fn search(
-        &mut self,
+        &self,
         question: &Question,
         sought: Sought,
         page: &Page<'_>,

@@ -49,9 +49,9 @@ pub(super) async fn one(
     let state = State::of(depot)?;
     let client = admit(request, depot, &state)?;
     let context = RequestContext::behind_edge(depot)?;
-    let mut domain = Domain::named(&name_of(request), &state, client, context)?;
+    let domain = Domain::named(&name_of(request), &state, client, context)?;
     let object = object(request, context).await?;
-    answer_one(&object, &mut domain).await.map(Json)
+    answer_one(&object, &domain).await.map(Json)
 }
 
 #[handler]
@@ -62,14 +62,14 @@ pub(super) async fn many(
     let state = State::of(depot)?;
     let client = admit(request, depot, &state)?;
     let context = RequestContext::behind_edge(depot)?;
-    let mut domain = Domain::named(&name_of(request), &state, client, context)?;
+    let domain = Domain::named(&name_of(request), &state, client, context)?;
     let object = object(request, context).await?;
-    answer_many(&object, &mut domain).await.map(Json)
+    answer_many(&object, &domain).await.map(Json)
 }
 
 async fn answer_one(
     object: &Map<String, Value>,
-    domain: &mut Domain<'_>,
+    domain: &Domain<'_>,
 ) -> Result<Decision, ApiError> {
     let options = Options::read(object)?;
     let question = Parts::read(object)?.question()?;
@@ -79,7 +79,7 @@ async fn answer_one(
 
 async fn answer_many(
     object: &Map<String, Value>,
-    domain: &mut Domain<'_>,
+    domain: &Domain<'_>,
 ) -> Result<Decisions, ApiError> {
     let items = match object.get("evaluations") {
         None => return answer_one(object, domain).await.map(Decisions::One),
@@ -120,7 +120,7 @@ async fn answer_many(
 async fn answer_item(
     item: &Value,
     defaults: &Parts,
-    domain: &mut Domain<'_>,
+    domain: &Domain<'_>,
     options: Options,
 ) -> Result<Answer, ApiError> {
     let object = item
@@ -213,7 +213,7 @@ impl Options {
     fn told(self, answer: Answer) -> Decision {
         let context = self.explain.then_some(DecisionContext {
             reason: answer.reason,
-            decision_id: answer.decision_id,
+            decision_id: answer.decision_id.map(|id| id.to_string()),
         });
         Decision {
             decision: answer.decision,

@@ -62,7 +62,7 @@ pub(super) async fn forward_auth(
         (SUBJECT, caller.principal_id()),
         (ORGANIZATION, caller.organization().id.to_string()),
     ];
-    told.extend(answer.decision_id.map(|id| (DECISION, id)));
+    told.extend(answer.decision_id.map(|id| (DECISION, id.to_string())));
     for (name, value) in told {
         let value = HeaderValue::from_str(&value);
         answered.insert(name, value.map_err(ApiError::internal)?);
@@ -127,8 +127,10 @@ async fn judge(
         Some(refusal) => ApiError::forbidden_by_policy(Some(refusal), answer.reason),
         None => denied(answer.reason),
     };
-    let decided = answer.decision_id.into_iter();
-    Err(decided.fold(error, ApiError::with_decision))
+    Err(match answer.decision_id {
+        Some(id) => error.with_decision(id.to_string()),
+        None => error,
+    })
 }
 
 /// By signature, the nonce included, or by token (contract sections 3 and 5).

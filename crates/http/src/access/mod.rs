@@ -12,6 +12,7 @@ mod forward_auth;
 pub(crate) mod own;
 mod page;
 pub(crate) mod question;
+mod records;
 mod request_id;
 mod search;
 
@@ -21,6 +22,7 @@ use crate::extract::query::NoParameters;
 use crate::methods::Reads as _;
 
 pub use asked::Listener;
+pub use records::AccessRecords;
 
 /// What both listeners serve; on the operators' one, their token is taken, too.
 #[must_use]

@@ -59,7 +59,7 @@ async fn search(
     let client = admit(request, depot, &state)?;
     let context = RequestContext::behind_edge(depot)?;
     let (name, asker) = (name_of(request), client.name().to_owned());
-    let mut domain = Domain::named(&name, &state, client, context)?;
+    let domain = Domain::named(&name, &state, client, context)?;
     let object = object(request, context).await?;
     let question = Question::of_search(&object, sought)?;
     let by = SearchedBy {

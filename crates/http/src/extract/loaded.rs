@@ -11,6 +11,9 @@ use charter_domain::service_account::ServiceAccount;
 use charter_domain::user::User;
 use charter_store::{self as store, EntityRef, TenantReader};
 
+/// Names and addresses of a record: measured, about.
+const TEXTS_BYTES: usize = 512;
+
 /// The resource of a question.
 #[derive(Debug, Clone)]
 pub enum Loaded {
@@ -91,14 +94,25 @@ impl Loaded {
 
     /// Its id in policies.
     pub fn id(&self) -> String {
-        match self {
-            Self::Organization(organization) => organization.id.to_string(),
-            Self::Account(account, _) => account.id.to_string(),
-            Self::ServiceAccount(service_account, ..) => service_account.id.to_string(),
-            Self::AccessKey(access_key, ..) => access_key.id.to_string(),
-            Self::User(user, _) => user.id.to_string(),
-            Self::Role(name) | Self::Permission(name) => name.clone(),
-        }
+        self.as_resource().id()
+    }
+
+    /// About how many bytes of memory it takes.
+    pub fn bytes(&self) -> usize {
+        let metadata = match self {
+            Self::Organization(of) | Self::User(_, of) => of.metadata.bytes(),
+            Self::Account(account, of) => account.metadata.bytes() + of.metadata.bytes(),
+            Self::ServiceAccount(service_account, account, of)
+            | Self::AccessKey(_, service_account, account, of) => {
+                service_account.roles.bytes()
+                    + service_account.permissions.bytes()
+                    + service_account.metadata.bytes()
+                    + account.metadata.bytes()
+                    + of.metadata.bytes()
+            }
+            Self::Role(name) | Self::Permission(name) => name.len(),
+        };
+        size_of::<Self>() + TEXTS_BYTES + metadata
     }
 
     pub fn as_resource(&self) -> Resource<'_> {

@@ -27,6 +27,7 @@ use super::searches::Searches;
 use super::store_health::StoreHealth;
 use super::tasks::Tasks;
 use super::workbench::Workbench;
+use crate::access::AccessRecords;
 use crate::edge::origin::Origins;
 use crate::extract::tenants::Tenants;
 use crate::respond::ApiError;
@@ -48,6 +49,8 @@ pub struct State {
     pub workbench: Workbench,
     /// Authenticates clients of the policy decision point.
     pub access_clients: AccessClients,
+    /// What they asked about before.
+    pub access_records: AccessRecords,
     /// The decision point's public address; `None` takes the requested host.
     pub access_base_url: Option<String>,
     pub engine: Engine,

@@ -2,23 +2,21 @@
 //!
 //! Entities come from the store, never from the request; the facts are the client's address and the server's clock.
 
-mod resource;
 mod search;
-mod subject;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use charter_authn::access_clients::AccessClient;
 use charter_authz::decision::{Denial, Outcome};
 use charter_authz::principal::Principal;
+use charter_authz::resource::Resource;
 use charter_authz::snapshot::Snapshot;
 use charter_decision_log::{DecisionContext, RecordedDecision, Via};
+use charter_domain::id::OrganizationId;
+use charter_domain::organization::Organization;
 use charter_domain::permission::Permission;
 use charter_domain::timestamp::Timestamp;
 
-pub(super) use self::resource::load as load_resource;
-pub(super) use self::subject::load as load_subject;
 use super::answer::Answer;
 use super::question::{Entity, Question, named};
 use crate::edge::context::RequestContext;
@@ -34,9 +32,6 @@ pub(super) struct BuiltIn<'a> {
     context: &'a RequestContext,
     snapshot: Arc<Snapshot>,
     now: Timestamp,
-    /// Loaded once for all evaluations of the request.
-    subjects: HashMap<(String, String), Option<Arc<Principal>>>,
-    resources: HashMap<(String, String), Option<Arc<Loaded>>>,
 }
 
 impl<'a> BuiltIn<'a> {
@@ -51,13 +46,11 @@ impl<'a> BuiltIn<'a> {
             context,
             snapshot: state.engine.snapshot(),
             now: state.clock.now(),
-            subjects: HashMap::new(),
-            resources: HashMap::new(),
         }
     }
 
     pub(super) async fn evaluate(
-        &mut self,
+        &self,
         question: &Question,
         explain: bool,
     ) -> Result<Answer, ApiError> {
@@ -71,9 +64,18 @@ impl<'a> BuiltIn<'a> {
                 "there is no active subject {subject}"
             )));
         };
-        let Some(resource) = self.resource(&question.resource).await? else {
-            let resource = named(&question.resource);
-            return Ok(Answer::unknown(format!("there is no resource {resource}")));
+        let own = principal.caller().organization();
+        let loaded;
+        let resource = if is_named(own, &question.resource) {
+            // As the subject's records have it: then the decision may be one that is remembered.
+            Resource::Organization(own)
+        } else {
+            loaded = self.resource(&question.resource).await?;
+            let Some(loaded) = &loaded else {
+                let resource = named(&question.resource);
+                return Ok(Answer::unknown(format!("there is no resource {resource}")));
+            };
+            loaded.as_resource()
         };
         wait_for_room(|| self.state.decisions.has_room()).await?;
         let asker = DecisionContext {
@@ -86,41 +88,41 @@ impl<'a> BuiltIn<'a> {
         };
         let unaskable = || {
             let kind = principal.kind().type_name();
-            let about = resource.as_resource().kind().type_name();
+            let about = resource.kind().type_name();
             self.snapshot
                 .unaskable(permission, kind, (about, &resource.id()))
         };
         let recorder = &self.state.decisions;
-        let decided = recorder.decide(&self.snapshot, asker, permission, resource.as_resource())?;
+        let decided = recorder.decide(&self.snapshot, asker, permission, resource)?;
         Ok(Answer {
             decision: decided.outcome == Outcome::Allow,
-            decision_id: Some(decided.id.to_string()),
+            decision_id: Some(decided.id),
             forbidden: decided.refusal.clone(),
-            reason: reason(decided, permission, unaskable),
+            reason: if explain {
+                reason(decided, permission, unaskable)
+            } else {
+                String::new()
+            },
         })
     }
 
     /// `None` for nobody, and for who could not act now whatever policy says.
-    async fn subject(&mut self, entity: &Entity) -> Result<Option<Arc<Principal>>, ApiError> {
-        let key = (entity.of.clone(), entity.id.clone());
-        if let Some(known) = self.subjects.get(&key) {
-            return Ok(known.clone());
-        }
-        let caller = load_subject(&self.client, entity).await?;
-        let principal = caller.map(|caller| self.state.engine.prepare(&caller, &self.snapshot));
-        self.subjects.insert(key, principal.clone());
-        Ok(principal)
+    async fn subject(&self, entity: &Entity) -> Result<Option<Arc<Principal>>, ApiError> {
+        let records = &self.state.access_records;
+        let subject = records.subject(&self.client, entity).await?;
+        Ok(subject.map(|subject| subject.principal(&self.snapshot)))
     }
 
-    async fn resource(&mut self, entity: &Entity) -> Result<Option<Arc<Loaded>>, ApiError> {
-        let key = (entity.of.clone(), entity.id.clone());
-        if let Some(known) = self.resources.get(&key) {
-            return Ok(known.clone());
-        }
-        let loaded = load_resource(&self.client, entity).await?.map(Arc::new);
-        self.resources.insert(key, loaded.clone());
-        Ok(loaded)
+    async fn resource(&self, entity: &Entity) -> Result<Option<Arc<Loaded>>, ApiError> {
+        let records = &self.state.access_records;
+        records.resource(&self.client, entity).await
     }
+}
+
+/// Whether the resource is this organization.
+fn is_named(organization: &Organization, resource: &Entity) -> bool {
+    resource.of == "Organization"
+        && OrganizationId::parse_either(&resource.id) == Some(organization.id)
 }
 
 fn reason(

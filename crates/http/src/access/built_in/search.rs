@@ -16,10 +16,10 @@ use charter_domain::permission::Permission;
 use charter_store::{CallerFilter, EntityRef, Scanned, TenantReader};
 
 use super::BuiltIn;
-use super::subject;
 use crate::access::answer::Found;
 use crate::access::page::{Page, bad_token};
 use crate::access::question::{Question, Sought};
+use crate::access::records::kind;
 use crate::extract::loaded::Loaded;
 use crate::respond::ApiError;
 
@@ -33,7 +33,7 @@ const YIELD_EVERY: usize = 32;
 
 impl BuiltIn<'_> {
     pub(crate) async fn search(
-        &mut self,
+        &self,
         question: &Question,
         sought: Sought,
         page: &Page<'_>,
@@ -45,9 +45,9 @@ impl BuiltIn<'_> {
         }
     }
 
-    async fn subjects(&mut self, question: &Question, page: &Page<'_>) -> Result<Found, ApiError> {
+    async fn subjects(&self, question: &Question, page: &Page<'_>) -> Result<Found, ApiError> {
         let (Some(kind), Ok(permission)) = (
-            subject::kind(&question.subject.of),
+            kind(&question.subject.of),
             question.action.name.parse::<Permission>(),
         ) else {
             return Ok(Found::default());
@@ -79,7 +79,7 @@ impl BuiltIn<'_> {
         Ok(results.found())
     }
 
-    async fn resources(&mut self, question: &Question, page: &Page<'_>) -> Result<Found, ApiError> {
+    async fn resources(&self, question: &Question, page: &Page<'_>) -> Result<Found, ApiError> {
         let Ok(permission) = question.action.name.parse::<Permission>() else {
             return Ok(Found::default());
         };
@@ -124,7 +124,7 @@ impl BuiltIn<'_> {
         Ok(results.found())
     }
 
-    async fn actions(&mut self, question: &Question, page: &Page<'_>) -> Result<Found, ApiError> {
+    async fn actions(&self, question: &Question, page: &Page<'_>) -> Result<Found, ApiError> {
         let Some(principal) = self.subject(&question.subject).await? else {
             return Ok(Found::default());
         };

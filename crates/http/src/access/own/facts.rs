@@ -13,7 +13,7 @@ use charter_domain::service_account::ServiceAccount;
 use charter_domain::user::User;
 use charter_store::EntityRef;
 
-use crate::access::built_in::{load_resource, load_subject};
+use crate::access::AccessRecords;
 use crate::access::question::Entity;
 use crate::extract::loaded::{Loaded, entity_ref};
 use crate::respond::ApiError;
@@ -22,25 +22,27 @@ const NAMESPACE: &str = "Charter::";
 
 /// As a subject: nobody who could not act now. Empty for every other type, and for who there is not.
 pub(super) async fn of_subject(
+    records: &AccessRecords,
     client: &AccessClient<'_>,
     entity: &Entity,
 ) -> Result<Vec<Fact>, ApiError> {
     let Some(entity) = within(entity) else {
         return Ok(Vec::new());
     };
-    let caller = load_subject(client, &entity).await?;
-    Ok(caller.as_ref().map(of_caller).unwrap_or_default())
+    let subject = records.subject(client, &entity).await?;
+    Ok(subject.map_or_else(Vec::new, |subject| of_caller(&subject.caller)))
 }
 
 pub(super) async fn of_resource(
+    records: &AccessRecords,
     client: &AccessClient<'_>,
     entity: &Entity,
 ) -> Result<Vec<Fact>, ApiError> {
     let Some(entity) = within(entity) else {
         return Ok(Vec::new());
     };
-    let loaded = load_resource(client, &entity).await?;
-    Ok(loaded.as_ref().map(of_loaded).unwrap_or_default())
+    let loaded = records.resource(client, &entity).await?;
+    Ok(loaded.map_or_else(Vec::new, |loaded| of_loaded(&loaded)))
 }
 
 pub(crate) fn of_loaded(loaded: &Loaded) -> Vec<Fact> {

@@ -75,8 +75,8 @@ impl<'a> Own<'a> {
         explain: bool,
     ) -> Result<Answer, ApiError> {
         let question = &respelled(question);
-        let mut facts = facts::of_subject(&self.client, &question.subject).await?;
-        facts.extend(facts::of_resource(&self.client, &question.resource).await?);
+        let mut facts = self.of_subject(&question.subject).await?;
+        facts.extend(self.of_resource(&question.resource).await?);
         let purpose = Purpose {
             via: Via::Evaluation,
             tells_id: explain,
@@ -92,7 +92,7 @@ impl<'a> Own<'a> {
         caller: &Caller,
     ) -> Result<Answer, ApiError> {
         let question = &respelled(question);
-        let mut facts = facts::of_resource(&self.client, &question.resource).await?;
+        let mut facts = self.of_resource(&question.resource).await?;
         facts.extend(facts::of_caller(caller));
         let organization = caller.organization().id;
         self.state.decisions.check_share(organization)?;
@@ -102,6 +102,14 @@ impl<'a> Own<'a> {
             payer: Some(organization),
         };
         self.ask(question, &facts, purpose).await
+    }
+
+    async fn of_subject(&self, subject: &Entity) -> Result<Vec<Fact>, ApiError> {
+        facts::of_subject(&self.state.access_records, &self.client, subject).await
+    }
+
+    async fn of_resource(&self, resource: &Entity) -> Result<Vec<Fact>, ApiError> {
+        facts::of_resource(&self.state.access_records, &self.client, resource).await
     }
 
     /// Asks policy, on record.
@@ -137,7 +145,7 @@ impl<'a> Own<'a> {
         Ok(Answer {
             decision,
             reason,
-            decision_id: Some(id.to_string()),
+            decision_id: Some(id),
             forbidden,
         })
     }
@@ -151,10 +159,10 @@ impl<'a> Own<'a> {
         let question = &respelled(question);
         let mut facts = Vec::new();
         if sought != Sought::Subject {
-            facts.extend(facts::of_subject(&self.client, &question.subject).await?);
+            facts.extend(self.of_subject(&question.subject).await?);
         }
         if sought != Sought::Resource {
-            facts.extend(facts::of_resource(&self.client, &question.resource).await?);
+            facts.extend(self.of_resource(&question.resource).await?);
         }
         let asked = worded(question, &facts);
         let page = SearchPage {
