@@ -92,11 +92,7 @@ def run(checks, cluster):
             load.more(50)
             cluster.start_replica(number)
             checks.expect("clients go on", load.more(100))
-    # None is the aim. On a busy machine one in some hundred kept connections was closed without an answer, which tells a
-    # client to send again; why is not known.
-    dropped = [outcome for outcome in load.failed if outcome == ("RemoteDisconnected", None)]
-    checks.expect("a rolling restart fails no request", load.failed == dropped, load.failed)
-    checks.expect("and closes few connections without an answer", len(dropped) <= CLIENTS, dropped)
+    checks.expect("a rolling restart fails no request", not load.failed, load.failed)
     print(f"  rolling restart: {load.passed} requests passed, {len(load.failed)} failed")
 
     with Load(cluster) as load:

@@ -22,6 +22,7 @@ mod web_address;
 
 use std::net::IpAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use charter_domain::entropy::OsEntropy;
 use error::{SettingsError, SettingsFault};
@@ -100,10 +101,14 @@ impl Settings {
 
     fn resolve(sources: &Sources, demo: bool) -> Result<Self, SettingsError> {
         let mut reader = Reader::over(sources);
-        let settings = Settings {
+        let mut settings = Settings {
             is_demo: demo,
             ..sections::read(&mut reader)
         };
+        if demo && reader.is_default("server.shutdown_drain") {
+            // Nobody balances load in front of it.
+            settings.server.edge.drain = Duration::ZERO;
+        }
         if demo {
             let server = &settings.server;
             let main = [

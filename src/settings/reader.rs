@@ -33,6 +33,13 @@ impl Reader {
         }
     }
 
+    /// Whether nobody has set the key.
+    pub(super) fn is_default(&self, key: &str) -> bool {
+        self.values
+            .get(key)
+            .is_none_or(|layered| layered.origin.is_none())
+    }
+
     pub(super) fn fault(&mut self, key: &str, message: impl Into<String>) {
         let fault = SettingsFault::of(key, message);
         let origin = self

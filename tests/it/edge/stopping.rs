@@ -1,5 +1,6 @@
 //! The way out: clients are told, what is under way is answered, and who says nothing holds nobody up.
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use charter_http::edge::service::EdgeConfig;
@@ -56,7 +57,30 @@ async fn while_it_stops_clients_are_served_and_told_to_close() {
         assert_eq!(answer.header("connection"), Some("close"));
         assert!(client.is_closed().await);
     }
-    // Nobody is connected any more, so the hour is over.
+    // Nobody is connected any more; a balancer that has not noticed still sends clients.
+    let mut late = Client::connect(server.address).await;
+    late.write(REQUEST).await;
+    let answer = late.answer().await.expect("an answer");
+    assert_eq!(answer.status, 200);
+}
+
+#[tokio::test]
+async fn connections_that_the_system_has_taken_are_served_to_the_end() {
+    let mut server = Server::with(patient());
+    let mut clients: Vec<_> = (0..64)
+        .map(|_| std::net::TcpStream::connect(server.address).expect("it listens"))
+        .collect();
+    // Before the server, which runs on this thread, has accepted any.
+    for client in &mut clients {
+        client.write_all(REQUEST.as_bytes()).expect("it is sent");
+    }
+    server.begin_to_stop();
+    for client in clients {
+        client.set_nonblocking(true).expect("it can be");
+        let stream = TcpStream::from_std(client).expect("a socket");
+        let answer = Client::on(stream).answer().await.expect("an answer");
+        assert_eq!(answer.status, 200);
+    }
     server.stop().await;
 }
 
@@ -95,7 +119,6 @@ async fn over_http2_clients_are_told_by_goaway_and_what_is_under_way_is_answered
     assert_eq!(answer.await.expect("an answer").status(), 200);
     drop(sender);
     let _ = driver.await.expect("no panic");
-    server.stop().await;
 }
 
 #[tokio::test]

@@ -67,6 +67,11 @@ impl Client {
     pub async fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.expect("it listens");
         stream.set_nodelay(true).expect("a TCP socket");
+        Self::on(stream)
+    }
+
+    /// On a connection that may have sent something already.
+    pub fn on(stream: TcpStream) -> Self {
         Self(BufReader::new(stream))
     }
 

@@ -115,6 +115,7 @@ impl Home {
             .env("CHARTER__DATA_DIR", self.data())
             .env("CHARTER__SERVER__LISTEN", "127.0.0.1:0")
             .env("CHARTER__SERVER__OPS_LISTEN", "127.0.0.1:0")
+            .env("CHARTER__SERVER__SHUTDOWN_DRAIN", "0s")
             .env("CHARTER__POLICIES__DIR", policies())
             .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());

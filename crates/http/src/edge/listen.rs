@@ -5,7 +5,8 @@ use std::future::{Future, pending, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::Poll;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -17,6 +18,7 @@ use salvo::http::uri::Scheme;
 use salvo::rt::tokio::TokioTimer;
 use salvo::{Router, Server};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::edge::connections::Connections;
@@ -84,8 +86,8 @@ pub fn listen(address: SocketAddr) -> io::Result<Bound> {
 }
 
 /// Serves the router behind the edge, with CORS if browsers may call, until `shutdown` is ready. During `drain`,
-/// clients are still served and asked to close; then no connection is accepted, and running requests may finish
-/// within `graceful_timeout`. Fails if the socket fails.
+/// clients are still served and asked to close; then no connection is accepted but those that the operating system
+/// has taken already, and running requests may finish within `graceful_timeout`. Fails if the socket fails.
 pub async fn serve(
     bound: Bound,
     router: Router,
@@ -95,7 +97,7 @@ pub async fn serve(
 ) -> io::Result<()> {
     let config = edge.config().clone();
     let acceptor = WireAcceptor::new(bound, &edge);
-    let (listener, connections) = (acceptor.listener.clone(), edge.connections());
+    let (entrance, connections) = (Arc::clone(&acceptor.entrance), edge.connections());
     let traffic = edge.traffic();
     let mut server = Server::new(acceptor)
         .max_connections(config.max_connections)
@@ -131,10 +133,10 @@ pub async fn serve(
         shutdown.await;
         traffic.drain();
         connections.tell_http2();
-        // Without connections there is nothing to drain.
-        let _ = timeout(config.drain, connections.gone()).await;
+        // Whole, even if nobody is connected: a balancer sends new connections until it has noticed.
+        sleep(config.drain).await;
         // From here on clients are refused and can go to another instance instead of waiting.
-        drop(listener.lock().take());
+        entrance.close().await;
         connections.finish();
         let idle = async {
             sleep(CLOSE_TIME).await;
@@ -165,8 +167,7 @@ pub async fn serve(
 
 /// Accepts TCP connections and wraps each in a [`WireStream`].
 struct WireAcceptor {
-    /// `None` once the server stops.
-    listener: Arc<Mutex<Option<TcpListener>>>,
+    entrance: Arc<Entrance>,
     holdings: Vec<Holding>,
     limits: WireLimits,
     request_ids: Arc<RequestIds>,
@@ -178,7 +179,7 @@ impl WireAcceptor {
     fn new(bound: Bound, edge: &Edge) -> Self {
         let config = edge.config();
         Self {
-            listener: Arc::new(Mutex::new(Some(bound.listener))),
+            entrance: Arc::new(Entrance::new(bound.listener)),
             holdings: vec![Holding {
                 local_addr: bound.local_addr.into(),
                 http_versions: vec![Version::HTTP_11, Version::HTTP_2],
@@ -193,14 +194,60 @@ impl WireAcceptor {
             failures: AcceptFailures::default(),
         }
     }
+}
 
-    /// The next connection; waits for ever once the listener is closed.
+/// Where connections come in, until it is closed.
+struct Entrance {
+    /// `None` once it is closed.
+    listener: Mutex<Option<TcpListener>>,
+    is_closing: AtomicBool,
+    /// Wakes who waits for a connection.
+    closing: Notify,
+    closed: Notify,
+}
+
+impl Entrance {
+    fn new(listener: TcpListener) -> Self {
+        Self {
+            listener: Mutex::new(Some(listener)),
+            is_closing: AtomicBool::new(false),
+            closing: Notify::new(),
+            closed: Notify::new(),
+        }
+    }
+
+    /// The next connection; waits for ever once it is closed.
     async fn connection(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        poll_fn(|context| match &*self.listener.lock() {
+        loop {
+            tokio::select! {
+                biased;
+                accepted = poll_fn(|context| self.poll(context)) => return accepted,
+                () = self.closing.notified() => {}
+            }
+        }
+    }
+
+    fn poll(&self, context: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+        let mut listener = self.listener.lock();
+        let polled = match &*listener {
             Some(listener) => listener.poll_accept(context),
             None => Poll::Pending,
-        })
-        .await
+        };
+        if polled.is_pending() && self.is_closing.load(Ordering::Acquire) {
+            listener.take();
+            self.closed.notify_one();
+        }
+        polled
+    }
+
+    /// Closes it once the connections are accepted that the operating system has taken: it would reset them with the
+    /// requests that they have sent. It does so if they are more than the limit of connections allows.
+    async fn close(&self) {
+        self.is_closing.store(true, Ordering::Release);
+        self.closing.notify_one();
+        if timeout(CLOSE_TIME, self.closed.notified()).await.is_err() {
+            self.listener.lock().take();
+        }
     }
 }
 
@@ -255,7 +302,7 @@ impl Acceptor for WireAcceptor {
         fuse_policy: Option<ArcFusePolicy>,
     ) -> io::Result<Accepted<Self::Coupler, Self::Stream>> {
         loop {
-            let (socket, remote) = match self.connection().await {
+            let (socket, remote) = match self.entrance.connection().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     self.failures.note(&error).await;

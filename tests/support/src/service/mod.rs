@@ -105,6 +105,7 @@ impl Service {
         );
         // By default every decision is logged, and refreshes are rare.
         let all = [
+            ("CHARTER__SERVER__SHUTDOWN_DRAIN", "0s"),
             ("CHARTER__DECISIONS__ALLOWED_PER_SECOND", "0"),
             ("CHARTER__PORTAL__REFRESHES_PER_MINUTE", "60"),
         ]
