@@ -320,6 +320,11 @@ async fn service_accounts(file: &Path) -> (OrganizationId, ServiceAccountId) {
         .await
         .expect("asked")
         .expect("one");
+    let grant = r#"UPDATE service_accounts SET roles = '["member"]'"#;
+    database
+        .execute_unprepared(grant)
+        .await
+        .expect("a role that reads invoices");
     let [organization, first] = [0, 1].map(|at| row.try_get_by_index::<Uuid>(at).expect("an id"));
     let rows = database.begin().await.expect("a transaction");
     let copies = Copies::of(&rows, "service_accounts", &["id", "name"]).await;

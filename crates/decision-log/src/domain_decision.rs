@@ -14,7 +14,7 @@ pub struct DomainDecision {
     pub domain: Arc<str>,
     /// Digest of its policies.
     pub policy_digest: Arc<str>,
-    pub answered: Answered,
+    pub answered: Arc<Answered>,
     /// The organization whose own request it was about; its denials count against its budget.
     pub payer: Option<OrganizationId>,
 }

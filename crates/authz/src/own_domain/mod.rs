@@ -4,6 +4,7 @@
 //! for ([`Fact`]) stands over `entities.json`, and that over the properties of a question.
 
 mod actions;
+mod answers;
 mod ask;
 mod assemble;
 mod entity_types;
@@ -19,6 +20,7 @@ mod search;
 mod text;
 mod weight;
 
+pub use answers::Answers;
 pub use facts::Fact;
 pub use load::OwnDomain;
 pub use question::{Answered, BadProperty, DomainQuestion, NamedEntity, Unasked};

@@ -8,6 +8,7 @@ use arc_swap::ArcSwapOption;
 use charter_authn::access_clients::AccessClient;
 use charter_authn::record_cache::{Record, RecordCache};
 use charter_authz::kinds::PrincipalKind;
+use charter_authz::own_domain::Answers;
 use charter_authz::principal::Principal;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::caller::Caller;
@@ -25,6 +26,8 @@ const PRINCIPAL_BYTES: usize = 4_096;
 pub struct AccessRecords {
     subjects: RecordCache<EntityRef, Subject>,
     resources: RecordCache<EntityRef, TenantRecord>,
+    /// What domains of one's own answered.
+    pub(super) answers: Answers,
 }
 
 /// A service account or a user, which may be disabled.
@@ -46,7 +49,8 @@ impl AccessRecords {
     pub fn new(memory: u64) -> Self {
         Self {
             subjects: RecordCache::new(memory / 2),
-            resources: RecordCache::new(memory / 2),
+            resources: RecordCache::new(memory / 4),
+            answers: Answers::new(memory / 4),
         }
     }
 

@@ -41,7 +41,8 @@ pub(super) async fn list(
     scope: &CursorScope<'_>,
 ) -> Result<AccessBody, ApiError> {
     let sought = sought(&body)?;
-    let question = own::respelled(&Question::of_search(&body, sought)?);
+    let question = Question::of_search(&body, sought)?;
+    let question = own::respelled(&question).into_owned();
     let mut fields = Fields::new(body);
     let cursor = fields.optional::<String>("cursor");
     let chosen = ChosenDomain::read(fields, &asked.state)?;

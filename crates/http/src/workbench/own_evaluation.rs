@@ -20,7 +20,8 @@ pub(super) async fn evaluate(
     body: Map<String, Value>,
     asked: &OperatorRequest,
 ) -> Result<Answer, ApiError> {
-    let question = own::respelled(&Parts::read(&body)?.question()?);
+    let question = Parts::read(&body)?.question()?;
+    let question = own::respelled(&question).into_owned();
     let chosen = ChosenDomain::read(Fields::new(body), &asked.state)?;
     let operator = asked.operator();
     let facts = own_question::facts(&operator, &question.subject, &question.resource).await?;

@@ -1,6 +1,8 @@
 //! What the store says of an organization, an account, a service account or a user, for domains whose schema declares
 //! `Charter::Organization` and so on. It stands over what a request says.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 
 use charter_authn::access_clients::AccessClient;
@@ -82,11 +84,15 @@ pub(crate) fn subject(caller: &Caller) -> Entity {
 }
 
 /// The entity by the id that policies have: a record of the store may also be named by UUID.
-pub(super) fn respelled(entity: &Entity) -> Entity {
-    let known = within(entity).and_then(|it| entity_ref(&it.of, &it.id));
-    Entity {
-        id: known.map_or_else(|| entity.id.clone(), EntityRef::id),
-        ..entity.clone()
+pub(super) fn respelled(entity: &Entity) -> Cow<'_, Entity> {
+    let of = entity.of.strip_prefix(NAMESPACE);
+    let known = of.and_then(|of| entity_ref(of, &entity.id));
+    match known.map(EntityRef::id) {
+        Some(id) if id != entity.id => Cow::Owned(Entity {
+            id,
+            ..entity.clone()
+        }),
+        _ => Cow::Borrowed(entity),
     }
 }
 

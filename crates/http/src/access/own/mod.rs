@@ -2,6 +2,7 @@
 
 pub(crate) mod facts;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use salvo::http::StatusCode;
@@ -74,7 +75,7 @@ impl<'a> Own<'a> {
         question: &Question,
         explain: bool,
     ) -> Result<Answer, ApiError> {
-        let question = &respelled(question);
+        let question = &*respelled(question);
         let mut facts = self.of_subject(&question.subject).await?;
         facts.extend(self.of_resource(&question.resource).await?);
         let purpose = Purpose {
@@ -91,7 +92,7 @@ impl<'a> Own<'a> {
         question: &Question,
         caller: &Caller,
     ) -> Result<Answer, ApiError> {
-        let question = &respelled(question);
+        let question = &*respelled(question);
         let mut facts = self.of_resource(&question.resource).await?;
         facts.extend(facts::of_caller(caller));
         let organization = caller.organization().id;
@@ -120,7 +121,12 @@ impl<'a> Own<'a> {
         purpose: Purpose,
     ) -> Result<Answer, ApiError> {
         wait_for_room(|| self.state.decisions.has_room_for_domain()).await?;
-        let answered = match self.domain.answer(&worded(question, facts)) {
+        let answered = match self
+            .state
+            .access_records
+            .answers
+            .answer(&self.domain, &worded(question, facts))
+        {
             Ok(answered) => answered,
             Err(Unasked::Unknown(reason)) => return Ok(Answer::unknown(reason)),
             Err(Unasked::Bad(bad)) => return Err(refused(&bad)),
@@ -156,7 +162,7 @@ impl<'a> Own<'a> {
         sought: Sought,
         page: &Page<'_>,
     ) -> Result<Found, ApiError> {
-        let question = &respelled(question);
+        let question = &*respelled(question);
         let mut facts = Vec::new();
         if sought != Sought::Subject {
             facts.extend(self.of_subject(&question.subject).await?);
@@ -180,11 +186,19 @@ impl<'a> Own<'a> {
 }
 
 /// The question with ids of records in their one form.
-pub(crate) fn respelled(question: &Question) -> Question {
-    Question {
-        subject: facts::respelled(&question.subject),
-        resource: facts::respelled(&question.resource),
-        ..question.clone()
+pub(crate) fn respelled(question: &Question) -> Cow<'_, Question> {
+    let (subject, resource) = (
+        facts::respelled(&question.subject),
+        facts::respelled(&question.resource),
+    );
+    match (&subject, &resource) {
+        (Cow::Borrowed(_), Cow::Borrowed(_)) => Cow::Borrowed(question),
+        _ => Cow::Owned(Question {
+            subject: subject.into_owned(),
+            resource: resource.into_owned(),
+            action: question.action.clone(),
+            context: question.context.clone(),
+        }),
     }
 }
 
