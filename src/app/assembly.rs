@@ -25,11 +25,11 @@ use charter_decision_log::{DecisionLog, DecisionLookup, Recorder};
 use charter_domain::clock::Clock;
 use charter_domain::confirmed_clock::ConfirmedClock;
 use charter_domain::entropy::Entropy;
-use charter_http::access::AccessRecords;
 use charter_http::document;
 use charter_http::extract::tenants::Tenants;
 use charter_http::state::{
-    Domains, ReportedFault, Revisions, Searches, State, StoreHealth, Tasks, Workbench,
+    AccessRecords, Domains, ReportedFault, Revisions, Searches, State, StoreHealth, Tasks,
+    Workbench,
 };
 use charter_mail as mail;
 use charter_policy::explain::DecisionExplainer;

@@ -184,5 +184,12 @@ fn somebody_is_kept_out_and_let_in_again() {
     assert!(nobody.contains("no user has the address"), "{nobody}");
     let enabled = run(&["enable", &email.to_uppercase()]).success();
     assert!(enabled.contains("\"is_active\":true"), "{enabled}");
+    for whose in [[&*email].as_slice(), &["--organization=acme"], &["--all"]] {
+        let ended = run(&[&["sign-out"], whose].concat()).success();
+        assert_eq!(ended, "{\"ended_sessions\":0}\n");
+    }
+    for wrong in [[].as_slice(), &[&*email, "--all"]] {
+        assert_eq!(run(&[&["sign-out"], wrong].concat()).code, Some(2));
+    }
     charter.stop();
 }

@@ -95,7 +95,7 @@ impl Domain {
         let decision = DomainDecision {
             domain: Arc::clone(&self.name),
             policy_digest: Arc::clone(self.policies.snapshot().digest()),
-            answered: answered.expect("a question of the schema"),
+            answered: Arc::new(answered.expect("a question of the schema")),
             payer: (via == Via::ForwardAuth).then_some(bench.acme.organization.id),
         };
         log.recorder().record(asker, decision)

@@ -25,6 +25,7 @@ mod policies;
 mod postgres_tls;
 mod process;
 mod service_accounts;
+mod sign_out;
 mod signed_writes;
 mod transcript;
 mod unreadable;

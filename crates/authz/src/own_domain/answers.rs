@@ -8,7 +8,7 @@ use moka::sync::Cache;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::facts::Fact;
+use super::facts::{Fact, Facts};
 use super::load::OwnDomain;
 use super::question::{Answered, DomainQuestion, NamedEntity, Unasked};
 
@@ -20,7 +20,7 @@ const ENTITY_BYTES: usize = 128;
 #[derive(Debug)]
 pub struct Answers(Cache<Box<[u8]>, Arc<Answered>>);
 
-/// All that an answer depends on.
+/// All that an answer depends on, but for facts.
 #[derive(Serialize)]
 struct Key<'a> {
     /// Digest of the domain's folder.
@@ -30,7 +30,6 @@ struct Key<'a> {
     action_properties: &'a Map<String, Value>,
     resource: KeyEntity<'a>,
     context: &'a Map<String, Value>,
-    facts: &'a [Fact],
 }
 
 #[derive(Serialize)]
@@ -62,7 +61,8 @@ impl Answers {
         Self(cache.build())
     }
 
-    /// What the domain answers, as [`OwnDomain::answer`] does.
+    /// What the domain answers, as [`OwnDomain::answer`] does. These facts are added to those of the question, which
+    /// must have none.
     ///
     /// # Errors
     ///
@@ -71,7 +71,16 @@ impl Answers {
         &self,
         domain: &OwnDomain,
         question: &DomainQuestion<'_>,
+        facts: &[&Facts],
     ) -> Result<Arc<Answered>, Unasked> {
+        let ask = || {
+            let facts: Vec<Fact> = facts.iter().flat_map(|it| it.each()).cloned().collect();
+            let question = DomainQuestion {
+                facts: &facts,
+                ..*question
+            };
+            domain.answer(&question).map(Arc::new)
+        };
         let key = Key {
             domain: domain.content_digest(),
             subject: question.subject.into(),
@@ -79,15 +88,17 @@ impl Answers {
             action_properties: question.action_properties,
             resource: question.resource.into(),
             context: question.context,
-            facts: question.facts,
         };
-        let Ok(key) = serde_json::to_vec(&key) else {
-            return domain.answer(question).map(Arc::new);
+        let Ok(mut key) = serde_json::to_vec(&key) else {
+            return ask();
         };
+        for source in facts {
+            key.extend_from_slice(source.text());
+        }
         if let Some(known) = self.0.get(key.as_slice()) {
             return Ok(known);
         }
-        let answered = Arc::new(domain.answer(question)?);
+        let answered = ask()?;
         // Failures are reported each time.
         if answered.verdict.errors.is_empty() {
             self.0.insert(key.into(), Arc::clone(&answered));

@@ -13,3 +13,34 @@ pub struct Fact {
     pub attributes: Map<String, Value>,
     pub parents: Vec<Uid>,
 }
+
+/// Facts from one source, with their text for comparisons.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    each: Vec<Fact>,
+    text: Vec<u8>,
+}
+
+impl Facts {
+    #[must_use]
+    pub fn new(each: Vec<Fact>) -> Self {
+        // Names and values of JSON have a text.
+        let text = serde_json::to_vec(&each).unwrap_or_default();
+        Self { each, text }
+    }
+
+    #[must_use]
+    pub fn each(&self) -> &[Fact] {
+        &self.each
+    }
+
+    /// About how many bytes of memory they take.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        4 * self.text.len()
+    }
+
+    pub(super) fn text(&self) -> &[u8] {
+        &self.text
+    }
+}

@@ -21,7 +21,7 @@ mod text;
 mod weight;
 
 pub use answers::Answers;
-pub use facts::Fact;
+pub use facts::{Fact, Facts};
 pub use load::OwnDomain;
 pub use question::{Answered, BadProperty, DomainQuestion, NamedEntity, Unasked};
 pub use routes::Routed;

@@ -12,7 +12,6 @@ mod forward_auth;
 pub(crate) mod own;
 mod page;
 pub(crate) mod question;
-mod records;
 mod request_id;
 mod search;
 
@@ -22,7 +21,6 @@ use crate::extract::query::NoParameters;
 use crate::methods::Reads as _;
 
 pub use asked::Listener;
-pub use records::AccessRecords;
 
 /// What both listeners serve; on the operators' one, their token is taken, too.
 #[must_use]

@@ -10,6 +10,7 @@ pub mod body_value;
 pub mod cookie;
 pub mod cursor_query;
 pub mod cursor_scope;
+pub mod facts;
 pub mod fields;
 pub mod input;
 pub mod json;

@@ -1,5 +1,6 @@
 //! What requests share, and the work that outlives them.
 
+mod access_records;
 mod domains;
 mod policy_tools;
 mod reported_fault;
@@ -10,6 +11,8 @@ mod store_health;
 mod tasks;
 mod workbench;
 
+pub use access_records::AccessRecords;
+pub(crate) use access_records::principal_kind;
 pub use domains::{DomainState, Domains};
 pub use policy_tools::{Busy, FolderRefusal, JobEvent, PolicyJob, PolicyTools};
 pub use reported_fault::ReportedFault;

@@ -20,6 +20,7 @@ use charter_decision_log::reevaluation::ExplainDecision;
 use charter_decision_log::{DecisionLookup, Recorder};
 use charter_domain::clock::Clock;
 
+use super::access_records::AccessRecords;
 use super::domains::Domains;
 use super::reported_fault::ReportedFault;
 use super::revisions::Revisions;
@@ -27,7 +28,6 @@ use super::searches::Searches;
 use super::store_health::StoreHealth;
 use super::tasks::Tasks;
 use super::workbench::Workbench;
-use crate::access::AccessRecords;
 use crate::edge::origin::Origins;
 use crate::extract::tenants::Tenants;
 use crate::respond::ApiError;

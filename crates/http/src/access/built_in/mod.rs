@@ -109,13 +109,17 @@ impl<'a> BuiltIn<'a> {
     /// `None` for nobody, and for who could not act now whatever policy says.
     async fn subject(&self, entity: &Entity) -> Result<Option<Arc<Principal>>, ApiError> {
         let records = &self.state.access_records;
-        let subject = records.subject(&self.client, entity).await?;
+        let subject = records
+            .subject(&self.client, (&entity.of, &entity.id))
+            .await?;
         Ok(subject.map(|subject| subject.principal(&self.snapshot)))
     }
 
     async fn resource(&self, entity: &Entity) -> Result<Option<Arc<Loaded>>, ApiError> {
         let records = &self.state.access_records;
-        records.resource(&self.client, entity).await
+        records
+            .resource(&self.client, (&entity.of, &entity.id))
+            .await
     }
 }
 

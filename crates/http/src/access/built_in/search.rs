@@ -19,9 +19,9 @@ use super::BuiltIn;
 use crate::access::answer::Found;
 use crate::access::page::{Page, bad_token};
 use crate::access::question::{Question, Sought};
-use crate::access::records::kind;
 use crate::extract::loaded::Loaded;
 use crate::respond::ApiError;
+use crate::state::principal_kind;
 
 /// The most rows that one page looks at; then it ends early, with a token.
 const MAX_EXAMINED: usize = 2_000;
@@ -47,7 +47,7 @@ impl BuiltIn<'_> {
 
     async fn subjects(&self, question: &Question, page: &Page<'_>) -> Result<Found, ApiError> {
         let (Some(kind), Ok(permission)) = (
-            kind(&question.subject.of),
+            principal_kind(&question.subject.of),
             question.action.name.parse::<Permission>(),
         ) else {
             return Ok(Found::default());

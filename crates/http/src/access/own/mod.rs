@@ -1,6 +1,6 @@
 //! A domain of one's own: entities from the request, from its `entities.json`, and from the store.
 
-pub(crate) mod facts;
+pub(crate) mod names;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use salvo::http::StatusCode;
 use charter_authn::access_clients::AccessClient;
 use charter_authz::decision::{Denial, Outcome, Verdict};
 use charter_authz::own_domain::{
-    BadProperty, DomainQuestion, Fact, FoundIds, NamedEntity, OwnDomain, SearchPage, Unasked,
+    BadProperty, DomainQuestion, Fact, Facts, FoundIds, NamedEntity, OwnDomain, SearchPage, Unasked,
 };
 use charter_decision_log::{DomainAsker, DomainDecision, Via};
 use charter_domain::caller::Caller;
@@ -22,9 +22,10 @@ use super::page::Page;
 use super::question::{Entity, Question, Sought};
 use crate::edge::context::RequestContext;
 use crate::extract::authorizer::wait_for_room;
+use crate::extract::facts::of_loaded;
 use crate::respond::{ApiError, Surface, echo};
 use crate::state::State;
-pub(super) use facts::subject;
+pub(super) use names::{subject, within};
 
 /// The questions of one request, all answered by the same version of the domain.
 pub(super) struct Own<'a> {
@@ -44,6 +45,13 @@ struct Purpose {
     tells_id: bool,
     /// The organization whose request it is about.
     payer: Option<OrganizationId>,
+}
+
+impl Purpose {
+    /// Gateways are told why a request is denied, others whatever they ask for.
+    fn tells_reason(self, is_allowed: bool) -> bool {
+        self.tells_id && !(is_allowed && self.via == Via::ForwardAuth)
+    }
 }
 
 impl<'a> Own<'a> {
@@ -76,8 +84,11 @@ impl<'a> Own<'a> {
         explain: bool,
     ) -> Result<Answer, ApiError> {
         let question = &*respelled(question);
-        let mut facts = self.of_subject(&question.subject).await?;
-        facts.extend(self.of_resource(&question.resource).await?);
+        let (of_subject, of_resource) = (
+            self.of_subject(&question.subject).await?,
+            self.of_resource(&question.resource).await?,
+        );
+        let facts = [&*of_subject, &of_resource];
         let purpose = Purpose {
             via: Via::Evaluation,
             tells_id: explain,
@@ -93,8 +104,9 @@ impl<'a> Own<'a> {
         caller: &Caller,
     ) -> Result<Answer, ApiError> {
         let question = &*respelled(question);
-        let mut facts = self.of_resource(&question.resource).await?;
-        facts.extend(facts::of_caller(caller));
+        let of_resource = self.of_resource(&question.resource).await?;
+        let of_caller = self.state.access_records.facts.of(caller);
+        let facts = [&of_resource, &*of_caller];
         let organization = caller.organization().id;
         self.state.decisions.check_share(organization)?;
         let purpose = Purpose {
@@ -105,35 +117,53 @@ impl<'a> Own<'a> {
         self.ask(question, &facts, purpose).await
     }
 
-    async fn of_subject(&self, subject: &Entity) -> Result<Vec<Fact>, ApiError> {
-        facts::of_subject(&self.state.access_records, &self.client, subject).await
+    /// As a subject: nobody who could not act now. Empty for every other type, and for who there is not.
+    async fn of_subject(&self, subject: &Entity) -> Result<Arc<Facts>, ApiError> {
+        let Some(entity) = within(subject) else {
+            return Ok(Arc::default());
+        };
+        let records = &self.state.access_records;
+        let subject = records
+            .subject(&self.client, (&entity.of, &entity.id))
+            .await?;
+        Ok(subject.map_or_else(Arc::default, |subject| records.facts.of(&subject.caller)))
     }
 
-    async fn of_resource(&self, resource: &Entity) -> Result<Vec<Fact>, ApiError> {
-        facts::of_resource(&self.state.access_records, &self.client, resource).await
+    async fn of_resource(&self, resource: &Entity) -> Result<Facts, ApiError> {
+        let Some(entity) = within(resource) else {
+            return Ok(Facts::default());
+        };
+        let records = &self.state.access_records;
+        let loaded = records
+            .resource(&self.client, (&entity.of, &entity.id))
+            .await?;
+        Ok(loaded.map_or_else(Facts::default, |loaded| Facts::new(of_loaded(&loaded))))
     }
 
     /// Asks policy, on record.
     async fn ask(
         &self,
         question: &Question,
-        facts: &[Fact],
+        facts: &[&Facts],
         purpose: Purpose,
     ) -> Result<Answer, ApiError> {
         wait_for_room(|| self.state.decisions.has_room_for_domain()).await?;
-        let answered = match self
-            .state
-            .access_records
-            .answers
-            .answer(&self.domain, &worded(question, facts))
-        {
+        let answered = match self.state.access_records.answers.answer(
+            &self.domain,
+            &worded(question, &[]),
+            facts,
+        ) {
             Ok(answered) => answered,
             Err(Unasked::Unknown(reason)) => return Ok(Answer::unknown(reason)),
             Err(Unasked::Bad(bad)) => return Err(refused(&bad)),
         };
         let verdict = &answered.verdict;
         let (decision, forbidden) = (verdict.outcome == Outcome::Allow, verdict.refusal.clone());
-        let reason = reason(verdict, &question.action.name);
+        let reason = if purpose.tells_reason(decision) {
+            reason(verdict, &question.action.name)
+        } else {
+            String::new()
+        };
         let asker = DomainAsker {
             now: self.now,
             request_id: self.context.request_id.as_str(),
@@ -165,10 +195,12 @@ impl<'a> Own<'a> {
         let question = &*respelled(question);
         let mut facts = Vec::new();
         if sought != Sought::Subject {
-            facts.extend(self.of_subject(&question.subject).await?);
+            let of_subject = self.of_subject(&question.subject).await?;
+            facts.extend_from_slice(of_subject.each());
         }
         if sought != Sought::Resource {
-            facts.extend(self.of_resource(&question.resource).await?);
+            let of_resource = self.of_resource(&question.resource).await?;
+            facts.extend_from_slice(of_resource.each());
         }
         let asked = worded(question, &facts);
         let page = SearchPage {
@@ -188,8 +220,8 @@ impl<'a> Own<'a> {
 /// The question with ids of records in their one form.
 pub(crate) fn respelled(question: &Question) -> Cow<'_, Question> {
     let (subject, resource) = (
-        facts::respelled(&question.subject),
-        facts::respelled(&question.resource),
+        names::respelled(&question.subject),
+        names::respelled(&question.resource),
     );
     match (&subject, &resource) {
         (Cow::Borrowed(_), Cow::Borrowed(_)) => Cow::Borrowed(question),

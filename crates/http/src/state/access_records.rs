@@ -4,18 +4,20 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
 
 use charter_authn::access_clients::AccessClient;
 use charter_authn::record_cache::{Record, RecordCache};
 use charter_authz::kinds::PrincipalKind;
-use charter_authz::own_domain::Answers;
+use charter_authz::own_domain::{Answers, Facts};
 use charter_authz::principal::Principal;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::caller::Caller;
 use charter_domain::id::OrganizationId;
 use charter_store::EntityRef;
 
-use super::question::Entity;
+use crate::extract::facts::of_caller;
 use crate::extract::loaded::{Loaded, entity_ref, found_or_none, is_enabled};
 use crate::respond::ApiError;
 
@@ -27,12 +29,13 @@ pub struct AccessRecords {
     subjects: RecordCache<EntityRef, Subject>,
     resources: RecordCache<EntityRef, TenantRecord>,
     /// What domains of one's own answered.
-    pub(super) answers: Answers,
+    pub(crate) answers: Answers,
+    pub(crate) facts: CallerFacts,
 }
 
 /// A service account or a user, which may be disabled.
-pub(super) struct Subject {
-    pub(super) caller: Caller,
+pub(crate) struct Subject {
+    pub(crate) caller: Caller,
     /// Prepared for the latest policies that were asked.
     principal: ArcSwapOption<Principal>,
 }
@@ -43,6 +46,10 @@ struct TenantRecord {
     loaded: Arc<Loaded>,
 }
 
+/// What domains of one's own are told of callers, by the address of their records. An entry keeps the records, so that
+/// no others get their address.
+pub(crate) struct CallerFacts(Cache<usize, (Caller, Arc<Facts>)>);
+
 impl AccessRecords {
     /// Takes so many bytes of memory, about.
     #[must_use]
@@ -50,17 +57,18 @@ impl AccessRecords {
         Self {
             subjects: RecordCache::new(memory / 2),
             resources: RecordCache::new(memory / 4),
-            answers: Answers::new(memory / 4),
+            answers: Answers::new(memory / 8),
+            facts: CallerFacts::new(memory / 8),
         }
     }
 
     /// `None` for nobody, and for who could not act now whatever policy says.
-    pub(super) async fn subject(
+    pub(crate) async fn subject(
         &self,
         client: &AccessClient<'_>,
-        entity: &Entity,
+        (of, id): (&str, &str),
     ) -> Result<Option<Arc<Subject>>, ApiError> {
-        let named = kind(&entity.of).and_then(|_| entity_ref(&entity.of, &entity.id));
+        let named = principal_kind(of).and_then(|_| entity_ref(of, id));
         let Some(named) = named else {
             return Ok(None);
         };
@@ -90,18 +98,17 @@ impl AccessRecords {
     }
 
     /// `None` for what there is not.
-    pub(super) async fn resource(
+    pub(crate) async fn resource(
         &self,
         client: &AccessClient<'_>,
-        entity: &Entity,
+        (of, id): (&str, &str),
     ) -> Result<Option<Arc<Loaded>>, ApiError> {
-        let id = entity.id.as_str();
-        match entity.of.as_str() {
+        match of {
             "Role" => return Ok(Some(Arc::new(Loaded::Role(id.to_owned())))),
             "Permission" => return Ok(Some(Arc::new(Loaded::Permission(id.to_owned())))),
             _ => {}
         }
-        let Some(named) = entity_ref(&entity.of, id) else {
+        let Some(named) = entity_ref(of, id) else {
             return Ok(None);
         };
         if let Some(known) = self.resources.get(&named, client.changes()) {
@@ -123,9 +130,36 @@ impl AccessRecords {
     }
 }
 
+impl CallerFacts {
+    fn new(memory: u64) -> Self {
+        let weigh = |_: &usize, (caller, facts): &(Caller, Arc<Facts>)| {
+            let bytes = bytes_of(caller) + facts.bytes();
+            bytes.try_into().unwrap_or(u32::MAX)
+        };
+        let cache = Cache::builder()
+            .max_capacity(memory)
+            .weigher(weigh)
+            .eviction_policy(EvictionPolicy::lru());
+        Self(cache.build())
+    }
+
+    pub(crate) fn of(&self, caller: &Caller) -> Arc<Facts> {
+        let address = match caller {
+            Caller::ServiceAccount(caller) => Arc::as_ptr(caller).addr(),
+            Caller::User(caller) => Arc::as_ptr(caller).addr(),
+        };
+        if let Some((_, facts)) = self.0.get(&address) {
+            return facts;
+        }
+        let facts = Arc::new(Facts::new(of_caller(caller)));
+        self.0.insert(address, (caller.clone(), Arc::clone(&facts)));
+        facts
+    }
+}
+
 impl Subject {
     /// Prepared for these policies.
-    pub(super) fn principal(&self, snapshot: &Snapshot) -> Arc<Principal> {
+    pub(crate) fn principal(&self, snapshot: &Snapshot) -> Arc<Principal> {
         let known = self.principal.load_full();
         known
             .filter(|known| known.is_for(snapshot))
@@ -143,11 +177,7 @@ impl Record for Subject {
     }
 
     fn bytes(&self) -> usize {
-        let of_records = match &self.caller {
-            Caller::ServiceAccount(caller) => caller.bytes(),
-            Caller::User(caller) => caller.bytes(),
-        };
-        PRINCIPAL_BYTES + of_records
+        PRINCIPAL_BYTES + bytes_of(&self.caller)
     }
 }
 
@@ -161,7 +191,14 @@ impl Record for TenantRecord {
     }
 }
 
-pub(super) fn kind(of: &str) -> Option<PrincipalKind> {
+fn bytes_of(caller: &Caller) -> usize {
+    match caller {
+        Caller::ServiceAccount(caller) => caller.bytes(),
+        Caller::User(caller) => caller.bytes(),
+    }
+}
+
+pub(crate) fn principal_kind(of: &str) -> Option<PrincipalKind> {
     match of {
         "ServiceAccount" => Some(PrincipalKind::ServiceAccount),
         "User" => Some(PrincipalKind::User),

@@ -1,11 +1,8 @@
 //! What the store says of an organization, an account, a service account or a user, for domains whose schema declares
 //! `Charter::Organization` and so on. It stands over what a request says.
 
-use std::borrow::Cow;
-
 use serde_json::{Map, Value, json};
 
-use charter_authn::access_clients::AccessClient;
 use charter_authz::json::Uid;
 use charter_authz::own_domain::Fact;
 use charter_domain::account::Account;
@@ -13,39 +10,11 @@ use charter_domain::caller::Caller;
 use charter_domain::organization::Organization;
 use charter_domain::service_account::ServiceAccount;
 use charter_domain::user::User;
-use charter_store::EntityRef;
 
-use crate::access::AccessRecords;
-use crate::access::question::Entity;
-use crate::extract::loaded::{Loaded, entity_ref};
-use crate::respond::ApiError;
+use super::loaded::Loaded;
 
-const NAMESPACE: &str = "Charter::";
-
-/// As a subject: nobody who could not act now. Empty for every other type, and for who there is not.
-pub(super) async fn of_subject(
-    records: &AccessRecords,
-    client: &AccessClient<'_>,
-    entity: &Entity,
-) -> Result<Vec<Fact>, ApiError> {
-    let Some(entity) = within(entity) else {
-        return Ok(Vec::new());
-    };
-    let subject = records.subject(client, &entity).await?;
-    Ok(subject.map_or_else(Vec::new, |subject| of_caller(&subject.caller)))
-}
-
-pub(super) async fn of_resource(
-    records: &AccessRecords,
-    client: &AccessClient<'_>,
-    entity: &Entity,
-) -> Result<Vec<Fact>, ApiError> {
-    let Some(entity) = within(entity) else {
-        return Ok(Vec::new());
-    };
-    let loaded = records.resource(client, &entity).await?;
-    Ok(loaded.map_or_else(Vec::new, |loaded| of_loaded(&loaded)))
-}
+/// Of the types that the service itself knows.
+pub(crate) const NAMESPACE: &str = "Charter::";
 
 pub(crate) fn of_loaded(loaded: &Loaded) -> Vec<Fact> {
     match loaded {
@@ -68,42 +37,6 @@ pub(crate) fn of_caller(caller: &Caller) -> Vec<Fact> {
         ],
         Caller::User(caller) => vec![user(caller.user()), organization(caller.organization())],
     }
-}
-
-/// A caller as the subject of a question.
-pub(crate) fn subject(caller: &Caller) -> Entity {
-    let of = match caller {
-        Caller::ServiceAccount(_) => "ServiceAccount",
-        Caller::User(_) => "User",
-    };
-    Entity {
-        of: format!("{NAMESPACE}{of}"),
-        id: caller.principal_id(),
-        properties: Map::new(),
-    }
-}
-
-/// The entity by the id that policies have: a record of the store may also be named by UUID.
-pub(super) fn respelled(entity: &Entity) -> Cow<'_, Entity> {
-    let of = entity.of.strip_prefix(NAMESPACE);
-    let known = of.and_then(|of| entity_ref(of, &entity.id));
-    match known.map(EntityRef::id) {
-        Some(id) if id != entity.id => Cow::Owned(Entity {
-            id,
-            ..entity.clone()
-        }),
-        _ => Cow::Borrowed(entity),
-    }
-}
-
-/// The same entity as the built-in domain names it.
-pub(crate) fn within(entity: &Entity) -> Option<Entity> {
-    let of = entity.of.strip_prefix(NAMESPACE)?;
-    Some(Entity {
-        of: of.to_owned(),
-        id: entity.id.clone(),
-        properties: Map::new(),
-    })
 }
 
 fn uid(of: &str, id: impl ToString) -> Uid {
