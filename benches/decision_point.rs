@@ -77,7 +77,7 @@ fn main() {
         return;
     }
     let bench = Bench::start();
-    let all: [(&str, fn(&Bench)); 4] = [
+    let all: [(&str, Scenario); 4] = [
         ("evaluation", Bench::evaluation),
         ("evaluations", Bench::evaluations),
         ("forward-auth", Bench::forward_auth),
@@ -90,6 +90,8 @@ fn main() {
         }
     }
 }
+
+type Scenario = fn(&Bench);
 
 struct Bench {
     server: Charter,

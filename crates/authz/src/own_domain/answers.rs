@@ -18,7 +18,7 @@ const ENTITY_BYTES: usize = 128;
 
 /// Of all domains; the least recently used ones make room.
 #[derive(Debug)]
-pub struct Answers(Cache<Box<[u8]>, Arc<Answered>>);
+pub struct Answers(Cache<Vec<u8>, Arc<Answered>>);
 
 /// All that an answer depends on, but for facts.
 #[derive(Serialize)]
@@ -49,7 +49,7 @@ impl Answers {
     /// Takes so many bytes of memory, about.
     #[must_use]
     pub fn new(memory: u64) -> Self {
-        let weigh = |key: &Box<[u8]>, answered: &Arc<Answered>| {
+        let weigh = |key: &Vec<u8>, answered: &Arc<Answered>| {
             let entities = answered.entities.iter().count() * ENTITY_BYTES;
             let bytes = ANSWER_BYTES + key.len() + answered.bytes + entities;
             bytes.try_into().unwrap_or(u32::MAX)
@@ -95,13 +95,13 @@ impl Answers {
         for source in facts {
             key.extend_from_slice(source.text());
         }
-        if let Some(known) = self.0.get(key.as_slice()) {
+        if let Some(known) = self.0.get(&key) {
             return Ok(known);
         }
         let answered = ask()?;
         // Failures are reported each time.
         if answered.verdict.errors.is_empty() {
-            self.0.insert(key.into(), Arc::clone(&answered));
+            self.0.insert(key, Arc::clone(&answered));
         }
         Ok(answered)
     }

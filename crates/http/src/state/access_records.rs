@@ -4,8 +4,6 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
-use moka::policy::EvictionPolicy;
-use moka::sync::Cache;
 
 use charter_authn::access_clients::AccessClient;
 use charter_authn::record_cache::{Record, RecordCache};
@@ -30,7 +28,8 @@ pub struct AccessRecords {
     resources: RecordCache<EntityRef, TenantRecord>,
     /// What domains of one's own answered.
     pub(crate) answers: Answers,
-    pub(crate) facts: CallerFacts,
+    /// By the address of the caller's records.
+    facts: RecordCache<usize, CallerFacts>,
 }
 
 /// A service account or a user, which may be disabled.
@@ -46,9 +45,11 @@ struct TenantRecord {
     loaded: Arc<Loaded>,
 }
 
-/// What domains of one's own are told of callers, by the address of their records. An entry keeps the records, so that
-/// no others get their address.
-pub(crate) struct CallerFacts(Cache<usize, (Caller, Arc<Facts>)>);
+/// What domains of one's own are told of a caller. Its records are kept, so that no others get their address.
+struct CallerFacts {
+    caller: Caller,
+    facts: Arc<Facts>,
+}
 
 impl AccessRecords {
     /// Takes so many bytes of memory, about.
@@ -58,7 +59,7 @@ impl AccessRecords {
             subjects: RecordCache::new(memory / 2),
             resources: RecordCache::new(memory / 4),
             answers: Answers::new(memory / 8),
-            facts: CallerFacts::new(memory / 8),
+            facts: RecordCache::new(memory / 8),
         }
     }
 
@@ -128,31 +129,23 @@ impl AccessRecords {
         }
         Ok(Some(loaded))
     }
-}
 
-impl CallerFacts {
-    fn new(memory: u64) -> Self {
-        let weigh = |_: &usize, (caller, facts): &(Caller, Arc<Facts>)| {
-            let bytes = bytes_of(caller) + facts.bytes();
-            bytes.try_into().unwrap_or(u32::MAX)
-        };
-        let cache = Cache::builder()
-            .max_capacity(memory)
-            .weigher(weigh)
-            .eviction_policy(EvictionPolicy::lru());
-        Self(cache.build())
-    }
-
-    pub(crate) fn of(&self, caller: &Caller) -> Arc<Facts> {
+    /// What domains of one's own are told of the caller.
+    pub(crate) fn facts_of(&self, client: &AccessClient<'_>, caller: &Caller) -> Arc<Facts> {
         let address = match caller {
             Caller::ServiceAccount(caller) => Arc::as_ptr(caller).addr(),
             Caller::User(caller) => Arc::as_ptr(caller).addr(),
         };
-        if let Some((_, facts)) = self.0.get(&address) {
-            return facts;
+        if let Some(known) = self.facts.get(&address, client.changes()) {
+            return Arc::clone(&known.facts);
         }
+        let reading = RecordCache::<usize, CallerFacts>::start_reading(client.changes());
         let facts = Arc::new(Facts::new(of_caller(caller)));
-        self.0.insert(address, (caller.clone(), Arc::clone(&facts)));
+        let known = CallerFacts {
+            caller: caller.clone(),
+            facts: Arc::clone(&facts),
+        };
+        self.facts.put(address, Arc::new(known), reading);
         facts
     }
 }
@@ -178,6 +171,16 @@ impl Record for Subject {
 
     fn bytes(&self) -> usize {
         PRINCIPAL_BYTES + bytes_of(&self.caller)
+    }
+}
+
+impl Record for CallerFacts {
+    fn organization(&self) -> OrganizationId {
+        self.caller.organization().id
+    }
+
+    fn bytes(&self) -> usize {
+        bytes_of(&self.caller) + self.facts.bytes()
     }
 }
 

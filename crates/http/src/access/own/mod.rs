@@ -105,7 +105,7 @@ impl<'a> Own<'a> {
     ) -> Result<Answer, ApiError> {
         let question = &*respelled(question);
         let of_resource = self.of_resource(&question.resource).await?;
-        let of_caller = self.state.access_records.facts.of(caller);
+        let of_caller = self.state.access_records.facts_of(&self.client, caller);
         let facts = [&of_resource, &*of_caller];
         let organization = caller.organization().id;
         self.state.decisions.check_share(organization)?;
@@ -126,7 +126,9 @@ impl<'a> Own<'a> {
         let subject = records
             .subject(&self.client, (&entity.of, &entity.id))
             .await?;
-        Ok(subject.map_or_else(Arc::default, |subject| records.facts.of(&subject.caller)))
+        Ok(subject.map_or_else(Arc::default, |subject| {
+            records.facts_of(&self.client, &subject.caller)
+        }))
     }
 
     async fn of_resource(&self, resource: &Entity) -> Result<Facts, ApiError> {
