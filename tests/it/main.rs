@@ -10,7 +10,7 @@ mod console;
 mod decisions;
 mod dependencies;
 mod edge;
-mod floor_plan;
+mod layering;
 mod mail;
 mod metric_names;
 mod policies;
