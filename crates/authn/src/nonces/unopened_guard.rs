@@ -1,4 +1,4 @@
-//! A guard on its way: locked, waiting for its turn, not open yet.
+//! A guard that is locked and waits for the lease, before it is opened.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,22 +7,21 @@ use super::config::Config;
 use super::guard::ReplayGuard;
 use super::lease::Turn;
 use super::open_error::OpenError;
-use super::recovery::{self, Found};
+use super::recovery::{self, LockedDirectory};
 use charter_domain::clock::Clock;
 use charter_store::Store;
 
-/// A guard that nobody else can open, and that is not open yet: the schema may be brought up.
-pub struct Pending {
+/// A guard that no other process can open, and that is not open yet: now the schema may be migrated.
+pub struct UnopenedGuard {
     config: Config,
-    found: Found,
+    found: LockedDirectory,
     turn: Turn,
     store: Arc<Store>,
     lease_time: Duration,
 }
 
-impl Pending {
-    /// Takes the journal's lock, and waits until no other process serves the database, for
-    /// `lease_time` at most: so long another process waits for a sign of this one, too.
+impl UnopenedGuard {
+    /// Locks the journal's directory and waits until no other process serves the database, at most `lease_time`.
     ///
     /// # Errors
     ///
@@ -47,12 +46,12 @@ impl Pending {
         })
     }
 
-    /// Opens it as the only one of its database, whose schema is up to date. `run` is another text
-    /// at each start; `installation_is_older` is as in [`Config`].
+    /// Opens it as the only one of its database, whose schema is current. `run` is unique to each start;
+    /// `installation_is_older` is that of [`Config`].
     ///
     /// # Errors
     ///
-    /// As [`Pending::wait`].
+    /// As [`UnopenedGuard::wait`].
     pub async fn open(
         self,
         clock: Arc<dyn Clock>,
@@ -68,7 +67,7 @@ impl Pending {
         } = self;
         config.installation_is_older = installation_is_older;
         let directory = config.directory.clone();
-        let known = turn.known(run.clone(), found.left.as_ref());
+        let known = turn.runs(run.clone(), found.left.as_ref());
         let memory = blocking(move || recovery::open(&config, clock, found, Some(known))).await?;
         let lease = turn.take(store, run, lease_time, &directory).await?;
         let guard = ReplayGuard::new(memory, Some(Arc::new(lease)));

@@ -1,15 +1,15 @@
-//! Journals of an earlier run: read at the start, or later where the disk refuses then.
+//! Reads the journals of an earlier run: at the start, or later if the disk fails then.
 
 use std::sync::Arc;
 
 use super::bucket::Bucket;
 use super::directory::Directory;
 use super::half_minute::HalfMinute;
+use super::in_memory_guard::{DiskState, InMemoryGuard};
 use super::journal::ReadError;
-use super::memory::{Ledger, Memory};
 
-impl Memory {
-    /// Reads what an earlier run left of a half minute, at least so many records, and counts it anew.
+impl InMemoryGuard {
+    /// Reads a half minute of an earlier run, at least `least` records, and counts them anew.
     pub(super) fn restore(
         &self,
         directory: &Directory,
@@ -29,8 +29,7 @@ impl Memory {
         least: u64,
     ) -> Result<Bucket, ReadError> {
         let now = self.clock.now();
-        // Some are over by the wall clock alone, which may be wrong now: they are kept for as long
-        // as any is open.
+        // The wall clock may be wrong: those that are over by it alone are kept for as long as any is open.
         let keep_for = if id.is_over(self.window, now) {
             HalfMinute::longest_open(self.window)
         } else {
@@ -39,43 +38,43 @@ impl Memory {
         let bucket = self.read(directory, id, keep_for)?;
         if (bucket.set.len() as u64) < least {
             self.quota.forget(id, bucket.set.len());
-            return Err(ReadError::Lacking);
+            return Err(ReadError::Incomplete);
         }
         Ok(bucket)
     }
 
-    /// Reads the journals that the disk refused at the start. Whoever needs the ledger does not wait for that: the
-    /// disk may never answer.
+    /// Retries the journals that could not be read at the start. Does not hold the lock meanwhile: the disk may never
+    /// answer.
     pub(super) fn restore_unread(&self) {
         let Some(_reading) = self.reading.try_lock() else {
             return;
         };
-        let mut ledger = self.ledger.lock();
-        ledger.unread.retain(|id, _| !self.is_forgotten(*id));
-        let (directory, unread) = (Arc::clone(&ledger.directory), ledger.unread.clone());
-        drop(ledger);
+        let mut disk = self.disk.lock();
+        disk.unread.retain(|id, _| !self.is_forgotten(*id));
+        let (directory, unread) = (Arc::clone(&disk.directory), disk.unread.clone());
+        drop(disk);
         for (id, least) in unread {
             let read = self.read_left(&directory, id, least);
-            self.take_restored(&mut self.ledger.lock(), id, read);
+            self.take_restored(&mut self.disk.lock(), id, read);
         }
     }
 
-    fn take_restored(&self, ledger: &mut Ledger, id: HalfMinute, read: Result<Bucket, ReadError>) {
-        // Both may have come about while it was read.
+    fn take_restored(&self, disk: &mut DiskState, id: HalfMinute, read: Result<Bucket, ReadError>) {
+        // Both may have happened while it was read.
         let is_forgotten = self.is_forgotten(id);
-        if ledger.stopped || is_forgotten {
+        if disk.stopped || is_forgotten {
             if let Ok(bucket) = read {
                 self.quota.forget(id, bucket.set.len());
             }
             if is_forgotten {
-                self.remove_journal(ledger, id);
+                self.remove_journal(disk, id);
             }
             return;
         }
         let saved = read.and_then(|bucket| {
-            let mut state = ledger.state.clone();
+            let mut state = disk.state.clone();
             state.journals.insert(id, bucket.journal.records());
-            let saved = self.count(&bucket).and_then(|()| self.save(ledger, state));
+            let saved = self.count(&bucket).and_then(|()| self.save(disk, state));
             saved.inspect_err(|_| self.quota.forget(id, bucket.set.len()))?;
             Ok(bucket)
         });
@@ -83,7 +82,7 @@ impl Memory {
             Ok(bucket) => {
                 tracing::info!(
                     half_minute = id.0,
-                    "a replay journal could be read after all"
+                    "read a replay journal that could not be read before"
                 );
                 self.keep(bucket);
                 self.closed.write().remove(id);
@@ -92,12 +91,12 @@ impl Memory {
                 self.telemetry.journal_errors.increment(1);
                 return;
             }
-            // For good: the next state that is written says so.
+            // It stays closed; the next state that is written says so.
             Err(error) => {
-                tracing::error!(half_minute = id.0, %error, "a replay journal cannot be believed");
+                tracing::error!(half_minute = id.0, %error, "a replay journal is damaged; its half minute is closed");
             }
         }
-        ledger.unread.remove(&id);
+        disk.unread.remove(&id);
     }
 }
 
@@ -141,7 +140,7 @@ mod tests {
         remove_file(&journal).expect("removed");
         create_dir(&journal).expect("nothing that can be read");
         let memory = open();
-        assert!(memory.ledger.lock().unread.contains_key(&id));
+        assert!(memory.disk.lock().unread.contains_key(&id));
         remove_dir(&journal).expect("removed");
         // Who reads from it waits until something is written to it.
         let at = File::open(place.path()).expect("a directory");
@@ -162,10 +161,10 @@ mod tests {
                     break pipe;
                 }
             };
-            let is_free = memory.ledger.try_lock().is_some();
+            let is_free = memory.disk.try_lock().is_some();
             pipe.write_all(&[0; 16]).expect("sent");
             assert!(is_free, "who reads holds it");
         });
-        assert!(memory.ledger.lock().unread.is_empty(), "it was damaged");
+        assert!(memory.disk.lock().unread.is_empty(), "it was damaged");
     }
 }

@@ -1,4 +1,4 @@
-//! The guard of a single process: its claims. What waits on the disk is in `upkeep`.
+//! The guard of a single process: its claims. What waits for the disk is in `upkeep`.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -13,78 +13,75 @@ use super::bucket::Bucket;
 use super::claim_error::ClaimError;
 use super::directory::Directory;
 use super::fingerprint::Fingerprints;
-use super::half_minute::{GRACE, HalfMinute, until};
+use super::half_minute::HalfMinute;
 use super::half_minutes::HalfMinutes;
 use super::journal::Record;
-use super::quota::{Quota, QuotaExceeded};
+use super::quota::Quota;
+use super::record_counts::RecordCounts;
 use super::set::{Insertion, NonceTable};
 use super::state::State;
-use super::tally::Tally;
 use super::telemetry::Telemetry;
-use charter_budgets::{self as budgets, Resource};
 use charter_domain::clock::Clock;
 use charter_domain::id::{AccessKeyId, OrganizationId};
 use charter_domain::timestamp::Timestamp;
 
-/// What became of a claim that was not refused.
+/// The result of a claim that was not refused.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ClaimAttempt {
-    /// It is remembered, and in the journal.
+    /// It is remembered and in the journal.
     Claimed,
-    /// Its bucket must be opened first, off the requests' path.
+    /// Its bucket must be opened first.
     NoBucket(HalfMinute),
 }
 
 /// The guard of a single process.
-pub(super) struct Memory {
+pub(super) struct InMemoryGuard {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) window: Duration,
     pub(super) fingerprints: Fingerprints,
     pub(super) quota: Quota,
-    /// Owns the buckets. Unbounded and without expiry of its own: a cache that evicts forgets, and
-    /// its answers decide nothing.
+    /// Owns the buckets. Unbounded and without expiry: a cache that evicts would forget nonces.
     pub(super) buckets: Cache<HalfMinute, Arc<Bucket>>,
-    /// The nonces of all of them.
+    /// The nonces of all buckets.
     pub(super) nonces: Arc<NonceTable>,
-    /// Half minutes that were dropped with nonces in them. Each by itself: a clock that was ahead
-    /// for a while does not close the present.
+    /// Half minutes that were dropped with nonces in them. One by one, so that a clock that was ahead for a while
+    /// does not close the present.
     pub(super) forgotten: RwLock<HalfMinutes>,
-    /// The newest of them, so that most claims need not look; `i64::MIN` for none.
+    /// The newest of them, so that most claims need no lock; `i64::MIN` for none.
     pub(super) newest_forgotten: AtomicI64,
     /// Half minutes whose nonces may have been lost.
     pub(super) closed: RwLock<HalfMinutes>,
     /// Half minutes that the database says this process may open; `None` asks no database.
     pub(super) granted: RwLock<Option<HalfMinutes>>,
-    /// How many records each journal holds. Held to be read by whoever appends.
-    pub(super) tally: RwLock<Tally>,
-    /// Half minutes whose journals vanished while the service runs: what is claimed in them is
-    /// remembered here alone.
+    /// How many records each journal holds. Appends hold the read lock.
+    pub(super) record_counts: RwLock<RecordCounts>,
+    /// Half minutes whose journals vanished while the service runs: their nonces are in memory only.
     pub(super) lost: RwLock<HalfMinutes>,
-    /// Whoever opens or drops a bucket holds it.
-    pub(super) ledger: Mutex<Ledger>,
-    /// Whoever reads again what the disk refused at the start holds it; taken before the ledger.
+    /// Locked while a bucket is opened or dropped.
+    pub(super) disk: Mutex<DiskState>,
+    /// Locked while unread journals are retried; acquired before `disk`.
     pub(super) reading: Mutex<()>,
     pub(super) telemetry: Telemetry,
-    /// Whether [`Memory::last_error`] is set; read on each claim.
+    /// Whether [`InMemoryGuard::last_error`] is set; read on each claim.
     pub(super) failing: AtomicBool,
     pub(super) last_error: Mutex<Option<String>>,
     /// Whether a date in a forgotten half minute was reported since the last maintenance.
     pub(super) alarmed: AtomicBool,
 }
 
-/// What is on disk, and the clocks as they were last seen.
-pub(super) struct Ledger {
-    /// Shared with whoever reads a journal without the ledger.
+/// What is on disk, and the clocks as last read.
+pub(super) struct DiskState {
+    /// Shared, so that unread journals are read without this lock.
     pub(super) directory: Arc<Directory>,
     pub(super) state: State,
-    /// Half minutes whose journals the disk refused to read at the start, with the number of records that each
-    /// must hold. Closed, but not for the next start.
+    /// Half minutes whose journals could not be read at the start, with the minimal number of records of each.
+    /// Closed, but not for the next start.
     pub(super) unread: BTreeMap<HalfMinute, u64>,
     pub(super) stopped: bool,
     pub(super) seen: (Timestamp, Duration),
 }
 
-impl Memory {
+impl InMemoryGuard {
     pub(super) async fn claim(
         &self,
         key: AccessKeyId,
@@ -112,15 +109,8 @@ impl Memory {
         let id = HalfMinute::of(date);
         self.check_date(id, date, now)?;
         let Some(bucket) = self.buckets.get(&id) else {
-            let closed = self.closed.read();
-            return if closed.contains(id) {
-                let open = closed.next_outside(HalfMinute::of(now)).start();
-                Err(ClaimError::Closed {
-                    retry_after: until(open, now).max(Duration::from_secs(1)),
-                })
-            } else {
-                Ok(ClaimAttempt::NoBucket(id))
-            };
+            ClaimError::check_open(&self.closed.read(), id, now)?;
+            return Ok(ClaimAttempt::NoBucket(id));
         };
         let record = Record {
             key: key.uuid().as_u128(),
@@ -128,7 +118,10 @@ impl Memory {
         };
         self.quota
             .reserve(record.key, organization, id)
-            .map_err(|exhausted| self.exhausted(exhausted, now))?;
+            .map_err(|exceeded| {
+                let oldest = || self.oldest();
+                self.quota.claim_error(exceeded, self.window, now, oldest)
+            })?;
         match bucket.set.insert(record.fingerprint) {
             Insertion::New => {}
             Insertion::Present => {
@@ -140,41 +133,35 @@ impl Memory {
                 return Err(ClaimError::OutsideWindow);
             }
         }
-        // After the set has chosen the one winner. If this fails, the nonce stays in the set: spent
-        // for this process, and never answered as accepted for the next.
+        // If this fails, the nonce stays in the set: this process refuses it, and it was never accepted.
         let write = |records: &[u8]| {
-            let tally = self.tally.read();
-            let note = |records| tally.note(id, records, &self.fingerprints);
-            bucket.journal.append(records, note)
+            let counts = self.record_counts.read();
+            let count = |records| counts.set(id, records, &self.fingerprints);
+            bucket.journal.append(records, count)
         };
         bucket
             .writes
             .write(&record.encode(id, &self.fingerprints), write)
             .await
             .map_err(|error| self.unavailable(error))?;
-        self.recovered();
+        self.clear_error();
         Ok(ClaimAttempt::Claimed)
     }
 
-    /// Refuses what no bucket can stand for. Who calls has checked the window already, but time has
-    /// passed since, perhaps a slow body's.
+    /// Checks that the date can have a bucket. The caller checked the window, but a slow body takes time.
     fn check_date(
         &self,
         id: HalfMinute,
         date: Timestamp,
         now: Timestamp,
     ) -> Result<(), ClaimError> {
-        let distance = date.signed_duration_since(now).abs().to_std();
-        let distance = distance.unwrap_or(Duration::MAX);
-        if distance > self.window.saturating_add(GRACE) {
-            return Err(ClaimError::OutsideWindow);
-        }
+        let distance = ClaimError::check_window(date, now, self.window)?;
         if self.is_forgotten(id) {
             if distance <= self.window && !self.alarmed.swap(true, Ordering::Relaxed) {
                 tracing::error!(
                     %date, %now,
-                    "the clock was set back: nonces of dates that it calls current are forgotten, \
-                     so such requests are refused"
+                    "the clock was set back: nonces of current dates were already dropped; requests with these dates are \
+                     refused"
                 );
             }
             return Err(ClaimError::Forgotten);
@@ -185,27 +172,6 @@ impl Memory {
     /// Whether a half minute was dropped with nonces in it.
     pub(super) fn is_forgotten(&self, id: HalfMinute) -> bool {
         id.0 <= self.newest_forgotten.load(Ordering::Acquire) && self.forgotten.read().contains(id)
-    }
-
-    fn exhausted(&self, exhausted: QuotaExceeded, now: Timestamp) -> ClaimError {
-        let after = |id: HalfMinute| id.remaining(self.window, now).max(Duration::from_secs(1));
-        match exhausted {
-            QuotaExceeded::Key { oldest } => ClaimError::KeyQuota {
-                limit: self.quota.bounds().per_key as u64,
-                retry_after: after(oldest),
-            },
-            QuotaExceeded::Organization { limit, oldest } => {
-                let oldest = oldest.or_else(|| self.oldest());
-                ClaimError::Budget(budgets::Exhausted {
-                    resource: Resource::Nonces,
-                    limit: limit as u64,
-                    retry_after: after(oldest.unwrap_or_else(|| HalfMinute::of(now))),
-                })
-            }
-            QuotaExceeded::Total => ClaimError::Full {
-                retry_after: after(self.oldest().unwrap_or_else(|| HalfMinute::of(now))),
-            },
-        }
     }
 
     /// The oldest half minute in which anything is remembered.
@@ -222,16 +188,16 @@ impl Memory {
         ClaimError::Unavailable(error)
     }
 
-    /// Notes that the disk refused; says so once until it works again.
+    /// Records an error of the disk; logs the first until one write succeeds.
     pub(super) fn failed(&self, error: &io::Error) {
         self.telemetry.journal_errors.increment(1);
         *self.last_error.lock() = Some(error.to_string());
         if !self.failing.swap(true, Ordering::Relaxed) {
-            tracing::error!(%error, "the replay journal cannot be written, requests are refused");
+            tracing::error!(%error, "cannot write the replay journal; requests are refused");
         }
     }
 
-    pub(super) fn recovered(&self) {
+    pub(super) fn clear_error(&self) {
         if self.failing.load(Ordering::Relaxed) {
             *self.last_error.lock() = None;
             self.failing.store(false, Ordering::Relaxed);

@@ -1,5 +1,5 @@
-//! How many records each journal holds, in a file of its own. A journal that was cut, replaced by an
-//! older copy or removed while no process watched holds fewer than were counted here.
+//! How many records each journal holds, in a file of its own, to detect journals that were cut, replaced by an older
+//! copy or removed while no process ran.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -12,27 +12,26 @@ use super::state::FileId;
 use charter_system::atomic;
 use charter_system::private;
 
-/// Half minutes that share a slot lie 34 hours apart. Who finds another one's there has lost its count.
+/// Half minutes that share a slot are 34 hours apart; the later one overwrites the other's count.
 const SLOTS: i64 = 4096;
-/// The half minute, the count and their check. Its slot is aligned, so that it lies in one page.
+/// The half minute, the count and their checksum. Slots are aligned, so each is within one page.
 const COUNT: usize = 24;
 const SLOT: u64 = 32;
 
-/// An open tally. What is noted outlives the process, not the machine: after a crash of that, nothing
-/// of what it counts is believed.
-pub(super) struct Tally {
+/// The open file of counts. Counts survive a crash of the process, not of the machine; after that they are not used.
+pub(super) struct RecordCounts {
     file: File,
     id: FileId,
 }
 
-impl Tally {
-    /// Creates an empty one, in place of any other.
+impl RecordCounts {
+    /// Creates an empty file; replaces an existing one.
     pub(super) fn create(path: &Path) -> io::Result<Self> {
         atomic::replace_private(path, &[])?;
         Self::open(path)?.ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    /// Opens the one that is there.
+    /// Opens the existing file.
     pub(super) fn open(path: &Path) -> io::Result<Option<Self>> {
         match private::open(path, OpenOptions::new().read(true).write(true)) {
             Ok(file) => Self::of(file).map(Some),
@@ -48,18 +47,17 @@ impl Tally {
         })
     }
 
-    /// Which file it is.
     pub(super) const fn id(&self) -> &FileId {
         &self.id
     }
 
-    /// Whether a path still names it.
+    /// Whether a path still names the file.
     pub(super) fn is_at(&self, path: &Path) -> io::Result<bool> {
         private::is_at(&self.file, path)
     }
 
-    /// Notes how many records a journal holds now.
-    pub(super) fn note(
+    /// Sets the number of records of a journal.
+    pub(super) fn set(
         &self,
         id: HalfMinute,
         records: u64,
@@ -69,8 +67,8 @@ impl Tally {
         self.file.write_all_at(&bytes, offset(id))
     }
 
-    /// How many were noted; `None` where that is lost.
-    pub(super) fn read(&self, id: HalfMinute, fingerprints: &Fingerprints) -> Option<u64> {
+    /// The number of records of a journal; `None` if it is lost.
+    pub(super) fn get(&self, id: HalfMinute, fingerprints: &Fingerprints) -> Option<u64> {
         let mut bytes = [0; COUNT];
         self.file.read_exact_at(&mut bytes, offset(id)).ok()?;
         let (_, rest) = bytes.split_first_chunk::<8>()?;
@@ -103,21 +101,23 @@ mod tests {
         let path = directory.path().join("tally");
         let key = |byte| Fingerprints::new(&SecretBox::new(Box::new([byte; 32])));
         let id = HalfMinute(58_000_000);
-        assert!(Tally::open(&path).expect("an answer").is_none());
-        let tally = Tally::create(&path).expect("a tally");
-        assert_eq!(tally.read(id, &key(1)), None);
-        tally.note(id, 3, &key(1)).expect("noted");
-        tally.note(id.next(), 1, &key(1)).expect("noted");
-        tally.note(id, 4, &key(1)).expect("noted");
-        let again = Tally::open(&path).expect("an answer").expect("a tally");
-        assert_eq!(again.id(), tally.id());
-        assert_eq!(again.read(id, &key(1)), Some(4));
-        assert_eq!(again.read(id.next(), &key(1)), Some(1));
-        assert_eq!(again.read(id, &key(2)), None);
+        assert!(RecordCounts::open(&path).expect("an answer").is_none());
+        let counts = RecordCounts::create(&path).expect("a file");
+        assert_eq!(counts.get(id, &key(1)), None);
+        counts.set(id, 3, &key(1)).expect("counted");
+        counts.set(id.next(), 1, &key(1)).expect("counted");
+        counts.set(id, 4, &key(1)).expect("counted");
+        let again = RecordCounts::open(&path)
+            .expect("an answer")
+            .expect("a file");
+        assert_eq!(again.id(), counts.id());
+        assert_eq!(again.get(id, &key(1)), Some(4));
+        assert_eq!(again.get(id.next(), &key(1)), Some(1));
+        assert_eq!(again.get(id, &key(2)), None);
         // The one that shares its slot.
-        assert_eq!(again.read(HalfMinute(id.0 + SLOTS), &key(1)), None);
+        assert_eq!(again.get(HalfMinute(id.0 + SLOTS), &key(1)), None);
         std::fs::write(&path, "").expect("emptied");
-        assert_eq!(again.read(id, &key(1)), None);
+        assert_eq!(again.get(id, &key(1)), None);
         std::fs::rename(&path, directory.path().join("moved")).expect("moved");
         assert!(!again.is_at(&path).expect("an answer"));
     }
