@@ -1,9 +1,9 @@
-//! Records as the store last told them, never past a write and never a second behind another process.
+//! A cache of records, never older than a write of this process, nor a second behind another process.
 //!
-//! An entry carries the store's epoch from *before* its rows were read. Every write leaves a later one with its
-//! organization before its caller hears of it, so a row read before a revocation can never be used after it
-//! on this node, however the loader was delayed. Another process's write is seen by the store's change feed;
-//! while the feed cannot see, no entry is used (ADR 0028).
+//! An entry has the store's epoch from *before* its rows were read. Every write sets a later epoch for its organization
+//! before its caller gets a response, so a row read before a revocation is never used after it in this process, even if
+//! the loader was delayed. Other processes' writes come through the store's change feed; while it is interrupted, no
+//! entry is used (ADR 0028).
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -14,11 +14,11 @@ use moka::sync::Cache;
 use charter_domain::id::OrganizationId;
 use charter_store::ChangeFeed;
 
-/// What is kept: rows of one organization.
+/// Cached rows of one organization.
 pub(crate) trait Record: Send + Sync + 'static {
     fn organization(&self) -> OrganizationId;
 
-    /// About how many bytes of memory it takes.
+    /// Approximate bytes of memory.
     fn bytes(&self) -> usize;
 }
 
@@ -36,18 +36,18 @@ impl<R> Clone for Entry<R> {
     }
 }
 
-/// Records by key. The least recently used ones make room.
+/// Records by key. The least recently used ones are evicted.
 pub(crate) struct RecordCache<K, R>(Cache<K, Entry<R>>);
 
 /// The store's epoch before a read.
 #[derive(Clone, Copy)]
 pub(crate) struct Reading(u64);
 
-/// What the cache itself needs for an entry.
+/// Overhead of an entry, in bytes.
 const ENTRY_BYTES: usize = 256;
 
 impl<K: Hash + Eq + Send + Sync + 'static, R: Record> RecordCache<K, R> {
-    /// Takes so many bytes of memory, about.
+    /// `memory`: approximate bytes.
     pub(crate) fn new(capacity: u64) -> Self {
         let weigh = |_: &K, entry: &Entry<R>| {
             let bytes = entry.record.bytes().saturating_add(ENTRY_BYTES);
@@ -71,7 +71,7 @@ impl<K: Hash + Eq + Send + Sync + 'static, R: Record> RecordCache<K, R> {
             .then_some(entry.record)
     }
 
-    /// To be called before the rows are read.
+    /// Call it before the rows are read.
     pub(crate) fn start_reading(changes: &dyn ChangeFeed) -> Reading {
         Reading(changes.epoch())
     }
