@@ -5,16 +5,16 @@
 //! holds `extract::tenants` too, which only `extract` can open.
 
 pub mod access;
-pub mod console;
-pub mod docs;
+mod console;
+mod docs;
 pub mod document;
 pub mod edge;
 pub mod extract;
-pub mod machine;
+mod machine;
 mod methods;
 pub mod ops;
-pub mod portal;
+mod portal;
 pub mod respond;
 pub mod router;
 pub mod state;
-pub mod workbench;
+mod workbench;
