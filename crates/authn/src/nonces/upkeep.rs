@@ -263,8 +263,8 @@ impl InMemoryGuard {
         Ok(())
     }
 
-    /// Detects files that were moved, removed or cut while the service runs. State and counts are written anew. A journal
-    /// is not: its nonces stay in memory, and the next start closes its half minute.
+    /// Detects files that were moved, removed or cut while the service runs. State and counts are written anew. A
+    /// journal is not: its nonces stay in memory, and the next start closes its half minute.
     fn check_files(&self, disk: &mut DiskState) -> io::Result<()> {
         let mut lost = Vec::new();
         for id in disk.state.journals.keys() {

@@ -1,4 +1,5 @@
-//! The user service: registration, sign-in, recovery (contract section 5). It knows nothing of cookies and status codes.
+//! The user service: registration, sign-in, recovery (contract section 5). It knows nothing of cookies and status
+//! codes.
 
 mod anonymous_client;
 mod batches;

@@ -1,8 +1,8 @@
 //! What replicas agree on under the lock of one row: the epoch, the half minutes that it may accept, and those of
 //! earlier epochs.
 //!
-//! A half minute is marked under one epoch only, so two epochs never accept the same dates, even if a process still uses
-//! a server that another one has given up.
+//! A half minute is marked under one epoch only, so two epochs never accept the same dates, even if a process still
+//! uses a server that another one has given up.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! A client's connection with the scanner on its read side.
 //!
-//! It also applies the time limit of a head, replaces the library's bare error responses, and lingers at the end so that
-//! a reset does not lose the last response.
+//! It also applies the time limit of a head, replaces the library's bare error responses, and lingers at the end so
+//! that a reset does not lose the last response.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
