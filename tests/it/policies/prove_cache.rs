@@ -315,7 +315,7 @@ fn a_proof_that_runs_out_of_time_goes_on_where_it_stopped() {
 #[test]
 fn a_question_that_cannot_be_written_down_in_time_is_not_waited_for() {
     let own = std::env::current_exe().expect("a program");
-    let test = "policy_prove_cache::a_question_that_takes_minutes_to_write_down";
+    let test = "policies::prove_cache::a_question_that_takes_minutes_to_write_down";
     let mut command = std::process::Command::new(own);
     let run = command.args(["--exact", test, "--ignored"]).output();
     let run = run.expect("it starts");
