@@ -18,7 +18,7 @@ export function hiddenFault(json) {
     } else if (token.startsWith('"') && tokens[at + 1] === ":") {
       const name = JSON.parse(token);
       if (around.at(-1)?.has(name)) {
-        return `The name ${token} is there twice.`;
+        return `The name ${token} is repeated.`;
       }
       around.at(-1)?.add(name);
     } else if (/^[-\d]/.test(token)) {

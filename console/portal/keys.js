@@ -46,7 +46,7 @@ export function keysCard(means, owner) {
   const make = button("Make a key", { kind: "primary", onclick: () => askForKey(api, path, list.reload) });
   return card(
     "Keys",
-    [list.element, h("div", { class: "choice small" }, toggle, h("label", { for: "all-keys" }, "Show ended keys, too"))],
+    [list.element, h("div", { class: "choice small" }, toggle, h("label", { for: "all-keys" }, "Include ended keys"))],
     { action: session.can("service-accounts:CreateKey") && make },
   );
 }

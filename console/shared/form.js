@@ -178,7 +178,7 @@ function conflict(fields, theirs, mine, who) {
     { class: "notice notice-warning", role: "alert" },
     h("strong", {}, "Somebody else changed this meanwhile"),
     who && h("p", {}, who),
-    h("p", {}, "What you entered is kept. Save again to put it in the place of theirs."),
+    h("p", {}, "What you entered is kept. Save again to overwrite their change."),
     differing.map((field) =>
       h("p", { class: "row" }, `${field.label} is now `, text(plain(theirs[field.name]), "empty"), take(field)),
     ),

@@ -17,7 +17,7 @@ local TIMEOUT_MS = 3000
 -- All that Charter judges by, each as often as it was sent.
 local PASSED_ON = { "authorization", "x-date", "x-nonce", "x-content-sha256" }
 -- What the service learns of the caller.
-local TOLD = { "x-charter-subject", "x-charter-organization", "x-charter-decision", "x-content-sha256" }
+local FORWARDED_HEADERS = { "x-charter-subject", "x-charter-organization", "x-charter-decision", "x-content-sha256" }
 
 local UNAVAILABLE = '{"error":{"type":"UNAVAILABLE","code":"UNAVAILABLE",'
   .. '"message":"whether this is allowed cannot be decided now","request_id":"%s"}}'
@@ -70,13 +70,13 @@ core.register_action("charter-forward-auth", { "http-req" }, function(txn, url)
   if answer == nil or answer.status == nil or answer.status == 0 then
     return unavailable(txn, "no answer from " .. url)
   end
-  local told = answer.headers or {}
+  local headers = answer.headers or {}
   local function first(name)
-    return told[name] and told[name][0]
+    return headers[name] and headers[name][0]
   end
 
   if answer.status == 200 then
-    for _, name in ipairs(TOLD) do
+    for _, name in ipairs(FORWARDED_HEADERS) do
       txn.http:req_del_header(name)
       if first(name) ~= nil then
         txn.http:req_add_header(name, first(name))

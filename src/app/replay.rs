@@ -9,8 +9,8 @@ use secrecy::SecretBox;
 use crate::settings::keys::Keys;
 use crate::settings::{ReplayStore, Settings};
 use charter_authn::nonces::{
-    Config, Disagreement, Fault, NonceStore, OpenError, Pending, RedisConfig, SharedCounters,
-    SharedPending,
+    Config, Disagreement, Fault, NonceStore, OpenError, RedisConfig, SharedCounters, UnopenedGuard,
+    UnopenedRedisGuard,
 };
 use charter_domain::clock::Clock;
 use charter_domain::entropy::Entropy;
@@ -24,9 +24,9 @@ const CLOCK_TOLERANCE: Duration = Duration::from_secs(15);
 /// A guard that waits to be opened.
 pub(super) enum PendingGuard {
     /// For one process.
-    Alone(Box<Pending>),
+    Alone(Box<UnopenedGuard>),
     /// For several replicas.
-    Shared(SharedPending, Box<RedisConfig>),
+    Shared(UnopenedRedisGuard, Box<RedisConfig>),
 }
 
 /// An open guard, and the counters that replicas share.
@@ -45,12 +45,13 @@ pub(super) async fn wait_for_turn(
     let lease = settings.replay.lease;
     Ok(match redis(settings, keys) {
         None => {
-            let pending = Pending::wait(store, config(settings, keys), lease).await?;
+            let pending = UnopenedGuard::wait(store, config(settings, keys), lease).await?;
             PendingGuard::Alone(Box::new(pending))
         }
-        Some(config) => {
-            PendingGuard::Shared(SharedPending::wait(store, lease).await?, Box::new(config))
-        }
+        Some(config) => PendingGuard::Shared(
+            UnopenedRedisGuard::wait(store, lease).await?,
+            Box::new(config),
+        ),
     })
 }
 

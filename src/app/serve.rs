@@ -11,8 +11,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::settings::Settings;
 use charter_http::edge::body_limits::{BodyLimits, BodyMemory};
+use charter_http::edge::config::EdgeConfig;
 use charter_http::edge::listen::{self, Bound};
-use charter_http::edge::service::{Edge, EdgeConfig};
+use charter_http::edge::service::Edge;
 use charter_http::router;
 
 use super::{App, StartError, background, open_files};

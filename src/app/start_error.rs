@@ -28,8 +28,8 @@ pub enum StartError {
     Database(#[from] store::Error),
     /// The keys of the settings are not those of the database.
     #[error(
-        "these keys are not this database's: of `keys.{0}`, {1}; put the right ones into the settings, \
-         or set `database.url` to their database"
+        "the keys in `keys.{0}` do not belong to this database: {1}; put the right ones into the settings, or set \
+         `database.url` to their database"
     )]
     ForeignKeys(&'static str, String),
     #[error("the replay guard cannot be opened: {}", with_causes(.0))]

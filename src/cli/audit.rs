@@ -7,27 +7,16 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::operator::{Operator, SettingsArgs};
-use super::output::{OutputArgs, document_to};
+use super::operator::{Operator, OperatorArgs};
+use super::output::document_to;
 use super::{Error, progress};
 use charter_domain::progress::Progress;
 use charter_domain::timestamp;
 use charter_store::audit_verify::Report as AuditReport;
 use charter_store::{AuditEvent, AuditFilter, EntityRef};
 
-/// Read and verify the audit log
-#[derive(Debug, Args)]
-pub struct AuditArgs {
-    #[command(flatten)]
-    settings: SettingsArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(subcommand)]
-    command: Command,
-}
-
 #[derive(Debug, Subcommand)]
-enum Command {
+pub(super) enum Command {
     /// List the events of an organization or of the installation, newest first, one JSON object a line
     List(ListArgs),
     /// Find edited, missing, reordered, inserted and cut-off events
@@ -39,7 +28,7 @@ enum Command {
 }
 
 #[derive(Debug, Args)]
-struct ListArgs {
+pub(super) struct ListArgs {
     /// The organization's id, code or slug
     #[arg(required_unless_present = "installation")]
     organization: Option<String>,
@@ -107,7 +96,7 @@ async fn list(operator: &Operator, args: &ListArgs) -> Result<Vec<Value>, Error>
 }
 
 /// Exit code 1 if there are findings.
-pub fn run(args: &AuditArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
+pub(super) fn run(args: &OperatorArgs<Command>, out: &mut dyn Write) -> Result<ExitCode, Error> {
     args.settings.operate(async |operator| {
         let heads = match &args.command {
             Command::List(filter) => {
@@ -145,7 +134,7 @@ pub fn run(args: &AuditArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
         }
         writeln!(
             out,
-            "{} organizations, {} events and {} heads checked, {} findings",
+            "organizations: {}, events: {}, heads: {}, findings: {}",
             report.organizations,
             report.events,
             report.heads,

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{ArgGroup, Args, Subcommand};
+use clap::{ArgGroup, Subcommand};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
@@ -16,22 +16,10 @@ use charter_domain::timestamp;
 use charter_store::{self as store, EntityRef};
 
 use super::Error;
-use super::operator::{Operator, SettingsArgs};
-use super::output::OutputArgs;
-
-/// Issue, list and revoke access keys, directly in the database
-#[derive(Debug, Args)]
-pub struct KeyArgs {
-    #[command(flatten)]
-    settings: SettingsArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(subcommand)]
-    command: Command,
-}
+use super::operator::{Operator, OperatorArgs};
 
 #[derive(Debug, Subcommand)]
-enum Command {
+pub(super) enum Command {
     /// Issue a key; its secret is printed once
     #[command(group = ArgGroup::new("owner").required(true).args(["service_account", "name"]))]
     Issue {
@@ -67,7 +55,7 @@ enum Command {
 }
 
 /// Prints the result as JSON.
-pub fn run(args: &KeyArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
+pub(super) fn run(args: &OperatorArgs<Command>, out: &mut dyn Write) -> Result<ExitCode, Error> {
     args.settings.operate(async |operator| {
         match &args.command {
             Command::Issue {

@@ -33,8 +33,8 @@ enum Command {
     Generate,
     /// Seal the secrets of all access keys with the first sealing key, so that the others can be removed
     ///
-    /// Also while the service runs. Every process must have been restarted with that key first in its settings.
-    /// Queued mails stay sealed as they are, for 48 hours at most.
+    /// Works while the service runs. First restart every process with the new key in first place. Queued emails stay
+    /// sealed with the old one, for 48 hours at most.
     Reseal {
         #[command(flatten)]
         settings: SettingsArgs,

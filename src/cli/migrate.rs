@@ -3,29 +3,17 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use serde_json::{Value, json};
 
 use charter_domain::progress::Progress;
 use charter_store::MigrationStatus;
 
-use super::operator::SettingsArgs;
-use super::output::OutputArgs;
+use super::operator::OperatorArgs;
 use super::{Error, progress};
 
-/// Migrate the database's schema
-#[derive(Debug, Args)]
-pub struct MigrateArgs {
-    #[command(flatten)]
-    settings: SettingsArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(subcommand)]
-    command: Command,
-}
-
 #[derive(Debug, Subcommand)]
-enum Command {
+pub(super) enum Command {
     /// Apply pending migrations; `serve` does the same when it starts
     Up,
     /// Revert the latest migrations, with their data
@@ -42,7 +30,7 @@ enum Command {
 }
 
 /// Prints the status of the schema.
-pub fn run(args: &MigrateArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
+pub(super) fn run(args: &OperatorArgs<Command>, out: &mut dyn Write) -> Result<ExitCode, Error> {
     args.settings.operate_on_any_schema(async |operator| {
         let store = &operator.store;
         let shown_meanwhile = progress::show("migrating", args.output, &Progress::default());

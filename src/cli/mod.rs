@@ -2,15 +2,15 @@
 //!
 //! Parses arguments and prints results; the work is done by `app` and the crates.
 
-pub mod audit;
+mod audit;
 pub mod check;
 mod error;
-pub mod key;
+mod key;
 pub mod keys;
-pub mod migrate;
+mod migrate;
 pub mod openapi;
 mod operator;
-pub mod organization;
+mod organization;
 mod output;
 pub mod policy;
 mod progress;
@@ -18,7 +18,7 @@ pub mod proxy;
 pub mod request;
 pub mod serve;
 mod shell_word;
-pub mod user;
+mod user;
 
 use std::io::{self, IsTerminal, Write as _};
 use std::path::PathBuf;
@@ -29,6 +29,7 @@ use clap::{CommandFactory, Parser};
 use charter_domain::clock::SystemClock;
 use charter_domain::entropy::OsEntropy;
 pub use error::Error;
+use operator::OperatorArgs;
 
 /// An organizations API whose every permission is decided by Cedar policies.
 #[derive(Debug, Parser)]
@@ -44,12 +45,17 @@ enum Command {
     Request(request::RequestArgs),
     Proxy(proxy::ProxyArgs),
     Keys(keys::KeysArgs),
-    Migrate(migrate::MigrateArgs),
+    /// Migrate the database's schema
+    Migrate(OperatorArgs<migrate::Command>),
     Check(check::CheckArgs),
-    Organization(organization::OrganizationArgs),
-    User(user::UserArgs),
-    Key(key::KeyArgs),
-    Audit(audit::AuditArgs),
+    /// Create, list, show and reactivate organizations, directly in the database
+    Organization(OperatorArgs<organization::Command>),
+    /// Invite, list, disable, enable and sign out users, and change their roles, directly in the database
+    User(OperatorArgs<user::Command>),
+    /// Issue, list and revoke access keys, directly in the database
+    Key(OperatorArgs<key::Command>),
+    /// Read and verify the audit log
+    Audit(OperatorArgs<audit::Command>),
     Policy(policy::PolicyArgs),
     /// Print the API's description, as `/openapi.json` serves it
     Openapi,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use crate::app::{self, Missing, StartError, provision};
 use crate::settings::Settings;
@@ -17,6 +17,7 @@ use charter_domain::organization::Organization;
 use charter_store::{self as store, EntityRef, Store, TenantReader, TenantWriter};
 
 use super::Error;
+use super::output::OutputArgs;
 
 /// The source of the settings, the same for every command.
 #[derive(Debug, Args)]
@@ -27,6 +28,17 @@ pub(super) struct SettingsArgs {
     /// Use the keys that `serve --demo` made in the data directory
     #[arg(long, global = true)]
     demo: bool,
+}
+
+/// The arguments of a group of operators' commands.
+#[derive(Debug, Args)]
+pub(super) struct OperatorArgs<C: Subcommand> {
+    #[command(flatten)]
+    pub(super) settings: SettingsArgs,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+    #[command(subcommand)]
+    pub(super) command: C,
 }
 
 /// The context of an operator's command.

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use serde_json::{Value, json};
 
 use charter_domain::account::Account;
@@ -14,25 +14,13 @@ use charter_domain::timestamp;
 use charter_store::NewOrganization;
 
 use super::Error;
-use super::operator::SettingsArgs;
-use super::output::OutputArgs;
-
-/// Create, list, show and reactivate organizations, directly in the database
-#[derive(Debug, Args)]
-pub struct OrganizationArgs {
-    #[command(flatten)]
-    settings: SettingsArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(subcommand)]
-    command: Command,
-}
+use super::operator::OperatorArgs;
 
 #[derive(Debug, Subcommand)]
-enum Command {
+pub(super) enum Command {
     /// Create an organization with its default account
     Create {
-        /// Its name
+        /// Display name
         #[arg(long)]
         name: String,
         /// Its URL-safe name: 3 to 63 of `a-z0-9` with single inner hyphens
@@ -54,7 +42,7 @@ enum Command {
 }
 
 /// Prints the result as JSON.
-pub fn run(args: &OrganizationArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
+pub(super) fn run(args: &OperatorArgs<Command>, out: &mut dyn Write) -> Result<ExitCode, Error> {
     args.settings.operate(async |operator| {
         let store = &operator.store;
         let by = operator.audit_context();

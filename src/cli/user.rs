@@ -14,22 +14,10 @@ use charter_domain::user::{OWNER, User};
 use charter_store::{self as store, EntityRef};
 
 use super::Error;
-use super::operator::{Operator, SettingsArgs};
-use super::output::OutputArgs;
-
-/// Invite, list, disable, enable and sign out users, and change their roles, directly in the database
-#[derive(Debug, Args)]
-pub struct UserArgs {
-    #[command(flatten)]
-    settings: SettingsArgs,
-    #[command(flatten)]
-    output: OutputArgs,
-    #[command(subcommand)]
-    command: Command,
-}
+use super::operator::{Operator, OperatorArgs};
 
 #[derive(Debug, Subcommand)]
-enum Command {
+pub(super) enum Command {
     /// List the users of an organization, oldest first
     List {
         /// The organization's id, code or slug
@@ -72,7 +60,7 @@ enum Command {
 /// The running service, or the next one, sends the email with the link. Another invitation of the same address
 /// replaces the first.
 #[derive(Debug, Args)]
-struct InviteArgs {
+pub(super) struct InviteArgs {
     /// The organization's id, code or slug
     organization: String,
     /// The e-mail address
@@ -86,7 +74,7 @@ struct InviteArgs {
 }
 
 /// Prints the result as JSON.
-pub fn run(args: &UserArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
+pub(super) fn run(args: &OperatorArgs<Command>, out: &mut dyn Write) -> Result<ExitCode, Error> {
     args.settings.operate(async |operator| {
         let shown = match &args.command {
             Command::List { organization } => {

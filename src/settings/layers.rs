@@ -3,13 +3,11 @@
 //! A layer may only set keys that the embedded defaults have.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use config::{Environment, File, FileFormat, Map, Source, Value, ValueKind};
-use nix::unistd::{User, geteuid};
-use secrecy::SecretString;
 
+use super::environment;
 use super::error::{SettingsError, SettingsFault};
 
 /// The lowest layer.
@@ -36,47 +34,6 @@ pub(super) struct Sources {
     unreadable: Vec<SettingsFault>,
 }
 
-/// The search path of programs.
-pub(super) fn search_path() -> Option<OsString> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one place that reads the environment"
-    )]
-    std::env::var_os("PATH")
-}
-
-/// Whether this process was started by `cargo run`.
-pub fn is_run_by_cargo() -> bool {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one place that reads the environment"
-    )]
-    std::env::var_os("CARGO").is_some()
-}
-
-/// The secret of `charter proxy`. There is no argument for it, because all users of the machine can read
-/// arguments.
-pub fn client_secret() -> Option<SecretString> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one place that reads the environment"
-    )]
-    std::env::var("CHARTER_SECRET_KEY").ok().map(Into::into)
-}
-
-/// The operator's user name: from the login shell or `sudo`, else the user of this process.
-pub(super) fn system_user() -> Option<String> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one place that reads the environment"
-    )]
-    let read = |name| std::env::var(name).ok();
-    ["SUDO_USER", "LOGNAME", "USER"]
-        .into_iter()
-        .find_map(|name| read(name).filter(|user| !user.is_empty()))
-        .or_else(|| User::from_uid(geteuid()).ok()?.map(|user| user.name))
-}
-
 /// A value and where it was set; `None` for the embedded default.
 pub(super) struct Layered {
     pub(super) value: ValueKind,
@@ -101,12 +58,7 @@ impl Sources {
             environment: Vec::new(),
             unreadable: Vec::new(),
         };
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "this is the one place that reads the environment"
-        )]
-        let variables = std::env::vars_os();
-        for (name, value) in variables {
+        for (name, value) in environment::variables() {
             let Ok(name) = name.into_string() else {
                 continue;
             };

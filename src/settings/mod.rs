@@ -6,6 +6,7 @@
 mod access;
 mod budgets;
 mod decisions;
+mod environment;
 pub mod error;
 mod key_file;
 pub mod keys;
@@ -25,12 +26,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use charter_domain::entropy::OsEntropy;
+pub use environment::{client_secret, is_run_by_cargo};
 use error::{SettingsError, SettingsFault};
 use key_file::IfMissing;
 pub use key_file::path as demo_key_file;
 use keys::Keys;
 use layers::Sources;
-pub use layers::{DEFAULTS, SettingsSources, client_secret, is_run_by_cargo};
+pub use layers::{DEFAULTS, SettingsSources};
 use reader::Reader;
 pub use values::{
     Access, Database, Decisions, Log, LogFormat, Mail, Policies, PolicyStart, Portal, Replay,
@@ -73,8 +75,8 @@ impl Settings {
             sources.key_file = Some(text);
             settings = Self::resolve(&sources, demo)?;
         }
-        settings.policies.search_path = layers::search_path();
-        settings.policies.operator = layers::system_user();
+        settings.policies.search_path = environment::search_path();
+        settings.policies.operator = environment::system_user();
         settings.sources = sources.names();
         Ok(settings)
     }

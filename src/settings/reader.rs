@@ -93,7 +93,7 @@ impl Reader {
                     .iter()
                     .map(|(word, _)| format!("`{word}`"))
                     .collect();
-                format!("`{text}` is none of {}", words.join(", "))
+                format!("`{text}` is not one of {}", words.join(", "))
             })
         })
     }

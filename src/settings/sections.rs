@@ -22,8 +22,8 @@ use charter_authn::limits::rate_limit::{Rate, RateLimitsConfig};
 use charter_authn::nonces::Bounds;
 use charter_budgets::{Resource, Share};
 use charter_http::edge::body_limits::{BodyLimits, BodyMemory};
+use charter_http::edge::config::{EdgeConfig, FixedLimits};
 use charter_http::edge::request_log::RequestLog;
-use charter_http::edge::service::EdgeConfig;
 use charter_store::ConnectionConfig;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -97,7 +97,10 @@ fn server(reader: &mut Reader) -> Server {
             drain: reader.duration("server.shutdown_drain", Duration::ZERO..=10 * MINUTE),
             graceful_timeout: reader
                 .duration("server.shutdown_grace", Duration::ZERO..=10 * MINUTE),
-            ..EdgeConfig::default()
+            fixed: FixedLimits::default(),
+            reserved_connections: 0,
+            requests: RequestLog::Failed,
+            traces: false,
         },
         ops_token: ops_token(reader),
     };
@@ -205,13 +208,7 @@ fn replay(reader: &mut Reader) -> Replay {
             ),
         }
     });
-    let is_redis = reader.parsed("replay.store", false, |text| match text {
-        "memory" => Ok(false),
-        "redis" => Ok(true),
-        other => Err(format!(
-            "`{other}` is not a store: give `memory` or `redis`"
-        )),
-    });
+    let is_redis = reader.choice("replay.store", &[("memory", false), ("redis", true)]);
     if is_redis && url.is_empty() {
         reader.disagreement("replay.url", "is needed when `replay.store` is `redis`");
     }
@@ -254,14 +251,14 @@ fn rate_limit(reader: &mut Reader, rate: &str, burst: &str) -> Option<Rate> {
 
 fn log(reader: &mut Reader) -> Log {
     Log {
-        format: reader.parsed("log.format", LogFormat::Auto, |text| match text {
-            "human" => Ok(LogFormat::Human),
-            "json" => Ok(LogFormat::Json),
-            "auto" => Ok(LogFormat::Auto),
-            other => Err(format!(
-                "`{other}` is not a format: give `human`, `json` or `auto`"
-            )),
-        }),
+        format: reader.choice(
+            "log.format",
+            &[
+                ("human", LogFormat::Human),
+                ("json", LogFormat::Json),
+                ("auto", LogFormat::Auto),
+            ],
+        ),
         level: reader.parsed("log.level", String::new(), |text| match text {
             "" => Err("is empty: give a level such as `info`".to_owned()),
             directives => log_level::directives(directives),
@@ -287,7 +284,7 @@ fn telemetry(reader: &mut Reader) -> Telemetry {
             text.parse::<f64>()
                 .ok()
                 .filter(|ratio| (0.0..=1.0).contains(ratio))
-                .ok_or_else(|| format!("`{text}` is no share: give a number from 0 to 1"))
+                .ok_or_else(|| format!("`{text}` is not a share: give a number from 0 to 1"))
         }),
     }
 }

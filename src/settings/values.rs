@@ -15,8 +15,8 @@ use charter_authn::limits::rate_limit::RateLimitsConfig;
 use charter_authn::nonces::Bounds;
 use charter_budgets::{Resource, Share};
 use charter_decision_log::{MaskStyle, Overflow, RotationLimits};
+use charter_http::edge::config::EdgeConfig;
 use charter_http::edge::request_log::RequestLog;
-use charter_http::edge::service::EdgeConfig;
 use charter_store::ConnectionConfig;
 
 /// All settings. `Debug` shows no secret.
@@ -245,13 +245,14 @@ pub struct Telemetry {
     pub sampling_ratio: f64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum LogFormat {
     /// Readable text.
     Human,
     /// One JSON object a line.
     Json,
     /// Readable text on a terminal, JSON elsewhere.
+    #[default]
     Auto,
 }
 

@@ -42,7 +42,7 @@ pub const METRICS: &[Metric] = {
             Gauge,
             "charter_build_info",
             &["version"],
-            "Always 1; says which build runs.",
+            "Always 1; `version` is the running version.",
         ),
         metric(
             Counter,
@@ -259,19 +259,19 @@ pub const METRICS: &[Metric] = {
             Counter,
             "charter_log_files_missed_total",
             &["file"],
-            "Files of the decision log or of the audit heads that vanished while the service runs; others were begun.",
+            "Files of the decision log or of the audit heads that vanished while the service runs; new ones were started.",
         ),
         metric(
             Counter,
             "charter_shadow_decisions_total",
             &[],
-            "Decisions that the shadow policies were asked for, too.",
+            "Decisions that the shadow policies made, too.",
         ),
         metric(
             Counter,
             "charter_shadow_differences_total",
             &["permission", "direction"],
-            "Decisions that the shadow policies would take otherwise: wider, narrower, or for another reason.",
+            "Decisions that the shadow policies would make differently: wider, narrower, or for another reason.",
         ),
         metric(
             Gauge,

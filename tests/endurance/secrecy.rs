@@ -1,6 +1,6 @@
 //! Nothing secret reaches the log, the terminal, the database or the journal.
 
-mod people;
+mod users;
 
 use std::fs;
 use std::path::Path;
@@ -163,7 +163,7 @@ on_both_engines!(no_secret_is_logged_or_stored_in_the_clear);
 
 async fn no_secret_is_logged_or_stored_in_the_clear(database: TestDatabase) {
     let on_sqlite = database.url().starts_with("sqlite");
-    let gateway = format!("gateway:{}", people::GATEWAY_TOKEN);
+    let gateway = format!("gateway:{}", users::GATEWAY_TOKEN);
     let home = if on_sqlite {
         Home::new()
     } else {
@@ -173,7 +173,7 @@ async fn no_secret_is_logged_or_stored_in_the_clear(database: TestDatabase) {
         .with("CHARTER__LOG__LEVEL", "trace")
         .with("CHARTER__ACCESS__TOKENS", &gateway);
     let mut secrets = Secrets::default();
-    secrets.add("the gateway's token", people::GATEWAY_TOKEN);
+    secrets.add("the gateway's token", users::GATEWAY_TOKEN);
     // Once to be made, once to be read again.
     let mut said = String::new();
     for (round, protocol) in [Protocol::Http1, Protocol::Http2].into_iter().enumerate() {
@@ -187,7 +187,7 @@ async fn no_secret_is_logged_or_stored_in_the_clear(database: TestDatabase) {
         );
         let mut client = Client::new(charter.main, protocol);
         scenario(&mut client, &charter.manager(), &mut secrets).await;
-        people::scenario(&home, &charter, round, &mut secrets).await;
+        users::scenario(&home, &charter, round, &mut secrets).await;
         // Killed in between, so that the write-ahead log is there to be looked at.
         if said.is_empty() {
             charter.kill();

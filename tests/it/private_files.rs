@@ -94,7 +94,7 @@ async fn all_that_a_busy_service_leaves_is_its_owners_alone() {
 }
 
 #[test]
-fn what_others_could_read_is_made_private_and_told() {
+fn readable_files_are_made_private_and_reported() {
     let home = Home::new();
     home.serve().stop();
     let data = home.data();

@@ -66,7 +66,7 @@ fn command(base_url: &str, arguments: &[&str]) -> Command {
 }
 
 #[tokio::test]
-async fn what_programs_send_arrives_signed_and_otherwise_as_it_was() {
+async fn requests_are_signed_and_otherwise_unchanged() {
     let server = SignedServer::start();
     let proxy = Proxy::start(&server.base_url, &[]);
     for (line, body) in [

@@ -19,7 +19,7 @@ const FIVE_MINUTES: [&str; 10] = [
     r#""secret_key":"charter_sk_"#,
     "403 FORBIDDEN NOT_PERMITTED",
     "no policy permits `service-accounts:GrantPermission` of the permission `decisions:GetDecision` here",
-    "1 organizations, 13 events and 13 heads checked, 0 findings",
+    "organizations: 1, events: 13, heads: 13, findings: 0",
 ];
 
 /// The same, from registering to the end of the organization.

@@ -38,7 +38,7 @@ export function show(context) {
       : invitationTable(context, data, members, invitations.reload);
   });
   const roles = section(async () => roleList(await readRoles(api)));
-  const invite = button("Invite somebody", {
+  const invite = button("Invite a user", {
     kind: "primary",
     onclick: () => askToInvite(context, invitations.reload),
   });
@@ -182,7 +182,7 @@ function askToInvite({ api }, reload) {
     setTimeout(() => email.focus());
     return [invite, accessOfChosen(role, roles)];
   };
-  openDialog("Invite somebody", (close) => section(() => load(close)).element);
+  openDialog("Invite a user", (close) => section(() => load(close)).element);
 }
 
 /**

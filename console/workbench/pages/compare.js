@@ -28,7 +28,7 @@ export async function show(context) {
     label: "Compare",
     options: [
       { value: "diff", label: "What it allows, for every request" },
-      { value: "replay", label: "Recorded decisions, taken again" },
+      { value: "replay", label: "Replay recorded decisions" },
     ],
   });
   const asking = form({
@@ -166,7 +166,7 @@ function example({ request_type: type, example: shown, reason }, words) {
 /** @param {any} found */
 function flips({ digest: of, report }) {
   return card("Recorded decisions", [
-    report.flips === 0 ? notice("No recorded decision would be another one.", "success") : notice(`${report.flips} recorded decisions would be others.`, "danger"),
+    report.flips === 0 ? notice("No recorded decision would change.", "success") : notice(`${report.flips} recorded decisions would change.`, "danger"),
     pairs([
       ["The folder", digest(of)],
       ["Read", `${report.decisions} decisions`],
@@ -180,7 +180,7 @@ function flips({ digest: of, report }) {
         { class: "stack near" },
         h("h3", { class: "row" }, code(group.permission), directionBadge(group.direction), h("span", { class: "muted small" }, `${group.count} of `, text(group.principal))),
         table({
-          caption: "Decisions that would be others",
+          caption: "Decisions that would change",
           rows: group.examples,
           columns: [
             { title: "When", cell: (/** @type {any} */ row) => exactTime(row.at) },

@@ -68,7 +68,7 @@ async function live({ api, query, signal }) {
     onclick: () => {
       isLive = !isLive;
       fill(pause, isLive ? "Pause" : "Go on");
-      announce(isLive ? "Decisions come in again." : "The list stands still.");
+      announce(isLive ? "Updates are shown again." : "Updates are paused.");
       tell();
     },
   });

@@ -1,5 +1,5 @@
-//! Programs that ask the policy decision point, such as gateways: each shows a token of its own from the settings
-//! (contract section 7).
+//! Programs that call the policy decision point, such as gateways: each has its own token in the settings (contract
+//! section 7).
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use charter_store::{self as store, ChangeFeed, EntityRef, Store, TenantReader};
 use crate::credentials::{Credentials, Scheme};
 use crate::rejection::Rejection;
 
-/// The name of a client that shows the operators' token.
+/// The name of a client that uses the operators' token.
 pub const OPERATOR: &str = "operator";
 
-/// A token of the settings, and who shows it.
+/// A token of the settings and its client.
 #[derive(Debug, Clone)]
 pub struct AccessToken {
     /// Names the client in logs and binds its page tokens.
@@ -23,7 +23,7 @@ pub struct AccessToken {
     pub secret: SecretString,
 }
 
-/// Checks the tokens that clients show. Holds hashes only.
+/// Checks clients' tokens. Stores hashes only.
 pub struct AccessClients {
     store: Arc<Store>,
     clients: Vec<Known>,
@@ -35,7 +35,7 @@ struct Known {
     hash: [u8; 32],
 }
 
-/// A client that showed its token; it may ask about every tenant.
+/// An authenticated client; it may ask about every tenant.
 #[derive(Debug, Clone)]
 pub struct AccessClient<'a> {
     name: Arc<str>,
@@ -60,12 +60,12 @@ impl AccessClients {
         }
     }
 
-    /// Compares hashes, each with all of the known ones and in constant time: neither a token's beginning nor its
-    /// place in the settings can be timed.
+    /// Compares hashes with all known ones in constant time, so that neither a token's prefix nor its position in the
+    /// settings can be timed.
     ///
     /// # Errors
     ///
-    /// [`Rejection`]; with no token in the settings nobody is let in.
+    /// [`Rejection`]; without tokens in the settings every request is refused.
     pub fn authenticate(
         &self,
         credentials: &Credentials<'_>,
@@ -112,7 +112,7 @@ impl<'a> AccessClient<'a> {
     ///
     /// # Errors
     ///
-    /// The store's; `NotFound` if there is no such thing.
+    /// The store's; `NotFound` if the object does not exist.
     pub async fn tenant_of(&self, named: EntityRef) -> Result<TenantReader<'a>, store::Error> {
         Ok(self.store.within(self.store.locate(named).await?))
     }

@@ -1,5 +1,4 @@
-//! The raw pieces of a request that authentication looks at, and the form they must have
-//! (contract section 3).
+//! The parts of a request that authentication needs, and their format (contract section 3).
 
 use std::net::IpAddr;
 
@@ -43,7 +42,7 @@ impl<'a> Header<'a> {
     }
 }
 
-/// What authentication sees of a request.
+/// The parts of a request that authentication needs.
 #[derive(Debug, Clone, Copy)]
 pub struct Credentials<'a> {
     /// In capitals, as sent.
@@ -58,7 +57,7 @@ pub struct Credentials<'a> {
     pub nonce: Header<'a>,
     /// `x-content-sha256`
     pub content_sha256: Header<'a>,
-    /// The client's address, seen through trusted proxies; unspecified (`::`) where one of these sent none.
+    /// The client's address, behind trusted proxies; unspecified (`::`) if one of these sent none.
     pub source_ip: IpAddr,
 }
 
@@ -72,7 +71,7 @@ pub enum Scheme {
 }
 
 impl<'a> Credentials<'a> {
-    /// Takes what matters of a request; `header` looks a header up by its name.
+    /// Reads a request; `header` looks a header up by its name.
     pub fn collect(
         method: &'a str,
         target: &'a str,
@@ -90,7 +89,7 @@ impl<'a> Credentials<'a> {
         }
     }
 
-    /// Which single scheme the request uses.
+    /// The scheme of the request's single credential.
     ///
     /// # Errors
     ///
@@ -135,7 +134,7 @@ impl<'a> Credentials<'a> {
             .ok_or_else(|| Rejection::MalformedAuthorization("write `Bearer {token}`".to_owned()))
     }
 
-    /// The signing headers, each sent once and in its one form.
+    /// The signing headers, each sent once and well-formed.
     ///
     /// # Errors
     ///
@@ -174,7 +173,7 @@ impl<'a> Credentials<'a> {
 pub struct SignedHeaders<'a> {
     /// The access key and the signature.
     pub authorization: Authorization<'a>,
-    /// What the signature covers.
+    /// The signed parts.
     pub text: StringToSign<'a>,
     /// `x-date` as a time.
     pub date: Timestamp,

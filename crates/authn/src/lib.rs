@@ -1,6 +1,6 @@
-//! Credentials in, a `Caller` or a `Rejection` out.
+//! Authenticates requests: from credentials to a `Caller` or a `Rejection`.
 //!
-//! Framework-free: it sees the raw pieces of a request and never a status code.
+//! It knows neither the web framework nor status codes.
 
 pub mod access_clients;
 pub mod credentials;

@@ -1,4 +1,4 @@
-//! Operators' programs, which show a token from the settings (contract section 6).
+//! Operators' programs, which use a token from the settings (contract section 6).
 
 use std::sync::Arc;
 
@@ -10,14 +10,14 @@ use charter_store::{self as store, EntityRef, PolicyHistoryPage, Replica, Store,
 use crate::credentials::{Credentials, Scheme};
 use crate::rejection::Rejection;
 
-/// Checks the token that operators' programs show.
+/// Checks the operators' token.
 pub struct Operators {
     store: Arc<Store>,
-    /// `None` lets nobody in.
+    /// `None` refuses every request.
     token: Option<SecretString>,
 }
 
-/// That an operator was admitted, by the token or by a session that it was exchanged for.
+/// Proves that an operator was authenticated, by the token or a session.
 #[derive(Debug, Clone, Copy)]
 pub struct Admission(());
 
@@ -38,12 +38,11 @@ impl Operators {
 
     /// # Errors
     ///
-    /// [`Rejection`]; with no token in the settings nobody is let in.
+    /// [`Rejection`]; without a token in the settings every request is refused.
     pub fn authenticate(&self, credentials: &Credentials<'_>) -> Result<Operator<'_>, Rejection> {
         self.admit(credentials).map(|by| self.operator(by))
     }
 
-    /// The operator who was admitted.
     pub fn operator(&self, _: Admission) -> Operator<'_> {
         Operator(&self.store)
     }
@@ -58,7 +57,7 @@ impl Operators {
             ));
         }
         let shown = credentials.bearer()?;
-        // What can be timed is where the hashes differ, and that tells nothing of the token.
+        // Timing reveals only where the hashes differ.
         let hash = |text: &str| Sha256::digest(text.as_bytes());
         match &self.token {
             Some(expected) if hash(shown) == hash(expected.expose_secret()) => Ok(Admission(())),
@@ -68,11 +67,11 @@ impl Operators {
 }
 
 impl<'a> Operator<'a> {
-    /// The tenant of what the operator names.
+    /// The tenant of the object that the operator names.
     ///
     /// # Errors
     ///
-    /// The store's; `NotFound` if there is no such thing.
+    /// The store's; `NotFound` if the object does not exist.
     pub async fn tenant_of(&self, named: EntityRef) -> Result<TenantReader<'a>, store::Error> {
         Ok(self.0.within(self.0.locate(named).await?))
     }

@@ -1,6 +1,6 @@
-//! Sessions of operators' browsers: the operator token is exchanged for one, so that no page keeps the token.
+//! Sessions of operators' browsers: the operator token is exchanged for one, so that pages do not store the token.
 //!
-//! They are in the memory of this process and end with it.
+//! They are in the memory of this process.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use crate::operator::Admission;
 use crate::rejection::Rejection;
 use crate::secrets::opaque_token::OpaqueToken;
 
-/// How long a session lasts, however much it is used.
+/// Lifetime of a session; use does not extend it.
 pub const LIFETIME: Duration = Duration::from_hours(1);
 
-/// When there are more, the one that ends first makes room.
+/// Beyond that, the session that expires first is dropped.
 const MAX_SESSIONS: usize = 64;
 
 /// The open sessions, by the hashes of their tokens.
@@ -40,7 +40,7 @@ impl OperatorSessions {
         }
     }
 
-    /// Opens a session for who was admitted by the operator token.
+    /// Opens a session for an operator who was authenticated by the token.
     #[must_use]
     pub fn open(&self, _by: Admission) -> OpaqueToken {
         let token = OpaqueToken::generate(&*self.entropy);
@@ -68,7 +68,7 @@ impl OperatorSessions {
         }
     }
 
-    /// Ends a session; one that is over already is no error.
+    /// Ends a session, if it is open.
     pub fn close(&self, token: &OpaqueToken) {
         self.ends.lock().remove(&token.hash());
     }

@@ -1,9 +1,9 @@
-//! Records as the store last told them, never past a write and never a second behind another process.
+//! A cache of records, never older than a write of this process, nor a second behind another process.
 //!
-//! An entry carries the store's epoch from *before* its rows were read. Every write leaves a later one with its
-//! organization before its caller hears of it, so a row read before a revocation can never be used after it
-//! on this node, however the loader was delayed. Another process's write is seen by the store's change feed;
-//! while the feed cannot see, no entry is used (ADR 0028).
+//! An entry has the store's epoch from *before* its rows were read. Every write sets a later epoch for its organization
+//! before its caller gets a response, so a row read before a revocation is never used after it in this process, even if
+//! the loader was delayed. Other processes' writes come through the store's change feed; while it is interrupted, no
+//! entry is used (ADR 0028).
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use charter_store::ChangeFeed;
 pub trait Record: Send + Sync + 'static {
     fn organization(&self) -> OrganizationId;
 
-    /// About how many bytes of memory it takes.
+    /// Approximate bytes of memory.
     fn bytes(&self) -> usize;
 }
 
@@ -43,7 +43,7 @@ pub struct RecordCache<K, R>(Cache<K, Entry<R>>);
 #[derive(Debug, Clone, Copy)]
 pub struct Reading(u64);
 
-/// What the cache itself needs for an entry.
+/// Overhead of an entry, in bytes.
 const ENTRY_BYTES: usize = 256;
 
 impl<K: Hash + Eq + Send + Sync + 'static, R: Record> RecordCache<K, R> {

@@ -8,7 +8,7 @@ use charter_domain::timestamp::Timestamp;
 
 use crate::limits::rate_limit::Exceeded;
 
-/// When it is worth asking again what did not answer.
+/// When to retry after a dependency failed.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl From<Exceeded> for Rejection {
@@ -20,16 +20,15 @@ impl From<Exceeded> for Rejection {
     }
 }
 
-/// Why a request was not authenticated (contract section 2, UNAUTHORIZED and its neighbours).
+/// Why a request was not authenticated (contract section 2).
 #[derive(Debug, thiserror::Error)]
 pub enum Rejection {
     /// No `authorization` header.
     #[error("no credentials")]
     MissingCredentials,
-    /// Two credentials, so that it is not clear who asks.
     #[error("more than one credential")]
     AmbiguousCredentials,
-    /// A header is missing, doubled or malformed; the text says which and how to mend it.
+    /// A header is missing, repeated or malformed; the text names it and the fix.
     #[error("malformed credentials: {0}")]
     MalformedAuthorization(String),
     /// The date is too far from the server's clock.
@@ -38,42 +37,36 @@ pub enum Rejection {
         /// The server's time, for the client to compare.
         server_time: Timestamp,
     },
-    /// Unknown key, wrong secret or tampered request: not told apart.
+    /// Unknown key, wrong secret or tampered request: not distinguished.
     #[error("the signature does not verify")]
     InvalidSignature {
-        /// What the signature must cover, from the request alone, for the client to compare.
+        /// The expected string to sign, from the request alone, for the client to compare.
         string_to_sign: String,
     },
-    /// The bearer token is not one of ours, or what it points to is gone.
+    /// The bearer token is not valid, or its session has ended.
     #[error("the token is not valid")]
     InvalidToken,
-    /// The bearer token was valid until a moment ago.
     #[error("the token has expired")]
     TokenExpired,
-    /// The body is not the one that was signed.
     #[error("the body is not the one that was signed")]
     BodyHashMismatch,
-    /// The nonce was used before.
     #[error("the nonce was used before")]
     ReplayedNonce,
-    /// The key was revoked.
     #[error("the access key is revoked")]
     KeyRevoked,
-    /// The key's time is over.
     #[error("the access key has expired")]
     KeyExpired,
-    /// The key may not be used from this address.
     #[error("the access key may not be used from this address")]
     IpNotAllowed,
     /// The service account or its account is inactive.
     #[error("the service account is disabled")]
     ServiceAccountDisabled,
-    /// This key or its organization has used up its share of requests.
+    /// A rate limit of the key or its organization is reached.
     #[error("too many requests")]
     TooManyRequests {
         /// The share.
         limit: u64,
-        /// When it is worth asking again.
+        /// Time until a retry may succeed.
         retry_after: Duration,
     },
     /// This key has used up its quota of remembered nonces.
@@ -81,27 +74,27 @@ pub enum Rejection {
     NonceQuota {
         /// The quota, in nonces.
         limit: u64,
-        /// When some of it is forgotten.
+        /// Time until some expire.
         retry_after: Duration,
     },
     /// Its organization has used up a budget.
     #[error(transparent)]
     Exhausted(budgets::Exhausted),
-    /// Something that is needed to decide is down or may have forgotten.
+    /// A dependency is unavailable or may have lost nonces.
     #[error("authentication is unavailable: {cause}")]
     Unavailable {
         /// For the log.
         cause: String,
-        /// When it is worth asking again.
+        /// Time until a retry may succeed.
         retry_after: Duration,
     },
-    /// The inside is broken: a stored secret that does not open.
+    /// An internal error, such as a stored secret that cannot be opened.
     #[error("authentication failed inside: {0}")]
     Internal(String),
 }
 
 impl Rejection {
-    /// Something that is needed to decide did not answer; it may the next time.
+    /// A dependency did not respond; a retry may succeed.
     pub(crate) fn unavailable(cause: impl Display) -> Self {
         Self::Unavailable {
             cause: cause.to_string(),

@@ -118,7 +118,7 @@ impl Catalogue {
                 types,
             })
         };
-        made().map_err(|name| vec![FolderFault::new(format!("`{name}` is no name of a type"))])
+        made().map_err(|name| vec![FolderFault::new(format!("`{name}` is not a type name"))])
     }
 
     #[must_use]

@@ -1,6 +1,6 @@
 //! Decides whether a caller may do something to a resource, by the policy folder.
 //!
-//! With `policy`, the only crate that names Cedar. It knows nothing of HTTP, of the store or of
+//! Only `decision-log` and `policy` name Cedar, too. It knows nothing of HTTP, of the store or of
 //! authentication; it takes facts and returns a [`decision::Decision`].
 
 pub mod catalogue;

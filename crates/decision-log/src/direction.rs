@@ -1,15 +1,17 @@
 //! Compares the decisions of two policy sets.
 
 use charter_authz::decision::Outcome;
+use serde::Serialize;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Direction {
-    /// It allows what was denied.
-    Wider,
     /// It denies what was allowed.
     Narrower,
     /// Both deny, for different reasons.
     Reason,
+    /// It allows what was denied.
+    Wider,
 }
 
 impl Direction {

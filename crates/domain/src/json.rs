@@ -93,7 +93,7 @@ impl<'de> Visitor<'de> for Literal {
         while let Some(key) = members.next_key::<String>()? {
             if object.contains_key(&key) {
                 return Err(A::Error::custom(format_args!(
-                    "the key `{}` is there twice",
+                    "the key `{}` is repeated",
                     key.escape_debug()
                 )));
             }

@@ -17,7 +17,7 @@ pub enum GrantNamesError {
     #[error("must have at most {} entries", GrantNames::MAX)]
     TooMany,
     /// The index of the duplicate.
-    #[error("is there twice")]
+    #[error("is repeated")]
     Twice(usize),
 }
 

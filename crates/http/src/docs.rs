@@ -38,7 +38,7 @@ pub async fn openapi_json(depot: &mut Depot) -> Result<Document, ApiError> {
 }
 
 /// The OpenAPI document as a response.
-pub struct Document(&'static str);
+pub(crate) struct Document(&'static str);
 
 impl Scribe for Document {
     fn render(self, response: &mut Response) {
@@ -64,7 +64,7 @@ pub async fn index() -> Result<Page, ApiError> {
     Ok(Page)
 }
 
-pub struct Page;
+pub(crate) struct Page;
 
 impl Scribe for Page {
     fn render(self, response: &mut Response) {
@@ -94,7 +94,7 @@ impl EndpointOutRegister for Page {
 
 /// The files that the page needs.
 #[must_use]
-pub fn assets() -> Router {
+pub(crate) fn assets() -> Router {
     Router::with_path("docs")
         .push(Router::with_path("swagger-ui.css").reads(Asset::Style))
         .push(Router::with_path("swagger-ui-bundle.js").reads(Asset::Script))

@@ -11,7 +11,8 @@ use crate::respond::{ErrorType, Surface, error_document};
 use crate::router;
 
 /// Rendered once.
-static TEXT: LazyLock<String> = LazyLock::new(|| document().to_pretty_json().unwrap_or_default());
+#[expect(clippy::expect_used, reason = "all keys are texts")]
+static TEXT: LazyLock<String> = LazyLock::new(|| document().to_pretty_json().expect("JSON"));
 
 /// Paths that ignore conditions.
 const HEALTH: [&str; 2] = ["/healthz", "/readyz"];

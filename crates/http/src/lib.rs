@@ -1,20 +1,20 @@
 //! HTTP: requests, responses and status codes. The only crate that uses salvo.
 //!
-//! Modules import only from later ones of this list: `document`, `router`, the surfaces (`machine`, `portal`,
-//! `ops`, `workbench`, `docs`, `console`), `extract`, `state`, `edge`, `respond`. `state` holds `extract::tenants`
-//! too, which only `extract` can open.
+//! Modules import only from later ones of this list: `document`, `router`, the surfaces (`workbench`,
+//! `machine`, `portal`, `ops`, `docs`, `console`), `access`, `methods`, `extract`, `state`, `edge`, `respond`. `state`
+//! holds `extract::tenants` too, which only `extract` can open.
 
 pub mod access;
-pub mod console;
-pub mod docs;
+mod console;
+mod docs;
 pub mod document;
 pub mod edge;
 pub mod extract;
-pub mod machine;
+mod machine;
 mod methods;
 pub mod ops;
-pub mod portal;
+mod portal;
 pub mod respond;
 pub mod router;
 pub mod state;
-pub mod workbench;
+mod workbench;

@@ -32,7 +32,7 @@ pub(super) fn builder(
     for (name, value) in url.query_pairs() {
         if name != "tls" || tls.is_some() {
             return Err(refused(format!(
-                "`{name}` is no parameter of it, or twice there: TLS is asked for by `tls=required`"
+                "`{name}` is not a parameter, or is repeated: write `tls=required` for TLS"
             )));
         }
         tls = Some(value);
@@ -45,7 +45,7 @@ pub(super) fn builder(
         ("smtps", None) => (SUBMISSIONS, Tls::Wrapper(parameters()?)),
         ("smtp", Some(other)) => {
             return Err(refused(format!(
-                "`tls={other}` is none of `required` and `opportunistic`"
+                "`tls={other}` is neither `required` nor `opportunistic`"
             )));
         }
         _ => {
@@ -71,7 +71,7 @@ pub(super) fn builder(
 
 fn decoded(text: &str) -> Result<String, TransportError> {
     let decoded = percent_decode_str(text).decode_utf8();
-    let decoded = decoded.map_err(|_| refused("user and password are no UTF-8"))?;
+    let decoded = decoded.map_err(|_| refused("user and password are not UTF-8"))?;
     Ok(decoded.into_owned())
 }
 

@@ -1,24 +1,15 @@
 //! Reports that name the folder they are about.
 
-use std::io::{self, Write};
 use std::path::Path;
 
 use charter_authz::snapshot::Snapshot;
 use serde::Serialize;
 use serde_json::Value;
 
-/// Writes a line with the folder and its digest.
-///
-/// # Errors
-///
-/// Errors of the writer.
-pub fn write_header(dir: &Path, snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(
-        out,
-        "folder `{}`, digest {}",
-        dir.display(),
-        snapshot.digest()
-    )
+/// A line with the folder and its digest.
+#[must_use]
+pub fn line(dir: &Path, snapshot: &Snapshot) -> String {
+    format!("folder `{}`, digest {}\n", dir.display(), snapshot.digest())
 }
 
 /// A report as a JSON object with the additional members `folder` and `digest`.

@@ -4,6 +4,7 @@
 
 pub mod advise;
 pub mod analysis;
+pub mod commands;
 pub mod conditions;
 pub mod counterexample;
 pub mod diff;

@@ -6,22 +6,12 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use charter_authz::fault::LoadError;
-use charter_authz::folder::Folder;
-use charter_authz::snapshot::Snapshot;
-use charter_domain::clock::{Clock as _, SystemClock};
-use charter_policy::analysis::{Options, prove};
-use charter_policy::diff::revision::{self, RevisionError};
-use charter_policy::diff::{DiffError, compare_sets, role_changes};
+use charter_policy::analysis::Options;
+use charter_policy::commands::{self, CommandError};
 use charter_policy::domain_arg::{DomainArg, DomainArgError};
-use charter_policy::solver::SolverError;
 use charter_policy::solver_args::SolverArgs;
 use charter_policy::terminal_safe::TerminalSafeWriter;
-use charter_policy::{folder_header, gates, test};
 use clap::{Args, Parser, Subcommand};
-
-/// Exit code if something is wider or may be, as for `charter policy diff`.
-const WIDER: u8 = 3;
 
 /// Checks, tests, proves and compares policy folders
 #[derive(Debug, Parser)]
@@ -29,28 +19,28 @@ const WIDER: u8 = 3;
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    /// Print one JSON document
+    #[arg(long, global = true)]
+    json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Parse and validate a folder, as the service does before it takes it
+    /// Parse and validate a folder, as the service does before it loads it
     Check {
         #[command(flatten)]
         folder: FolderArg,
-        /// Demand a manifest
+        /// Require a manifest
         #[arg(long)]
         manifest: bool,
     },
-    /// Run the folder's examples, and say which policies and conditions none of them shows at work
+    /// Run the folder's examples, and list policies and conditions that none of them covers
     Test {
         #[command(flatten)]
         folder: FolderArg,
         /// Fail if less is covered
         #[arg(long, value_name = "PERCENT", default_value = "0", value_parser = clap::value_parser!(u8).range(0..=100))]
         min_coverage: u8,
-        /// Print one JSON document
-        #[arg(long)]
-        json: bool,
     },
     /// Prove that a folder keeps its invariants, that no policy can fail and that each can match
     Prove {
@@ -58,9 +48,6 @@ enum Command {
         folder: FolderArg,
         #[command(flatten)]
         solver: SolverArgs,
-        /// Print one JSON document
-        #[arg(long)]
-        json: bool,
     },
     /// Compare what two folders or git revisions allow, permission by permission
     ///
@@ -96,41 +83,26 @@ impl FolderArg {
 /// Why a command failed; the message says what to do.
 #[derive(Debug, thiserror::Error)]
 enum Error {
-    #[error("{0}")]
-    Policies(String),
+    #[error(transparent)]
+    Command(#[from] CommandError),
     #[error("`--domain`: {0}")]
     Domain(#[from] DomainArgError),
-    #[error(transparent)]
-    Solver(#[from] SolverError),
-    #[error(transparent)]
-    Diff(#[from] DiffError),
-    #[error(transparent)]
-    Json(#[from] serde_json::Error),
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
-impl From<LoadError> for Error {
-    fn from(error: LoadError) -> Self {
-        Self::Policies(error.report())
-    }
-}
-
-impl From<RevisionError> for Error {
-    fn from(error: RevisionError) -> Self {
-        match error {
-            RevisionError::Policies(error) => error.into(),
-            other => Self::Policies(other.to_string()),
-        }
-    }
-}
-
 fn main() -> ExitCode {
+    let cli = Cli::parse();
     let mut out = io::stdout().lock();
-    match run(
-        &Cli::parse().command,
-        &mut TerminalSafeWriter::new(&mut out),
-    ) {
+    let out = &mut TerminalSafeWriter::new(&mut out);
+    let done = match run(&cli, out) {
+        Err(Error::Command(CommandError::Policies(error))) if cli.json => {
+            let printed = writeln!(out, "{:#}", error.document());
+            printed.map(|()| ExitCode::from(2)).map_err(Error::from)
+        }
+        done => done,
+    };
+    match done {
         Ok(code) => code,
         // The reader closed the pipe: what a shell reports of SIGPIPE.
         Err(Error::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(141),
@@ -142,67 +114,22 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: &Command, out: &mut dyn Write) -> Result<ExitCode, Error> {
-    let holds = match command {
-        Command::Check { folder, manifest } => {
-            let dir = folder.resolve()?;
-            let read = Folder::read(&dir)?;
-            gates::check_manifest(&read, *manifest)?;
-            let snapshot = Snapshot::from_folder(&read)?;
-            let policies = snapshot.policies().policies().count();
-            let (invariants, tests) = (snapshot.invariants().len(), read.tests().len());
-            writeln!(
-                out,
-                "ok, {policies} policies, {invariants} invariants, {tests} files of examples"
-            )?;
-            folder_header::write_header(&dir, &snapshot, out)?;
-            true
-        }
+fn run(cli: &Cli, out: &mut dyn Write) -> Result<ExitCode, Error> {
+    let output = match &cli.command {
+        Command::Check { folder, manifest } => commands::check(&folder.resolve()?, *manifest)?,
         Command::Test {
             folder,
             min_coverage,
-            json,
         } => {
-            let dir = folder.resolve()?;
-            let read = Folder::read(&dir)?;
-            let snapshot = Snapshot::from_folder(&read)?;
-            let report = test::run(&read, &snapshot)?;
-            if *json {
-                writeln!(
-                    out,
-                    "{:#}",
-                    folder_header::document(&dir, &snapshot, &report)?
-                )?;
-            } else {
-                write!(out, "{}", report.text(*min_coverage))?;
-                folder_header::write_header(&dir, &snapshot, out)?;
-            }
-            report.holds(*min_coverage)
+            let tested = commands::test(&folder.resolve()?).map_err(CommandError::from)?;
+            tested.output(*min_coverage).map_err(CommandError::from)?
         }
-        Command::Prove {
-            folder,
-            solver,
-            json,
-        } => {
-            let dir = folder.resolve()?;
-            let snapshot = Snapshot::load(&dir)?;
+        Command::Prove { folder, solver } => {
             let options = Options {
                 limits: solver.limits(),
                 ..Options::default()
             };
-            let solver = solver.find(None)?;
-            let proofs = prove(&snapshot, None, &solver, &options, &SystemClock::start());
-            if *json {
-                writeln!(
-                    out,
-                    "{:#}",
-                    folder_header::document(&dir, &snapshot, &proofs)?
-                )?;
-            } else {
-                write!(out, "{}", proofs.report())?;
-                folder_header::write_header(&dir, &snapshot, out)?;
-            }
-            proofs.is_proved()
+            commands::prove(&folder.resolve()?, None, &options, || solver.find(None))?
         }
         Command::Diff {
             old,
@@ -210,30 +137,9 @@ fn run(command: &Command, out: &mut dyn Write) -> Result<ExitCode, Error> {
             domain,
             solver,
         } => {
-            let before = revision::load(&domain.within_revision(old)?)?;
-            let after = revision::load(&domain.within_revision(new)?)?;
-            let limits = solver.limits();
-            let clock = SystemClock::start();
-            let (files, (before, after)) = (
-                (before.files, after.files),
-                (before.snapshot, after.snapshot),
-            );
-            let diff = compare_sets(&before, &after, &solver.find(None)?, limits, &clock)?
-                .with_facts(&files.0, &files.1);
-            let roles = role_changes(&before, &after, clock.now())?;
-            write!(out, "{}", diff.report())?;
-            if !after.is_own_domain() {
-                write!(out, "{roles}")?;
-            }
-            if diff.is_wider() {
-                return Ok(ExitCode::from(WIDER));
-            }
-            true
+            let (old, new) = (domain.within_revision(old)?, domain.within_revision(new)?);
+            commands::diff(&old, &new, solver.limits(), || solver.find(None))?
         }
     };
-    Ok(if holds {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(output.print(cli.json, out)?)
 }

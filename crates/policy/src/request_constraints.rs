@@ -36,7 +36,7 @@ pub(super) fn constrain_context(
 ) -> Result<SymEnv, String> {
     let context = symbols.request.context.clone();
     let TermType::Record { rty } = context.type_of() else {
-        return Err("the context is no record".to_owned());
+        return Err("the context is not a record".to_owned());
     };
     let mut fields = BTreeMap::new();
     for name in rty.keys() {
@@ -77,7 +77,7 @@ fn written_time(value: &Term) -> Result<Term, String> {
 
 fn method(value: &Term, principal: &EntityTypeName) -> Result<Term, String> {
     let TermType::Entity { ety } = value.type_of() else {
-        return Err("`context.authentication` is no entity".to_owned());
+        return Err("`context.authentication` is not an entity".to_owned());
     };
     let name = catalogue::method_of(principal.basename())
         .ok_or_else(|| format!("no {principal} authenticates"))?;

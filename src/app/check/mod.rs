@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::settings::Settings;
 use crate::settings::keys::{Key, Keys};
-use charter_authn::nonces::{LeaseError, Occupant, OpenError, SharedPending, occupant};
+use charter_authn::nonces::{LeaseError, LeaseHolder, OpenError, UnopenedRedisGuard, lease_holder};
 use charter_domain::clock::{Clock, SystemClock};
 use charter_domain::entropy::OsEntropy;
 use charter_store::Store;
@@ -104,7 +104,7 @@ async fn service(settings: &Settings, keys: &Keys, store: Option<&Store>) -> (Pa
         let Some(store) = store else {
             return (part, false);
         };
-        part.take(SharedPending::wait(store, settings.replay.lease).await);
+        part.take(UnopenedRedisGuard::wait(store, settings.replay.lease).await);
         return (part, false);
     }
     let config = replay::config(settings, keys);
@@ -118,23 +118,23 @@ async fn service(settings: &Settings, keys: &Keys, store: Option<&Store>) -> (Pa
     let Some(store) = store else {
         return (part, false);
     };
-    let seen = occupant(store, &directory, settings.replay.lease).await;
+    let seen = lease_holder(store, &directory, settings.replay.lease).await;
     let Some(occupant) = part.take(seen) else {
         return (part, false);
     };
     match occupant {
-        Occupant::Nobody => (part.fact("lease", "held by nobody"), false),
-        Occupant::Gone(holder) => {
+        LeaseHolder::Nobody => (part.fact("lease", "held by nobody"), false),
+        LeaseHolder::Gone(holder) => {
             part.note(format!(
                 "{holder} has ended without releasing the lease; the next start takes it over"
             ));
             (part.fact("lease", "held by nobody"), false)
         }
-        Occupant::Own(holder) => (
+        LeaseHolder::Own(holder) => (
             part.fact("lease", format!("held by the running service, {holder}")),
             true,
         ),
-        Occupant::Other(holder) => {
+        LeaseHolder::Other(holder) => {
             part.take::<()>(Err(OpenError::Lease(LeaseError::Held(holder.clone()))));
             (part.fact("lease", format!("held by {holder}")), false)
         }

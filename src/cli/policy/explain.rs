@@ -178,7 +178,7 @@ fn find_record(dir: &Path, id: &str) -> Result<DecisionRecord, Error> {
     let parsed: DecisionId = id.parse().map_err(|_| {
         Error::argument(
             id.to_owned(),
-            "is no decision's id: write `dec-` and 26 characters",
+            "is not a decision's id: write `dec-` and 26 characters",
         )
     })?;
     let log = LogDirectory::new(dir);

@@ -6,6 +6,7 @@ mod approve;
 mod check;
 mod diff;
 mod explain;
+mod finish;
 mod fmt;
 mod folder_args;
 mod folder_fault;

@@ -7,15 +7,13 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::super::Error;
-use super::super::output::{OutputArgs, document_to};
+use super::super::output::OutputArgs;
 use super::super::progress;
+use super::finish::finish;
 use super::folder_args::{FolderArgs, unknown_domain};
-use super::folder_fault;
-use charter_authz::snapshot::Snapshot;
-use charter_domain::clock::SystemClock;
 use charter_domain::progress::Progress;
-use charter_policy::analysis::{Options, prove};
-use charter_policy::folder_header;
+use charter_policy::analysis::Options;
+use charter_policy::commands;
 use charter_policy::solver_args::SolverArgs;
 
 /// Prove that a folder keeps its invariants, that no policy can fail and that each can match
@@ -35,51 +33,22 @@ pub(super) struct ProveArgs {
     output: OutputArgs,
 }
 
-/// Prints the claims that do not hold, each with a counterexample. Exit code 1 if anything is not proved.
-///
-/// # Errors
-///
-/// The folder is faulty, or there is no solver.
 pub(super) fn run(args: &ProveArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let (dir, settings) = args.folder.resolve()?;
     let against = args.against.as_deref();
     let against = against.map(|folder| args.folder.domain.within(folder));
     let against = against.transpose().map_err(unknown_domain)?;
-    let against = against.as_deref().map(Snapshot::load).transpose();
-    let (snapshot, against) = match (Snapshot::load(&dir), against) {
-        (Ok(snapshot), Ok(against)) => (snapshot, against),
-        (Err(error), _) | (_, Err(error)) => {
-            return folder_fault::report(&error, args.output.json, out);
-        }
-    };
-    let progress = Progress::default();
-    let solver = args
-        .solver
-        .find(settings.solver.as_deref())?
-        .with_progress(&progress);
     let options = Options {
         limits: args.solver.limits(),
         shadows: args.shadows,
     };
+    let progress = Progress::default();
+    let solver = || {
+        let solver = args.solver.find(settings.solver.as_deref())?;
+        Ok(solver.with_progress(&progress))
+    };
     let shown = progress::show("proving, claims", args.output, &progress);
-    let proofs = prove(
-        &snapshot,
-        against.as_ref(),
-        &solver,
-        &options,
-        &SystemClock::start(),
-    );
+    let proved = commands::prove(&dir, against.as_deref(), &options, solver);
     drop(shown);
-    if args.output.json {
-        let document = folder_header::document(&dir, &snapshot, &proofs)?;
-        document_to(out, &document)?;
-    } else {
-        write!(out, "{}", proofs.report())?;
-        folder_header::write_header(&dir, &snapshot, out)?;
-    }
-    Ok(if proofs.is_proved() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(1)
-    })
+    finish(proved, args.output, out)
 }

@@ -1,12 +1,13 @@
 //! `charter policy replay`: evaluates recorded decisions again.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 
 use charter_authz::snapshot::Snapshot;
+use charter_decision_log::Direction;
 use charter_domain::progress::Progress;
 use charter_policy::domain_arg::DomainArg;
 use charter_policy::replay::{EarlierSnapshots, ReplayMode, ReplayReport, replay};
@@ -84,7 +85,9 @@ pub(super) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<ExitCode, Er
     if args.output.json {
         document_to(out, &outcome)?;
     } else {
-        print(&outcome, mode, out)?;
+        print_flips(&outcome, out)?;
+        print_notes(&outcome, out)?;
+        print_summary(&outcome, mode, out)?;
     }
     let differs = match mode {
         ReplayMode::Candidate => outcome.flips > 0,
@@ -129,12 +132,12 @@ fn earlier(
     })
 }
 
-fn print(outcome: &ReplayReport, mode: ReplayMode, out: &mut dyn Write) -> Result<(), Error> {
+fn print_flips(outcome: &ReplayReport, out: &mut dyn Write) -> io::Result<()> {
     for (flip, group) in &outcome.groups {
         let becomes = match flip.direction {
-            "wider" => "denied, would be allowed",
-            "narrower" => "allowed, would be denied",
-            _ => "the same answer for another reason",
+            Direction::Wider => "denied, would be allowed",
+            Direction::Narrower => "allowed, would be denied",
+            Direction::Reason => "the same answer for another reason",
         };
         let of = match &flip.domain {
             Some(domain) => format!(" in the domain `{domain}`"),
@@ -157,13 +160,18 @@ fn print(outcome: &ReplayReport, mode: ReplayMode, out: &mut dyn Write) -> Resul
     for place in &outcome.unreadable_examples {
         writeln!(out, "{place}")?;
     }
-    let note = |out: &mut dyn Write, count: u64, what: &str| {
-        if count > 0 {
-            writeln!(out, "note: {count} {what}")
-        } else {
-            Ok(())
-        }
-    };
+    Ok(())
+}
+
+fn note(out: &mut dyn Write, count: u64, what: &str) -> io::Result<()> {
+    if count > 0 {
+        writeln!(out, "note: {count} {what}")
+    } else {
+        Ok(())
+    }
+}
+
+fn print_notes(outcome: &ReplayReport, out: &mut dyn Write) -> io::Result<()> {
     if outcome.evaluations > 0 {
         writeln!(
             out,
@@ -201,6 +209,10 @@ fn print(outcome: &ReplayReport, mode: ReplayMode, out: &mut dyn Write) -> Resul
         let what = format!("decisions are of the domain `{domain}`, which is not asked here");
         note(out, *count, &what)?;
     }
+    Ok(())
+}
+
+fn print_summary(outcome: &ReplayReport, mode: ReplayMode, out: &mut dyn Write) -> io::Result<()> {
     if mode == ReplayMode::Reproduce {
         for (digest, count) in &outcome.other_policies {
             writeln!(

@@ -8,14 +8,12 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::super::Error;
-use super::super::output::{OutputArgs, document_to};
+use super::super::output::OutputArgs;
 use super::super::progress;
+use super::finish::finish;
 use super::folder_args::FolderArgs;
-use super::folder_fault;
-use charter_authz::folder::Folder;
-use charter_authz::snapshot::Snapshot;
 use charter_domain::progress::Progress;
-use charter_policy::folder_header;
+use charter_policy::commands::{self, CommandError};
 use charter_policy::test;
 
 /// Run the folder's examples, and list policies and conditions that none of them covers
@@ -37,18 +35,14 @@ pub(super) struct TestArgs {
     output: OutputArgs,
 }
 
-/// Exit code 1 if an example fails or the coverage is too low.
 pub(super) fn run(args: &TestArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let (dir, settings) = args.folder.resolve()?;
     let min_coverage = args.min_coverage.unwrap_or(settings.min_coverage);
     let shown = progress::show("running the examples", args.output, &Progress::default());
-    let report = Folder::read(&dir).and_then(|folder| {
-        let snapshot = Snapshot::from_folder(&folder)?;
-        Ok((test::run(&folder, &snapshot)?, snapshot))
-    });
+    let tested = commands::test(&dir);
     drop(shown);
-    let junit = match &report {
-        Ok((report, _)) => report.junit(),
+    let junit = match &tested {
+        Ok(tested) => tested.report.junit(),
         Err(error) => test::junit_of_faults(error),
     };
     if let Some(file) = &args.junit {
@@ -59,20 +53,8 @@ pub(super) fn run(args: &TestArgs, out: &mut dyn Write) -> Result<ExitCode, Erro
             Error::argument("--junit", rule)
         })?;
     }
-    let (report, snapshot) = match report {
-        Ok(report) => report,
-        Err(error) => return folder_fault::report(&error, args.output.json, out),
-    };
-    if args.output.json {
-        let document = folder_header::document(&dir, &snapshot, &report)?;
-        document_to(out, &document)?;
-    } else {
-        write!(out, "{}", report.text(min_coverage))?;
-        folder_header::write_header(&dir, &snapshot, out)?;
-    }
-    Ok(if report.holds(min_coverage) {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    let output = tested
+        .map_err(CommandError::from)
+        .and_then(|tested| Ok(tested.output(min_coverage)?));
+    finish(output, args.output, out)
 }

@@ -48,11 +48,11 @@ fn findings(installation: &Installation, code: i32) -> String {
 
 #[tokio::test]
 async fn an_intact_log_has_no_findings() {
-    insta::assert_snapshot!(findings(&with_events(), 0), @"2 organizations, 12 events and 12 heads checked, 0 findings");
+    insta::assert_snapshot!(findings(&with_events(), 0), @"organizations: 2, events: 12, heads: 12, findings: 0");
 }
 
 #[tokio::test]
-async fn what_was_done_to_the_log_is_found() {
+async fn tampering_with_the_log_is_found() {
     let acme = "organization_id = (SELECT id FROM organizations WHERE slug = 'acme')";
     for (what, statement) in [
         (

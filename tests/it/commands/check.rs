@@ -110,7 +110,7 @@ fn a_start_that_failed_gives_the_database_back() {
 }
 
 #[test]
-fn what_the_settings_lack_is_told_as_serve_tells_it() {
+fn missing_settings_are_reported_as_by_serve() {
     let home = unproved()
         .with("CHARTER__POLICIES__TESTS", "off")
         .with("CHARTER__DATABASE__START_TIMEOUT", "0s");
@@ -157,7 +157,7 @@ fn what_the_settings_lack_is_told_as_serve_tells_it() {
 }
 
 #[test]
-fn what_is_masked_and_in_no_record_is_told_with_what_is_meant() {
+fn unknown_masked_fields_get_a_suggestion() {
     let installation = Installation::in_home(unproved().with("CHARTER__POLICIES__TESTS", "off"));
     for (masked, meant) in [
         ("context.sourceip", "context.source_ip"),
@@ -325,7 +325,7 @@ fn a_check_beside_a_service_changes_no_file_and_passes() {
 }
 
 #[test]
-fn what_a_killed_service_leaves_is_read_and_left() {
+fn the_state_of_a_killed_service_is_read_and_left() {
     let home = unproved().with(EXPIRES_SOON.0, EXPIRES_SOON.1);
     let installation = Installation::in_home(home);
     let service = installation.serve();

@@ -154,7 +154,7 @@ fn keys_of_another_database_are_said_to_be_and_nothing_starts() {
     ] {
         let refused = installation.home.run(command);
         assert_eq!(refused.code, Some(2), "{refused:?}");
-        let said = "these keys are not this database's";
+        let said = "do not belong to this database";
         assert_eq!(refused.err.matches(said).count(), 1, "{refused:?}");
         assert!(refused.err.lines().count() <= 2, "{refused:?}");
     }

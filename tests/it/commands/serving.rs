@@ -138,7 +138,7 @@ async fn with_too_few_files_there_are_fewer_connections() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_never_changes_takes_no_memory_however_many_ask() {
+async fn constant_responses_take_no_memory() {
     let home = Home::new()
         .with("CHARTER__SERVER__ANSWER_MEMORY", "1048576")
         .with("CHARTER__SERVER__SHUTDOWN_DRAIN", "0s");
@@ -157,7 +157,7 @@ async fn what_never_changes_takes_no_memory_however_many_ask() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_signs_in_sends_a_short_body() {
+async fn sign_in_bodies_are_limited() {
     let home = Home::new().with("CHARTER__SERVER__SHUTDOWN_DRAIN", "0s");
     let charter = home.serve();
     for route in ["login", "register", "forgot-password", "reset-password"] {

@@ -45,7 +45,7 @@ fn organizations_are_made_listed_and_shown() {
 }
 
 #[test]
-fn what_is_wrong_with_an_argument_is_told() {
+fn invalid_arguments_are_named() {
     let installation = Installation::migrated();
     let create = ["organization", "create", "--name=Acme", "--slug=acme"];
     installation.json(&create);

@@ -62,7 +62,7 @@ fn a_change_says_that_it_is_done() {
 }
 
 #[test]
-fn who_only_looked_is_not_told_of_success() {
+fn reading_commands_report_no_change() {
     let installation = Installation::migrated();
     installation
         .run(&["organization", "create", "--name=Acme", "--slug=acme"])

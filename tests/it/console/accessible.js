@@ -46,7 +46,7 @@ for (const it of seen("h1, h2, h3, h4, h5, h6")) {
 }
 const ids = [...document.querySelectorAll("[id]")].map((it) => it.id);
 for (const id of ids.filter((id, at) => ids.indexOf(id) !== at)) {
-  wrong.push(`#${id} is there twice`);
+  wrong.push(`#${id} is repeated`);
 }
 for (const name of ["for", "aria-labelledby", "aria-describedby", "aria-controls"]) {
   for (const it of document.querySelectorAll(`[${name}]`)) {

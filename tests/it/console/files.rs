@@ -11,7 +11,7 @@ on_both_services!(
     every_page_is_the_same_file_under_one_policy,
     each_listener_has_its_own_app,
     files_are_sent_compressed_and_once,
-    what_is_no_page_stays_what_it_was,
+    other_paths_stay_unchanged,
 );
 
 fn console() -> PathBuf {
@@ -289,7 +289,7 @@ async fn app_is_sent_compressed_and_once(app: &str, anyone: &Anonymous) {
     assert_eq!(page.header("content-encoding"), Some("br"));
 }
 
-async fn what_is_no_page_stays_what_it_was(service: &Service) {
+async fn other_paths_stay_unchanged(service: &Service) {
     let anyone = service.anonymous();
     for missing in [
         "/nowhere",

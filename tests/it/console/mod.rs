@@ -6,7 +6,7 @@ mod contrast;
 mod docs;
 mod files;
 mod operators;
-mod people;
+mod portal;
 mod texts;
 mod troubles;
 

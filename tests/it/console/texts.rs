@@ -117,7 +117,7 @@ async fn texts_of_tenants_are_texts(service: &Service) {
         harmless(&browser);
         // What a parser passes over in silence.
         for (typed, told) in [
-            (r#"{"a": 1, "a": 2}"#, "The name \"a\" is there twice."),
+            (r#"{"a": 1, "a": 2}"#, "The name \"a\" is repeated."),
             (r#"{"a": 0.1234567890123456789}"#, "cannot be kept as it is"),
             (r#"{"a": 1e400}"#, "is too large"),
         ] {

@@ -9,7 +9,7 @@ use super::{at_the_desk, browser, end_sessions, owner_at_work, sign_in};
 on_both_services!(
     two_tabs_that_change_the_same_lose_nothing,
     a_service_that_is_away_is_said_and_asked_again,
-    what_fails_behind_a_button_is_said,
+    failed_actions_are_reported,
 );
 
 async fn two_tabs_that_change_the_same_lose_nothing(service: &Service) {
@@ -106,7 +106,7 @@ async fn a_service_that_is_away_is_said_and_asked_again(service: &Service) {
     assert_eq!(stored["name"], "Typed before");
 }
 
-async fn what_fails_behind_a_button_is_said(service: &Service) {
+async fn failed_actions_are_reported(service: &Service) {
     let Some((browser, owner)) = owner_at_work(service).await else {
         return;
     };

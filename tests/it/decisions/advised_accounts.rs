@@ -149,7 +149,7 @@ fn a_role_gives_way_to_the_permissions_that_were_used() {
 }
 
 #[test]
-fn what_was_passed_on_is_kept() {
+fn grants_that_were_given_away_are_kept() {
     if solver().is_none() {
         return;
     }

@@ -69,7 +69,7 @@ fn lines_that_are_missing_until_a_later_file_are_missed() {
 }
 
 #[test]
-fn what_a_crash_lost_until_a_later_file_is_missed() {
+fn lines_lost_in_a_crash_are_missed() {
     if solver().is_none() {
         return;
     }

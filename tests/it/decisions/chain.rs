@@ -257,7 +257,7 @@ fn a_clean_restart_goes_on_in_the_same_file() {
 }
 
 #[test]
-fn who_has_no_key_cannot_check_and_other_files_are_named() {
+fn verification_needs_the_key_and_names_other_files() {
     let bench = small_log(1_000_000, 2);
     let other = LogKey {
         id: "audit-2".to_owned(),

@@ -14,8 +14,8 @@ const INFO: &str = "/organizations/info";
 
 on_both_services!(
     a_denial_is_explained,
-    what_is_not_ones_own_is_not_there,
-    who_may_not_is_told_so,
+    foreign_decisions_are_404,
+    refusals_name_the_permission,
     a_crowd_of_searches_is_bounded,
 );
 
@@ -89,7 +89,7 @@ async fn a_denial_is_explained(service: &Service) {
     );
 }
 
-async fn what_is_not_ones_own_is_not_there(service: &Service) {
+async fn foreign_decisions_are_404(service: &Service) {
     let acme = service.organization("acme").await;
     let other = service.organization("other").await;
     let auditor = other.signer(&[Permission::GetDecision]).await;
@@ -177,7 +177,7 @@ async fn an_organization_that_has_used_up_its_searches_waits_alone() {
     service.stop().await;
 }
 
-async fn who_may_not_is_told_so(service: &Service) {
+async fn refusals_name_the_permission(service: &Service) {
     let acme = service.organization("acme").await;
     let nobody = acme.signer(&[]).await;
     let id = id_of(&nobody.get(INFO).await);

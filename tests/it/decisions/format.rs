@@ -75,7 +75,7 @@ fn a_log_of_the_version_before_is_checked_found_asked_again_and_gone_on_with() {
 }
 
 #[test]
-fn what_lines_have_in_common_is_written_once_a_file() {
+fn repeated_parts_are_written_once_a_file() {
     let mut bench = Bench::new();
     bench.limits.rotate_bytes = 20_000;
     let log = bench.open();

@@ -173,7 +173,7 @@ fn a_decision_is_found_whenever_it_was_written() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_another_service_asks_is_a_line() {
+async fn evaluations_of_other_services_are_logged() {
     let token = "0123456789abcdef0123456789abcdef";
     let setting = format!("ops_token = \"{token}\"");
     let service = Service::with_server(TestDatabase::sqlite(), &setting).await;

@@ -16,7 +16,7 @@ on_both_services!(
     a_decision_is_listed_without_its_reasons,
     filters_select_decisions,
     a_feed_goes_on_where_it_ended,
-    what_is_anothers_is_not_listed,
+    foreign_decisions_are_not_listed,
     owners_and_admins_list_and_members_do_not,
     a_users_uuid_is_taken_for_the_user,
     a_query_is_taken_literally,
@@ -124,7 +124,7 @@ async fn a_feed_goes_on_where_it_ended(service: &Service) {
     assert_eq!(newest, all);
 }
 
-async fn what_is_anothers_is_not_listed(service: &Service) {
+async fn foreign_decisions_are_not_listed(service: &Service) {
     let (acme, globex) = (
         service.organization("acme").await,
         service.organization("globex").await,

@@ -3,7 +3,6 @@
 mod advised;
 mod advised_accounts;
 mod advised_coverage;
-mod asked_again;
 mod chain;
 mod domain_questions;
 mod domain_tools;
@@ -19,6 +18,7 @@ mod listed_log;
 mod masked;
 mod moved;
 mod overflow;
+mod replay;
 mod retention;
 mod sampled;
 mod shadow;

@@ -100,7 +100,7 @@ fn with_count_the_log_says_how_many_are_missing() {
 }
 
 #[test]
-fn what_is_decided_while_it_closes_is_recorded_or_refused() {
+fn decisions_during_the_stop_are_recorded_or_refused() {
     for overflow in [Overflow::Wait, Overflow::Count] {
         let mut bench = Bench::new();
         bench.overflow = overflow;
@@ -131,7 +131,7 @@ fn what_is_decided_while_it_closes_is_recorded_or_refused() {
 }
 
 #[test]
-fn what_it_cannot_write_at_the_end_is_counted() {
+fn decisions_lost_at_the_stop_are_counted() {
     let bench = stuck(Overflow::Wait);
     let log = bench.open();
     let reader = bench.acme.program(&[], &["organizations:GetOrganization"]);

@@ -98,7 +98,7 @@ fn an_id_that_somebody_is_told_is_that_of_a_line() {
 }
 
 #[test]
-fn what_is_counted_is_told_in_the_file_of_its_case() {
+fn counts_are_in_the_file_of_their_case() {
     let mut bench = sampled();
     bench.limits.rotate_bytes = 4_000;
     let log = bench.open();

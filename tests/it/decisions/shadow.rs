@@ -15,7 +15,7 @@ const CLOSED: &str = "@id(\"closed\")\nforbid (principal, action == Action::\"or
 const OPEN: &str = "@id(\"open\")\npermit (principal, action == Action::\"organizations:GetOrganization\", resource is Organization);\n";
 
 #[test]
-fn what_it_would_decide_otherwise_is_marked() {
+fn differing_shadow_decisions_are_marked() {
     let bench = Bench::new();
     let folder = copy_of_shipped();
     fs::write(folder.path().join("more.cedar"), OPEN).expect("written");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use charter_http::edge::service::EdgeConfig;
+use charter_http::edge::config::{EdgeConfig, FixedLimits};
 use salvo::hyper::http::Request;
 use test_support::client::{Client, get};
 use test_support::service::Service;
@@ -23,7 +23,10 @@ fn at_most(max_requests_per_connection: u64) -> EdgeConfig {
 /// No deadline ends a connection here.
 fn patient() -> EdgeConfig {
     EdgeConfig {
-        head_timeout: Duration::from_hours(1),
+        fixed: FixedLimits {
+            head_timeout: Duration::from_hours(1),
+            ..test_config().fixed
+        },
         idle_timeout: Duration::from_hours(1),
         ..test_config()
     }

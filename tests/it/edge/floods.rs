@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use charter_http::edge::service::EdgeConfig;
+use charter_http::edge::config::{EdgeConfig, FixedLimits};
 use test_support::client::get;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -30,7 +30,10 @@ const TOO_MUCH: usize = 64 << 20;
 /// A loaded machine delays heads of others; here that is no reason to close their connections.
 fn patient() -> EdgeConfig {
     EdgeConfig {
-        head_timeout: Duration::from_hours(1),
+        fixed: FixedLimits {
+            head_timeout: Duration::from_hours(1),
+            ..test_config().fixed
+        },
         ..test_config()
     }
 }
@@ -227,7 +230,10 @@ async fn a_body_of_empty_frames_ends_its_connection() {
 #[tokio::test]
 async fn frames_that_ask_for_an_answer_take_no_memory() {
     let server = Server::with(EdgeConfig {
-        write_stall_timeout: Duration::from_millis(300),
+        fixed: FixedLimits {
+            write_stall_timeout: Duration::from_millis(300),
+            ..patient().fixed
+        },
         ..patient()
     });
     for repeated in [frame(PING, 0, 0, b"12345678"), frame(SETTINGS, 0, 0, &[])] {

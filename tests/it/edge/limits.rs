@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use charter_http::edge::service::EdgeConfig;
+use charter_http::edge::config::{EdgeConfig, FixedLimits};
 use salvo::hyper::http::Request;
 use test_support::client::{Client, get, get_h2, patch, send, send_h2};
 
@@ -137,7 +137,7 @@ async fn a_slow_head_is_cut_at_its_deadline() {
         client.write(begun).await;
         assert!(client.is_closed().await, "`{begun}`");
         assert!(
-            started.elapsed() >= test_config().head_timeout / 2,
+            started.elapsed() >= test_config().fixed.head_timeout / 2,
             "`{begun}`"
         );
         assert!(started.elapsed() < Duration::from_secs(8), "`{begun}`");
@@ -156,7 +156,7 @@ async fn an_idle_connection_outlives_the_heads_deadline() {
     client.write(request).await;
     assert_eq!(client.answer().await.expect("an answer").status, 200);
     // The rule under test is about time passing on a silent connection.
-    tokio::time::sleep(test_config().head_timeout * 2).await;
+    tokio::time::sleep(test_config().fixed.head_timeout * 2).await;
     client.write(request).await;
     assert_eq!(client.answer().await.expect("an answer").status, 200);
     let started = now();
@@ -287,8 +287,11 @@ async fn bodies_have_the_same_limits_over_http2() {
 #[tokio::test]
 async fn a_client_that_does_not_read_is_let_go() {
     let server = Server::with(EdgeConfig {
-        write_stall_timeout: Duration::from_millis(300),
-        head_timeout: Duration::from_mins(1),
+        fixed: FixedLimits {
+            write_stall_timeout: Duration::from_millis(300),
+            head_timeout: Duration::from_mins(1),
+            ..test_config().fixed
+        },
         ..test_config()
     });
     let mut client = Client::connect(server.address).await;
@@ -309,7 +312,10 @@ async fn a_client_that_does_not_read_is_let_go() {
 async fn connections_beyond_the_limit_wait_for_a_free_place() {
     let server = Server::with(EdgeConfig {
         max_connections: 1,
-        head_timeout: Duration::from_secs(5),
+        fixed: FixedLimits {
+            head_timeout: Duration::from_secs(5),
+            ..test_config().fixed
+        },
         ..test_config()
     });
     let request = "GET /organizations/info HTTP/1.1\r\nhost: a\r\n\r\n";

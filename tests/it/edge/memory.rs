@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use charter_http::edge::body_limits::{BodyLimits, BodyMemory};
-use charter_http::edge::service::EdgeConfig;
+use charter_http::edge::config::{EdgeConfig, FixedLimits};
 use h2::client::ResponseFuture;
 use salvo::hyper::body::Bytes;
 use salvo::hyper::http::{Request, Response};
@@ -100,9 +100,12 @@ async fn an_answer_that_was_read_takes_no_memory() {
 #[tokio::test]
 async fn a_client_that_never_reads_over_http2_is_let_go() {
     let server = Server::with(EdgeConfig {
-        write_stall_timeout: Duration::from_millis(300),
+        fixed: FixedLimits {
+            write_stall_timeout: Duration::from_millis(300),
+            head_timeout: Duration::from_mins(10),
+            ..test_config().fixed
+        },
         idle_timeout: Duration::from_mins(10),
-        head_timeout: Duration::from_mins(10),
         ..test_config()
     });
     let mut client = Unreading::connect(server.address).await;

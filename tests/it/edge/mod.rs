@@ -17,9 +17,11 @@ use std::time::Duration;
 use charter_domain::clock::SystemClock;
 use charter_domain::entropy::OsEntropy;
 use charter_http::edge::body_limits::{BodyLimits, BodyMemory};
+use charter_http::edge::config::{EdgeConfig, FixedLimits};
 use charter_http::edge::context::RequestContext;
 use charter_http::edge::listen::{listen, serve};
-use charter_http::edge::service::{Edge, EdgeConfig};
+use charter_http::edge::request_log::RequestLog;
+use charter_http::edge::service::Edge;
 use charter_http::extract::fields::Fields;
 use charter_http::extract::query::Query;
 use charter_http::extract::{body, json};
@@ -81,12 +83,24 @@ fn test_config() -> EdgeConfig {
             deadline: Duration::from_millis(400),
             memory: BodyMemory::new(1 << 20),
         },
-        head_timeout: Duration::from_millis(400),
+        fixed: FixedLimits {
+            head_timeout: Duration::from_millis(400),
+            linger: Duration::from_millis(300),
+            ..FixedLimits::default()
+        },
         request_deadline: Duration::from_secs(5),
-        linger: Duration::from_millis(300),
+        idle_timeout: Duration::from_mins(1),
+        answer_memory: 128 << 20,
+        max_streams: 64,
+        max_requests_per_connection: 10_000,
+        max_connections: 10_000,
+        reserved_connections: 0,
+        max_connections_per_peer: 1_000,
         drain: Duration::ZERO,
         graceful_timeout: Duration::from_secs(5),
-        ..EdgeConfig::default()
+        requests: RequestLog::Failed,
+        traces: false,
+        trusted_proxies: Vec::new(),
     }
 }
 

@@ -6,7 +6,7 @@ use test_support::client::{Client, get, get_h2, patch, send};
 use super::Server;
 
 #[tokio::test]
-async fn what_is_not_there_is_a_404_in_json() {
+async fn unknown_paths_are_404_in_json() {
     let server = Server::start();
     for target in [
         "/",
@@ -166,7 +166,7 @@ async fn only_a_trusted_proxy_names_the_client() {
         "127.0.0.1"
     );
     server.stop().await;
-    let server = Server::with(charter_http::edge::service::EdgeConfig {
+    let server = Server::with(charter_http::edge::config::EdgeConfig {
         trusted_proxies: vec!["127.0.0.0/8".parse().expect("a network")],
         ..super::test_config()
     });

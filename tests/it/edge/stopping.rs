@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::time::Duration;
 
-use charter_http::edge::service::EdgeConfig;
+use charter_http::edge::config::{EdgeConfig, FixedLimits};
 use salvo::hyper::http::Request;
 use test_support::client::Client;
 use tokio::net::TcpStream;
@@ -15,7 +15,10 @@ const REQUEST: &str = "GET /organizations/info HTTP/1.1\r\nhost: a\r\n\r\n";
 /// Nothing but the rules of the stop ends a connection here.
 fn patient() -> EdgeConfig {
     EdgeConfig {
-        head_timeout: Duration::from_hours(1),
+        fixed: FixedLimits {
+            head_timeout: Duration::from_hours(1),
+            ..test_config().fixed
+        },
         idle_timeout: Duration::from_hours(1),
         graceful_timeout: Duration::from_hours(1),
         ..test_config()

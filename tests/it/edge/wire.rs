@@ -91,7 +91,7 @@ async fn malformed_http_is_refused_in_the_one_shape() {
 }
 
 #[tokio::test]
-async fn what_is_no_head_is_refused_before_its_end() {
+async fn a_malformed_head_is_refused_before_its_end() {
     let server = Server::start();
     for sent in [
         "GET /organizations/info HTTP/1.1\r\nhost: a\r\n\n",

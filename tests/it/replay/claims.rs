@@ -5,7 +5,7 @@ use charter_budgets::Resource;
 use super::*;
 
 #[test]
-fn of_a_crowd_with_one_nonce_exactly_one_passes() {
+fn concurrent_claims_of_a_nonce_accept_exactly_one() {
     const THREADS: usize = 8;
     const ROUNDS: usize = 20_000;
     let bench = Bench::new();
@@ -39,7 +39,7 @@ fn of_a_crowd_with_one_nonce_exactly_one_passes() {
 }
 
 #[test]
-fn of_a_crowd_with_one_nonce_and_many_dates_at_most_one_passes() {
+fn concurrent_claims_with_many_dates_accept_at_most_one() {
     const THREADS: u32 = 4;
     const ROUNDS: usize = 2_000;
     let bench = Bench::new();

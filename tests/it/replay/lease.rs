@@ -1,6 +1,6 @@
 //! One process at a time accepts nonces for a database, and none accepts what another may have.
 
-use charter_authn::nonces::{LeaseError, Pending, live_holder};
+use charter_authn::nonces::{LeaseError, UnopenedGuard, live_holder};
 use charter_store::{GuardLease, Store};
 use test_support::on_both_engines;
 use test_support::services::TestDatabase;
@@ -10,7 +10,7 @@ use super::*;
 
 on_both_engines!(
     a_second_process_is_refused_and_told_who_is_there,
-    who_has_the_directory_of_a_dead_holder_goes_on_at_once,
+    a_restart_in_the_holders_directory_does_not_wait,
     starts_that_end_before_the_database_is_told_close_nothing,
     another_directory_closes_what_was_accepted_elsewhere,
     a_holder_that_fell_silent_is_replaced_and_accepts_nothing_more,
@@ -46,7 +46,7 @@ impl World {
     }
 
     async fn open(&self, directory: &Path, lease: Duration) -> Result<ReplayGuard, OpenError> {
-        let pending = Pending::wait(&self.store, config(directory), lease).await?;
+        let pending = UnopenedGuard::wait(&self.store, config(directory), lease).await?;
         let run = format!("run-{}", self.starts.fetch_add(1, Ordering::Relaxed));
         pending.open(self.clock.clone(), run, false).await
     }
@@ -99,7 +99,7 @@ async fn a_second_process_is_refused_and_told_who_is_there(database: TestDatabas
     );
 }
 
-async fn who_has_the_directory_of_a_dead_holder_goes_on_at_once(database: TestDatabase) {
+async fn a_restart_in_the_holders_directory_does_not_wait(database: TestDatabase) {
     let world = World::new(database).await;
     let place = directory();
     let mut guard = world.open(place.path(), LONG).await.expect("the first");
@@ -127,7 +127,7 @@ async fn starts_that_end_before_the_database_is_told_close_nothing(database: Tes
     let held = row().await.expect("a holder");
     for _ in 0..2 {
         // The directory is written to, and then the database refuses.
-        let pending = Pending::wait(&world.store, config(place.path()), LONG).await;
+        let pending = UnopenedGuard::wait(&world.store, config(place.path()), LONG).await;
         let pending = pending.expect("nobody else is there");
         let other = GuardLease {
             beat: held.beat + 1,

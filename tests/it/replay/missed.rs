@@ -40,7 +40,7 @@ const HARMS: [(&str, Harm); 5] = [
 ];
 
 #[tokio::test]
-async fn what_a_harmed_journal_held_is_refused_after_a_stop_or_a_crash() {
+async fn nonces_of_a_damaged_journal_are_refused_after_a_stop_or_a_crash() {
     for (how, harm) in HARMS {
         for (while_running, is_clean) in
             [(true, true), (true, false), (false, true), (false, false)]

@@ -1,6 +1,7 @@
 //! A nonce is accepted once: not twice in a crowd, not after a restart, not after the clock was
 //! moved, not when the disk fails (contract section 3).
 
+mod anonymous_limits;
 mod claims;
 mod clock;
 mod lease;
@@ -13,7 +14,6 @@ mod redis;
 mod rules;
 mod sentinel;
 mod shared;
-mod strangers;
 mod tls;
 
 use std::path::{Path, PathBuf};

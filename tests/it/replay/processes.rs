@@ -5,7 +5,7 @@ use test_support::signed_client::Client;
 use tokio::task::JoinSet;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_equal_requests_to_two_processes_one_passes_whatever_becomes_of_redis() {
+async fn two_processes_accept_an_equal_request_once_whatever_redis_does() {
     let Some(mut cluster) = Cluster::new().await else {
         return;
     };

@@ -80,7 +80,7 @@ async fn a_rate_goes_where_it_is_asked_for_and_stays_there_while_redis_is_away()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_replica_was_asked_alone_is_not_reported_to_the_next() {
+async fn use_without_other_replicas_is_not_reported_later() {
     let Some((shared, replicas)) = two_replicas().await else {
         return;
     };

@@ -1,6 +1,6 @@
 //! Guards that share Redis and a database: whatever becomes of Redis, nothing is accepted twice.
 
-use charter_authn::nonces::{Pending, RedisGuard};
+use charter_authn::nonces::{RedisGuard, UnopenedGuard};
 use test_support::services::TestDatabase;
 use test_support::services::redis::Redis;
 
@@ -37,7 +37,7 @@ macro_rules! on_both {
 }
 
 on_both!(
-    what_one_guard_has_accepted_no_other_accepts,
+    guards_accept_a_nonce_once_together,
     an_emptied_server_closes_what_was_marked,
     another_server_in_its_place_closes_what_was_marked,
     while_it_is_paused_or_gone_everything_is_refused,
@@ -47,7 +47,7 @@ on_both!(
     a_guard_on_a_server_that_others_have_given_up_marks_nothing_more,
 );
 
-async fn what_one_guard_has_accepted_no_other_accepts(shared: Shared) {
+async fn guards_accept_a_nonce_once_together(shared: Shared) {
     let (one, other) = (shared.open().await, shared.open().await);
     let (one, other) = (one.expect("a guard"), other.expect("a guard"));
     for n in 0..20 {
@@ -223,7 +223,7 @@ async fn a_server_that_may_evict_is_refused(shared: Shared) {
 
 async fn a_process_that_remembers_by_itself_and_replicas_exclude_each_other(shared: Shared) {
     let directory = tempfile::tempdir().expect("a directory");
-    let alone = || Pending::wait(&shared.store, config(directory.path()), LEASE);
+    let alone = || UnopenedGuard::wait(&shared.store, config(directory.path()), LEASE);
     let memory = alone().await.expect("its turn");
     let memory = memory.open(shared.clock.clone(), "run-1".to_owned(), false);
     let memory = memory.await.expect("a guard");

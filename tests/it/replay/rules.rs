@@ -85,17 +85,17 @@ macro_rules! wherever {
 }
 
 wherever!(
-    of_a_crowd_one_passes in super::ROOMY,
-    whatever_its_second_date_a_nonce_is_spent in super::ROOMY,
+    concurrent_replays_accept_once in super::ROOMY,
+    a_nonce_is_spent_for_every_date in super::ROOMY,
     another_key_may_use_the_same_nonce in super::ROOMY,
-    what_is_dated_outside_the_window_is_refused in super::ROOMY,
+    dates_outside_the_window_are_refused in super::ROOMY,
     a_key_has_a_quota in super::Bounds { per_key: 3, ..super::ROOMY },
     an_organization_has_a_share in super::Bounds { per_organization: 3, ..super::ROOMY },
     there_is_a_total in super::Bounds { per_key: 100, per_organization: 100, total: 3 },
     after_a_clean_stop_nothing_passes in super::ROOMY,
 );
 
-async fn of_a_crowd_one_passes(rule: Rule) {
+async fn concurrent_replays_accept_once(rule: Rule) {
     let date = rule.clock.now();
     for round in 0..50 {
         let mut crowd = JoinSet::new();
@@ -114,7 +114,7 @@ async fn of_a_crowd_one_passes(rule: Rule) {
     assert_eq!(rule.guard.status().remembered, 50);
 }
 
-async fn whatever_its_second_date_a_nonce_is_spent(rule: Rule) {
+async fn a_nonce_is_spent_for_every_date(rule: Rule) {
     let first = rule.clock.now();
     rule.claim("nonce-1", first).await.expect("fresh");
     for seconds in [0, 1, 30, 60, 299] {
@@ -140,7 +140,7 @@ async fn another_key_may_use_the_same_nonce(rule: Rule) {
     claimed.expect("fresh for this key");
 }
 
-async fn what_is_dated_outside_the_window_is_refused(rule: Rule) {
+async fn dates_outside_the_window_are_refused(rule: Rule) {
     let far = WINDOW + Duration::from_secs(2);
     for date in [rule.clock.now() + far, rule.clock.now() - far] {
         let refused = rule.claim("nonce-1", date).await;

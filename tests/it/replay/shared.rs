@@ -1,6 +1,6 @@
 //! What guards share: a database, a Redis and a clock.
 
-use charter_authn::nonces::{RedisConfig, RedisGuard, SharedPending};
+use charter_authn::nonces::{RedisConfig, RedisGuard, UnopenedRedisGuard};
 use charter_domain::entropy::Entropy;
 use charter_store::{SharedGuard, Store};
 use test_support::services::TestDatabase;
@@ -71,7 +71,7 @@ impl Shared {
     pub(super) async fn open_at(&self, config: &RedisConfig) -> Result<RedisGuard, OpenError> {
         let clock: Arc<dyn Clock> = self.clock.clone();
         let entropy: Arc<dyn Entropy> = Arc::new(OsEntropy);
-        let pending = SharedPending::wait(&self.store, LEASE).await?;
+        let pending = UnopenedRedisGuard::wait(&self.store, LEASE).await?;
         pending.open(config, &self.store, &clock, &entropy).await
     }
 

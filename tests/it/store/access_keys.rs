@@ -20,7 +20,7 @@ test_support::on_both_engines![
     racing_creations_stay_within_the_limit,
     rotation_hands_over_and_lets_the_old_key_run_out,
     a_dead_key_is_not_rotated,
-    what_ended_while_a_write_waited_is_over,
+    writes_judge_expiry_by_their_own_time,
     a_key_rotated_by_a_clock_ahead_is_rotated,
     a_key_in_overlap_makes_room_once,
     a_revoked_key_stays_revoked,
@@ -206,7 +206,7 @@ async fn a_dead_key_is_not_rotated(database: TestDatabase) {
 }
 
 /// A request takes its time before it waits for the organization's lock.
-async fn what_ended_while_a_write_waited_is_over(database: TestDatabase) {
+async fn writes_judge_expiry_by_their_own_time(database: TestDatabase) {
     let world = World::on(database).await;
     let acme = world.organization("acme").await;
     let of = world.service_account(&acme, "ci").await.id;

@@ -17,7 +17,7 @@ use super::world::{World, name};
 
 test_support::on_both_engines![
     another_process_write_is_seen,
-    what_concerns_everybody_is_seen_by_everybody,
+    changes_without_an_organization_reach_all,
     rows_that_all_have_seen_are_deleted,
 ];
 
@@ -89,7 +89,7 @@ async fn another_process_write_is_seen(database: TestDatabase) {
     until(|| !follower.is_unchanged(&other, epoch) && follower.is_unchanged(&acme, epoch)).await;
 }
 
-async fn what_concerns_everybody_is_seen_by_everybody(database: TestDatabase) {
+async fn changes_without_an_organization_reach_all(database: TestDatabase) {
     let world = World::on(database).await;
     let acme = world.organization("acme").await.organization;
     let follower = Follower::at(&world, world.database.url()).await;
@@ -126,7 +126,7 @@ async fn rows_that_all_have_seen_are_deleted(database: TestDatabase) {
 
 /// Numbers are given in another order than commits happen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_commits_late_is_seen() {
+async fn late_commits_are_seen() {
     let Some(database) = TestDatabase::postgres().await else {
         return;
     };
@@ -157,7 +157,7 @@ async fn what_commits_late_is_seen() {
 /// A transaction that is open somewhere on the server, in whichever database, makes the next look begin before rows
 /// that were there at the first.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_there_at_the_first_look_is_no_news() {
+async fn changes_before_the_first_poll_are_not_reported() {
     let Some(database) = TestDatabase::postgres().await else {
         return;
     };

@@ -18,7 +18,7 @@ fn lines(path: &Path) -> Vec<String> {
 }
 
 #[test]
-fn what_a_full_disk_refused_is_written_once_it_takes_lines_again() {
+fn heads_refused_by_a_full_disk_are_written_later() {
     let home = tempfile::tempdir().expect("a directory");
     let path = home.path().join("lines");
     symlink("/dev/full", &path).expect("a full disk");
@@ -51,7 +51,7 @@ fn a_torn_line_is_cut_off_before_the_next_one() {
 }
 
 #[test]
-fn what_is_appended_is_to_be_synced_until_it_is() {
+fn appended_heads_stay_due_until_synced() {
     let home = tempfile::tempdir().expect("a directory");
     let mut file = LineFile::open(&home.path().join("lines")).expect("open");
     let is_to_be_synced = |file: &mut LineFile| {

@@ -12,7 +12,7 @@ test_support::on_both_engines![
     names_are_ordered_by_code_point,
     pages_have_edges,
     keys_are_ordered_with_their_nulls_in_place,
-    what_is_switched_off_is_listed_on_request,
+    inactive_records_are_listed_on_request,
 ];
 
 async fn names_are_ordered_by_code_point(database: TestDatabase) {
@@ -172,7 +172,7 @@ async fn keys_are_ordered_with_their_nulls_in_place(database: TestDatabase) {
     );
 }
 
-async fn what_is_switched_off_is_listed_on_request(database: TestDatabase) {
+async fn inactive_records_are_listed_on_request(database: TestDatabase) {
     let world = World::on(database).await;
     let acme = world.organization("acme").await;
     let tenant = world.tenant(&acme.organization);

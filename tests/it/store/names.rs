@@ -14,9 +14,9 @@ use super::world::{World, name};
 test_support::on_both_engines![
     a_slug_is_nobodys_code,
     a_code_is_nobodys_slug,
-    a_slug_that_was_given_up_rests_for_whoever_had_it,
+    a_freed_slug_is_reserved_30_days,
     few_slugs_rest_for_one_organization,
-    of_many_who_want_a_slug_one_gets_it,
+    concurrent_requests_for_a_slug_give_it_once,
     a_name_of_two_from_before_is_ambiguous,
 ];
 
@@ -100,7 +100,7 @@ async fn a_code_is_nobodys_slug(database: TestDatabase) {
     assert_ne!(next.code.as_str(), "000000");
 }
 
-async fn a_slug_that_was_given_up_rests_for_whoever_had_it(database: TestDatabase) {
+async fn a_freed_slug_is_reserved_30_days(database: TestDatabase) {
     let world = World::on(database).await;
     let acme = world.organization("acme").await.organization;
     let other = world.organization("other").await.organization;
@@ -132,7 +132,7 @@ async fn few_slugs_rest_for_one_organization(database: TestDatabase) {
     create(&world, "slug-0").await.expect("the oldest is free");
 }
 
-async fn of_many_who_want_a_slug_one_gets_it(database: TestDatabase) {
+async fn concurrent_requests_for_a_slug_give_it_once(database: TestDatabase) {
     let world = Arc::new(World::on(database).await);
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..8 {

@@ -233,7 +233,7 @@ async fn a_database_that_fell_silent_does_not_hold_up_the_stop() {
     assert_eq!(status.code(), Some(0), "{log}");
     let told = log
         .lines()
-        .find(|line| line.contains("could not be told that this process ends"));
+        .find(|line| line.contains("could not release the database's lease"));
     let told = told.unwrap_or_else(|| panic!("{log}"));
     assert!(told.contains("deadline has elapsed"), "{told}");
 }

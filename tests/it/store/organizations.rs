@@ -12,7 +12,7 @@ use test_support::services::TestDatabase;
 use super::world::{World, metadata, name, noon};
 
 test_support::on_both_engines![
-    what_is_written_comes_back,
+    written_values_are_read_back,
     a_stale_version_is_refused,
     nothing_is_written_where_nothing_changes,
     concurrent_increments_are_all_kept,
@@ -22,7 +22,7 @@ test_support::on_both_engines![
     no_key_outlives_a_racing_deactivation,
 ];
 
-async fn what_is_written_comes_back(database: TestDatabase) {
+async fn written_values_are_read_back(database: TestDatabase) {
     let world = World::on(database).await;
     let acme = world.organization("acme").await;
     let tenant = world.tenant(&acme.organization);

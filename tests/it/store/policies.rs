@@ -14,7 +14,7 @@ use super::world::{World, noon, tester};
 
 test_support::on_both_engines![
     a_revision_comes_back_with_its_texts,
-    what_was_changed_in_the_tables_is_not_known,
+    tampered_rows_are_not_trusted,
     an_older_database_without_revisions_is_not_a_new_one,
     an_approval_is_for_one_step_and_counts_once,
     a_withdrawn_approval_stays_withdrawn,
@@ -103,7 +103,7 @@ async fn a_revision_comes_back_with_its_texts(database: TestDatabase) {
     assert_eq!(numbers, [3, 2, 1]);
 }
 
-async fn what_was_changed_in_the_tables_is_not_known(database: TestDatabase) {
+async fn tampered_rows_are_not_trusted(database: TestDatabase) {
     let world = World::on(database).await;
     world.accept(&revision("a", Some(5))).await;
     let actor = format!("UPDATE installation_events SET actor = '{}'", tester());

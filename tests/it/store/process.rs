@@ -21,7 +21,7 @@ use super::world::{World, first_page, metadata, name, tester};
 const URL: &str = "CHARTER_TEST_CHILD_URL";
 const DIRECTORY: &str = "CHARTER_TEST_CHILD_DIRECTORY";
 
-test_support::on_both_engines![what_was_acknowledged_outlives_a_kill];
+test_support::on_both_engines![acknowledged_writes_survive_a_kill];
 
 /// An ignored test of this binary, to be run beside this one.
 pub(super) fn child(test: &str, database: &TestDatabase) -> Command {
@@ -160,7 +160,7 @@ async fn processes_start_side_by_side_on_an_empty_postgres_database() {
     }
 }
 
-async fn what_was_acknowledged_outlives_a_kill(database: TestDatabase) {
+async fn acknowledged_writes_survive_a_kill(database: TestDatabase) {
     let world = World::on(database).await;
     let acme = world.organization("acme").await;
     let tenant = world.tenant(&acme.organization);

@@ -89,7 +89,7 @@ async fn goes_on_after_failures() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_acknowledged_after_a_failed_write_is_kept() {
+async fn writes_acknowledged_after_a_failed_write_are_kept() {
     let world = World::on(TestDatabase::sqlite()).await;
     let acme = world.organization("acme").await;
     // Without the signal the write just fails.
@@ -124,7 +124,7 @@ async fn readiness(charter: &test_support::process::Charter) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_the_service_acknowledges_after_a_failed_sync_outlives_it() {
+async fn writes_acknowledged_after_a_failed_sync_survive() {
     let Some(home) = Home::new().with_faults() else {
         return;
     };

@@ -17,7 +17,7 @@ on_both_services!(
     a_feed_misses_nothing_while_others_write,
     a_page_looks_through_a_bounded_number_of_events,
     a_cursor_is_good_for_its_list_alone,
-    what_is_anothers_is_not_listed,
+    foreign_events_are_not_listed,
     listing_takes_its_permission_and_nothing_else,
     a_query_is_taken_literally,
 );
@@ -312,7 +312,7 @@ async fn a_cursor_is_good_for_its_list_alone(service: &Service) {
     assert_eq!(bodies.len(), 1);
 }
 
-async fn what_is_anothers_is_not_listed(service: &Service) {
+async fn foreign_events_are_not_listed(service: &Service) {
     let (acme, globex) = (
         service.organization("acme").await,
         service.organization("globex").await,

@@ -10,7 +10,7 @@ const INFO: &str = "/organizations/info";
 on_both_services!(
     an_error_has_its_shape_and_nothing_else,
     a_well_formed_request_id_is_kept,
-    what_is_private_is_not_stored,
+    private_responses_are_not_cached,
     public_pages_need_no_credentials,
     the_operations_listener_serves_no_tenant,
     health_is_told_to_old_load_balancers,
@@ -145,7 +145,7 @@ async fn a_well_formed_request_id_is_kept(service: &Service) {
     assert_ne!(doubled.header("x-request-id"), Some("a"));
 }
 
-async fn what_is_private_is_not_stored(service: &Service) {
+async fn private_responses_are_not_cached(service: &Service) {
     let manager = service.organization("acme").await.manager().await;
     for target in [
         INFO,

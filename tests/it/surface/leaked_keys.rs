@@ -12,7 +12,7 @@ const LEAKED: &str = "/leaked-keys";
 
 on_both_services!(
     a_real_pair_ends_the_key,
-    what_is_no_pair_ends_nothing,
+    a_wrong_pair_revokes_nothing,
     keys_of_disabled_owners_and_expired_ones_end_too,
     the_answer_does_not_tell,
     a_wrong_form_is_refused,
@@ -54,7 +54,7 @@ async fn a_real_pair_ends_the_key(service: &Service) {
     manager.get("/accounts").await.ok();
 }
 
-async fn what_is_no_pair_ends_nothing(service: &Service) {
+async fn a_wrong_pair_revokes_nothing(service: &Service) {
     let acme = service.organization("acme").await;
     let (one, other) = (acme.manager().await, acme.manager().await);
     let (key, secret) = (&one.signature.access_key, &one.signature.secret_key);

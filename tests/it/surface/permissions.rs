@@ -14,7 +14,7 @@ const PERMISSIONS: &str = "/permissions";
 on_both_services!(
     all_names_of_the_schema_are_listed,
     grantable_is_what_the_caller_may_give,
-    what_is_grantable_is_given_and_nothing_else,
+    exactly_the_grantable_is_granted,
     nobody_gives_anything_where_writing_is_forbidden,
     listing_takes_its_permission_and_nothing_else,
     only_the_listing_is_on_record,
@@ -92,7 +92,7 @@ async fn grantable_is_what_the_caller_may_give(service: &Service) {
     );
 }
 
-async fn what_is_grantable_is_given_and_nothing_else(service: &Service) {
+async fn exactly_the_grantable_is_granted(service: &Service) {
     let acme = service.organization("acme").await;
     let admin = acme.person(TeamRole::Admin).await;
     let answer = admin.get(PERMISSIONS).await.ok();

@@ -10,7 +10,7 @@ use super::portal::DEACTIVATE;
 
 on_both_services!(
     a_condition_yields_to_every_other_refusal,
-    what_a_condition_refuses_is_not_done,
+    a_failed_precondition_changes_nothing,
     conditions_hold_on_public_pages,
     health_ignores_conditions,
     every_answer_is_documented,
@@ -110,7 +110,7 @@ async fn a_condition_yields_to_every_other_refusal(service: &Service) {
     }
 }
 
-async fn what_a_condition_refuses_is_not_done(service: &Service) {
+async fn a_failed_precondition_changes_nothing(service: &Service) {
     let acme = service.organization("acme").await;
     let manager = acme.manager().await;
     let owner = acme.person(TeamRole::Owner).await;

@@ -11,7 +11,7 @@ use test_support::service::{Grants, Persona, Request, Service, Signer};
 use super::documents::{document, operations};
 
 on_both_services!(
-    what_is_anothers_is_not_there,
+    foreign_ids_are_404,
     a_key_is_found_under_its_owner_only,
     ones_own_that_policy_denies_is_forbidden,
     no_role_reaches_into_another_organization,
@@ -87,7 +87,7 @@ fn missing(id: &str) -> String {
     format!("{rest}{}", if last == "0" { "1" } else { "0" })
 }
 
-async fn what_is_anothers_is_not_there(service: &Service) {
+async fn foreign_ids_are_404(service: &Service) {
     let acme = service.organization("acme").await;
     let asker = acme.manager().await;
     let other = service.organization("other").await;

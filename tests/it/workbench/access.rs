@@ -11,9 +11,9 @@ use super::{on_both, post};
 const PATH: &str = "/policies/access";
 
 on_both!(
-    who_may_is_everybody_whom_policy_allows_now,
-    what_may_is_asked_of_everything,
-    what_is_not_there_or_not_asked_is_refused,
+    subjects_are_all_whom_policy_allows_now,
+    permissions_are_searched_over_all_resources,
+    unknown_records_and_incomplete_questions_are_refused,
 );
 
 /// All pages.
@@ -41,7 +41,7 @@ fn typed(uuid: &str) -> String {
     charter_domain::id::UserId::from_uuid(uuid.parse().expect("a UUID")).to_string()
 }
 
-async fn who_may_is_everybody_whom_policy_allows_now(service: &Service) {
+async fn subjects_are_all_whom_policy_allows_now(service: &Service) {
     let acme = service.organization("acme").await;
     let other = service.organization("other").await;
     let owner = acme.person(TeamRole::Owner).await;
@@ -98,7 +98,7 @@ async fn who_may_is_everybody_whom_policy_allows_now(service: &Service) {
     );
 }
 
-async fn what_may_is_asked_of_everything(service: &Service) {
+async fn permissions_are_searched_over_all_resources(service: &Service) {
     let acme = service.organization("acme").await;
     let other = service.organization("other").await;
     other.signer(&[]).await;
@@ -158,7 +158,7 @@ async fn what_may_is_asked_of_everything(service: &Service) {
     assert_eq!(refused.broken_on_portal(), ["/cursor"]);
 }
 
-async fn what_is_not_there_or_not_asked_is_refused(service: &Service) {
+async fn unknown_records_and_incomplete_questions_are_refused(service: &Service) {
     let acme = service.organization("acme").await;
     let organization = json!({"type": "Organization", "id": acme.organization.id.to_string()});
     let nobody = json!({"subject": {"type": "User", "id": "user-nonsense"}});

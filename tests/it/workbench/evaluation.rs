@@ -13,7 +13,7 @@ const PATH: &str = "/policies/evaluation";
 
 on_both!(
     a_question_is_explained,
-    what_cannot_be_asked_is_denied_with_a_note
+    impossible_questions_are_denied_with_a_note
 );
 
 fn question(subject: &str, action: Permission, organization: &str) -> Value {
@@ -78,7 +78,7 @@ async fn a_question_is_explained(service: &Service) {
     }
 }
 
-async fn what_cannot_be_asked_is_denied_with_a_note(service: &Service) {
+async fn impossible_questions_are_denied_with_a_note(service: &Service) {
     let acme = service.organization("acme").await;
     let owner = acme.person(TeamRole::Owner).await;
     let reader = acme.signer(&[Permission::GetOrganization]).await;

@@ -35,7 +35,7 @@ fn named<'a>(list: &'a Value, member: &str, name: &str) -> &'a Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_in_force_is_shown_with_its_places() {
+async fn policies_in_force_are_shown_with_their_locations() {
     let folder = whole_copy_of_shipped();
     let service = serve(folder.path(), "").await;
     let shown = get(&service, "/policies").await.ok();

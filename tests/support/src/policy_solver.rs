@@ -9,7 +9,7 @@ use charter_authz::folder::Folder;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::SystemClock;
 use charter_policy::analysis::{Options, ProofReport, prove};
-use charter_policy::solver::{Solver, SolverLimits};
+use charter_policy::solver::{PROGRAM, Solver, SolverLimits, on_path};
 use tempfile::TempDir;
 
 use crate::policy_world::whole_copy_of_shipped;
@@ -20,7 +20,8 @@ use crate::policy_world::whole_copy_of_shipped;
     reason = "only the environment says whether this machine must have everything"
 )]
 pub fn solver() -> Option<Solver> {
-    match Solver::find(None) {
+    let search_path = std::env::var_os("PATH").unwrap_or_default();
+    match Solver::find(on_path(Path::new(PROGRAM), &search_path).as_deref()) {
         Ok(solver) => Some(solver),
         Err(error) => {
             let required =

@@ -1,4 +1,4 @@
-//! The limits on what is done without a credential, whoever counts (contract section 5).
+//! Limits on anonymous clients (contract section 5).
 
 use std::net::IpAddr;
 
@@ -11,18 +11,18 @@ use crate::secrets::device::DeviceId;
 use charter_domain::email::EmailAddress;
 use charter_domain::id::{OrganizationId, SessionId, UserId};
 
-/// Something that may be done so often in a time.
+/// An action that is limited.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum LimitedAction {
     /// Registering an organization, by client network.
     Registration(IpNet),
-    /// Asking for a link that resets a password, by client network.
+    /// Requesting a password reset link, by client network.
     ForgottenPassword(IpNet),
     /// Reporting a leaked key, by client network.
     LeakReport(IpNet),
-    /// A mail that resets the password of an address.
+    /// A password reset email to one address.
     ResetMail(EmailAddress),
-    /// A mail that verifies a user's address, beyond the first.
+    /// A further verification email to one user.
     VerificationMail(UserId),
     /// An invitation from one organization to one address.
     InvitationMail(OrganizationId, EmailAddress),
@@ -30,13 +30,13 @@ pub enum LimitedAction {
     InvitationMailToAddress(EmailAddress),
     /// A refresh of one session.
     Refresh(SessionId),
-    /// A refresh of any session of one person.
+    /// A refresh of any session of one user.
     RefreshOfPerson(UserId),
-    /// A password that is hashed for one person or invitation.
+    /// Hashing a password for one user or invitation.
     PasswordHash(Uuid),
 }
 
-/// A client that has shown to be an account's own.
+/// A client that is known to the account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KnownClient {
     /// By its device cookie.
@@ -50,24 +50,23 @@ pub enum KnownClient {
 pub enum AttemptError {
     /// A limit is reached.
     Exceeded(Exceeded),
-    /// Too many others wait, or its turn did not come in time.
+    /// The queue is full, or the wait timed out.
     Busy,
 }
 
-/// Limits on clients that nobody has authenticated.
 #[async_trait]
 pub trait AnonymousLimits: Send + Sync {
     /// Counts an action.
     ///
     /// # Errors
     ///
-    /// [`Exceeded`] if it is one too many; it does not count then.
+    /// [`Exceeded`] if the limit is reached; then it is not counted.
     async fn count(&self, action: LimitedAction) -> Result<(), Exceeded>;
 
-    /// Takes back an action that was counted and came to nothing.
+    /// Uncounts an action that failed.
     async fn give_back(&self, action: &LimitedAction);
 
-    /// Waits until a sign-in may be attempted; `None` is an attempt at no account.
+    /// Waits until a sign-in may be attempted; `None` for no account.
     ///
     /// # Errors
     ///
@@ -78,7 +77,7 @@ pub trait AnonymousLimits: Send + Sync {
         account: Option<&EmailAddress>,
     ) -> Result<Box<dyn SignInAttempt>, AttemptError>;
 
-    /// The same for a client that is known to be the account's, which only its own failures limit.
+    /// The same for a known client, which is limited by its own failures only.
     ///
     /// # Errors
     ///
@@ -90,17 +89,17 @@ pub trait AnonymousLimits: Send + Sync {
         known: KnownClient,
     ) -> Result<Box<dyn SignInAttempt>, AttemptError>;
 
-    /// Forgets an account's failures, and which networks knew its password: it has a new one.
+    /// Removes an account's failures and known networks, because it has a new password.
     async fn forgive(&self, account: &EmailAddress);
 }
 
-/// An attempt under way; it counts as a failure until it is decided. Dropped, it counts as none.
+/// An attempt in progress, which counts as a failure. Dropped, it is not counted.
 #[async_trait]
 pub trait SignInAttempt: Send {
     /// The password was wrong.
     async fn failed(self: Box<Self>);
 
-    /// The password was right: the network is known to the account from now on, and the failures that
-    /// made this attempt wait are forgotten. Those of the network at any account stay.
+    /// The password was right: the network becomes known to the account, and the failures that made this attempt wait
+    /// are removed. The network's other failures stay.
     async fn succeeded(self: Box<Self>);
 }

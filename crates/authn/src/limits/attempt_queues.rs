@@ -1,4 +1,4 @@
-//! Attempts under way, by key: how many there may be is decided by what became of earlier ones.
+//! Queues of concurrent attempts, by key. Earlier failures limit how many may be in progress.
 
 use std::hash::Hash;
 use std::time::Duration;
@@ -21,8 +21,7 @@ impl From<WaitError<Exceeded>> for AttemptError {
     }
 }
 
-/// Waiters for one key. More would not have their turn in time, and each holds memory, whether its client is
-/// still there or not.
+/// Waiters for one key. More would time out, and each takes memory even if its client has disconnected.
 const LIMITS: Limits = Limits {
     per_holder: usize::MAX,
     max_waiters: 512,
@@ -48,7 +47,7 @@ where
         }
     }
 
-    /// Waits until the attempt may begin; the permit is held while it is under way.
+    /// Waits until the attempt may begin; hold the permit while it is in progress.
     pub(super) async fn begin(
         &self,
         key: K,

@@ -1,4 +1,4 @@
-//! How many attempts may be under way, given the failures before.
+//! How many attempts may be in progress, given earlier failures.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

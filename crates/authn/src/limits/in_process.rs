@@ -1,4 +1,4 @@
-//! The limits on anonymous clients, counted by this process alone: a restart forgets (ADR 0012).
+//! Limits on anonymous clients, counted in memory by this process (ADR 0012).
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -22,34 +22,34 @@ use super::window::{Exceeded, SlidingLimit, Window, network};
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 const QUARTER_HOUR: Duration = Duration::from_mins(15);
-/// Mails to one address in an hour that others ask for: so many that reset its password, and so many
-/// invitations from one organization. What an organization sends in a day has a budget of its own.
+/// Emails to one address in an hour: of password resets, and of invitations from one organization. An organization's
+/// emails in a day have a budget of their own.
 const MAILS_PER_HOUR: usize = 10;
-/// Invitations to one address in an hour, from whatever organizations.
+/// Invitations to one address in an hour from all organizations.
 const INVITATIONS_PER_HOUR: usize = 30;
-/// Mails that verify an address, to one person beyond the first (contract section 5).
+/// Further verification emails to one user (contract section 5).
 const VERIFICATIONS_PER_HOUR: usize = 3;
 /// Reports of leaked keys of one client network.
 const LEAK_REPORTS_PER_MINUTE: usize = 60;
-/// A person's sessions together may refresh as often as so many of them.
+/// A user's sessions together may refresh as often as so many of them.
 const SESSIONS_OF_PERSON: usize = 5;
-/// After that long without an attempt an account's failures are forgotten.
+/// An account's failures are removed after this time without an attempt.
 pub(super) const ACCOUNT_MEMORY: Duration = Duration::from_hours(24);
-/// How long an attempt waits for its turn among others of the same network or account.
+/// How long an attempt waits in the queue of its network or account.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(14);
 
-/// The limits that an operator sets; zero is no limit.
+/// Limits from the settings; zero for none.
 #[derive(Debug, Clone, Copy)]
 pub struct LimitsConfig {
     /// Registrations of one client network.
     pub registrations_per_hour: usize,
     /// Failed sign-ins of one client network.
     pub failed_sign_ins_per_quarter_hour: usize,
-    /// Requests of one client network for a link that resets a password.
+    /// Password reset requests of one client network.
     pub forgotten_passwords_per_hour: usize,
-    /// Refreshes of one session; a person's sessions together have five times as many.
+    /// Refreshes of one session; a user's sessions together have five times as many.
     pub refreshes_per_minute: usize,
-    /// Passwords hashed for one person or invitation.
+    /// Passwords hashed for one user or invitation.
     pub password_hashes_per_minute: usize,
 }
 
@@ -67,27 +67,26 @@ pub struct InProcessLimits {
     password_hashes: SlidingLimit<LimitedAction>,
     networks: AttemptQueues<IpNet, NetworkFailures>,
     accounts: AttemptQueues<Account, AccountFailures>,
-    /// Apart from the accounts', so that no flood of anonymous clients fills their queues.
+    /// Separate, so that a flood of anonymous clients cannot fill them.
     known_clients: AttemptQueues<(EmailAddress, KnownClient), AccountFailures>,
     known: Arc<KnownNetworks>,
     window: Window,
     clock: Arc<dyn Clock>,
 }
 
-/// An account, as it is tried from one network that is known to it, or from all others.
+/// An account, as attempted from one known network, or from all others.
 type Account = (EmailAddress, Option<IpNet>);
 
 struct Attempt {
     network: Option<Permit<(), NetworkFailures>>,
     account: Option<Permit<(), AccountFailures>>,
-    /// Where it comes from, to be known from then on.
+    /// The client's network, which becomes known if the password is right.
     from: Option<(EmailAddress, IpNet)>,
     known: Arc<KnownNetworks>,
     clock: Arc<dyn Clock>,
 }
 
 impl InProcessLimits {
-    /// Nothing is counted yet.
     #[must_use]
     pub fn new(config: LimitsConfig, clock: Arc<dyn Clock>) -> Self {
         let hourly = |limit| SlidingLimit::new(limit, HOUR, Arc::clone(&clock));

@@ -1,4 +1,4 @@
-//! From which networks each account was signed in to lately.
+//! The networks from which each account was signed in to recently.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,17 +11,17 @@ use parking_lot::Mutex;
 use super::window::remembered;
 use charter_domain::email::EmailAddress;
 
-/// As long as a session lasts without a refresh.
-const LATELY: Duration = Duration::from_hours(30 * 24);
-/// Of one account; beyond that the one that was not used for longest is forgotten.
+/// The lifetime of a session without a refresh.
+const REMEMBERED_FOR: Duration = Duration::from_hours(30 * 24);
+/// Networks of one account; the least recently used one is dropped first.
 const MOST_NETWORKS: usize = 16;
 
-/// The networks that know each account's password.
+/// The known networks of each account.
 pub(super) struct KnownNetworks(Cache<EmailAddress, Arc<Mutex<VecDeque<IpNet>>>>);
 
 impl KnownNetworks {
     pub(super) fn new() -> Self {
-        Self(remembered(LATELY))
+        Self(remembered(REMEMBERED_FOR))
     }
 
     pub(super) fn has(&self, account: &EmailAddress, network: IpNet) -> bool {
@@ -47,7 +47,7 @@ impl KnownNetworks {
         }
     }
 
-    /// Forgets those of an account; which they were.
+    /// Removes and returns those of an account.
     pub(super) fn forget(&self, account: &EmailAddress) -> Vec<IpNet> {
         let networks = self.0.remove(account);
         networks.map_or_else(Vec::new, |networks| networks.lock().drain(..).collect())

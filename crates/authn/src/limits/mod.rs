@@ -1,11 +1,11 @@
 //! Limits on requests: of anonymous clients by network and account (contract section 5), of credentials by rate.
 //!
-//! Actions are counted in sliding windows. Failed sign-ins are limited for each network, and for each account by a
-//! wait that doubles; networks that know its password have a wait of their own. Clients known by a device cookie or
-//! a session have their own limit and no other, so that nobody else's guesses keep them out.
+//! Actions are counted in sliding windows. Failed sign-ins are limited for each network, and for each account by a wait
+//! that doubles; networks that know its password have a wait of their own. Clients known by a device cookie or a
+//! session have only a limit of their own, so that others' guesses cannot lock them out.
 //!
-//! An attempt under way counts as a failure, so that a burst of parallel guesses gets no more than the same guesses
-//! one by one. Whoever finds no room but no limit either waits.
+//! An attempt in progress counts as a failure, so that concurrent guesses get no more than sequential ones. An attempt
+//! waits while only attempts in progress exceed the limit.
 
 mod anonymous;
 mod attempt_queues;

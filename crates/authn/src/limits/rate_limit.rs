@@ -1,7 +1,7 @@
-//! How many requests one access key or session, and one organization, may send in a second.
+//! Rate limits of access keys, sessions and organizations.
 //!
-//! Counted after the credential verified, so that nobody can use up another's share, and before the
-//! body is read and the nonce is remembered, so that a flood costs little.
+//! Counted after the credential is verified, so that others cannot use up its share, and before the body is read and
+//! the nonce is stored, so that a flood costs little.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ pub struct Rate {
     pub burst: NonZeroU32,
 }
 
-/// The shares; `None` is no limit.
+/// The limits; `None` for none.
 #[derive(Debug, Clone, Copy)]
 pub struct RateLimitsConfig {
     /// Of one access key, and of one session.
@@ -38,16 +38,16 @@ pub struct RateLimitsConfig {
     pub organization: Option<Rate>,
 }
 
-/// A share is used up.
+/// A limit is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exceeded {
     /// Requests a second.
     pub limit: u32,
-    /// When the next one is accepted.
+    /// Time until the next one is accepted.
     pub retry_after: Duration,
 }
 
-/// The shares of all keys, sessions and organizations.
+/// The limits of all keys, sessions and organizations.
 pub struct RateLimits {
     keys: Option<Buckets<AccessKeyId>>,
     sessions: Option<Buckets<SessionId>>,
@@ -70,7 +70,7 @@ impl RateLimits {
         }
     }
 
-    /// So many processes share the limits from now on.
+    /// Sets how many processes share the limits.
     pub fn share_among(&self, replicas: usize) {
         let replicas = u32::try_from(replicas).unwrap_or(u32::MAX);
         if let Some(keys) = &self.keys {
@@ -84,8 +84,7 @@ impl RateLimits {
         }
     }
 
-    /// Tells the other replicas what was asked for since the last time, and takes its share of the whole. To be called
-    /// each second.
+    /// Reports the use since the last call to the other replicas, and updates this one's shares. Call it each second.
     pub async fn correct(&self, counters: &SharedCounters) {
         let now = self.clock.monotonic();
         let before = std::mem::replace(&mut *self.corrected.lock(), now);
@@ -108,7 +107,7 @@ impl RateLimits {
                 organizations.shares.correct(counters, passed, name).await;
             }
         };
-        // At once: each may take a second, and a report is good for three.
+        // Concurrently: each may take a second, and a report is valid for three.
         tokio::join!(keys, sessions, organizations);
     }
 
@@ -116,7 +115,7 @@ impl RateLimits {
     ///
     /// # Errors
     ///
-    /// [`Exceeded`] if it is one too many.
+    /// [`Exceeded`] if the limit is reached.
     pub fn count(&self, key: AccessKeyId, organization: OrganizationId) -> Result<(), Exceeded> {
         if let Some(keys) = &self.keys {
             keys.count(&key)?;
@@ -124,11 +123,11 @@ impl RateLimits {
         self.count_organization(organization)
     }
 
-    /// Counts a person's request.
+    /// Counts a user's request.
     ///
     /// # Errors
     ///
-    /// [`Exceeded`] if it is one too many.
+    /// [`Exceeded`] if the limit is reached.
     pub fn count_person(
         &self,
         session: SessionId,
@@ -147,7 +146,7 @@ impl RateLimits {
         }
     }
 
-    /// Forgets full buckets, which say nothing. To be called now and then.
+    /// Drops full buckets, which need not be stored. Call it now and then.
     pub fn forget_idle(&self) {
         if let Some(keys) = &self.keys {
             keys.limiter.retain_recent();
@@ -184,7 +183,7 @@ impl<Id: Copy + Eq + std::hash::Hash> Buckets<Id> {
     }
 
     fn count(&self, id: &Id) -> Result<(), Exceeded> {
-        // With a share that is less than one request, it takes the whole burst.
+        // If the share is less than one request, a request takes the whole burst.
         let most = self.rate.burst.saturating_mul(WHOLE);
         let cost = NonZeroU32::new(self.shares.cost(id)).map_or(WHOLE, |cost| cost.min(most));
         let Ok(checked) = self.limiter.check_key_n(id, cost) else {

@@ -1,5 +1,5 @@
-//! How replicas share a rate: each reports every second how much is asked of it, and its share of the rate is its share
-//! of the use. What was not reported yet has an equal share; while Redis is away the last share holds.
+//! How replicas share a rate: each reports its use every second, and its share of the rate is its share of the use.
+//! Before the first report shares are equal; while Redis is unreachable the last share holds.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -10,15 +10,15 @@ use parking_lot::Mutex;
 
 use crate::nonces::SharedCounters;
 
-/// What a request costs of a whole rate. More where replicas share it.
+/// The cost of a request without other replicas; it is higher when they share the rate.
 pub(super) const WHOLE: NonZeroU32 = NonZeroU32::new(16).expect("more than zero");
-/// Keys, sessions and organizations counted at once, of each kind; others have an equal share.
+/// How many keys, sessions and organizations are counted, of each kind; others have an equal share.
 const COUNTED: usize = 10_000;
-/// Reported at once, the busiest first.
+/// How many are reported, the busiest first.
 const REPORTED: usize = 1_000;
 
-/// `KEYS` what is used. `ARGV`: this process, then the use of each in a second. The use of each by all processes that
-/// reported within three seconds.
+/// `KEYS`: one hash for each counter. `ARGV`: this process, then its use of each in a second. Returns the use of each
+/// by all processes that reported within three seconds.
 const REPORT: &str = "
 local now = tonumber(redis.call('TIME')[1])
 local totals = {}
@@ -64,7 +64,7 @@ impl<Id: Copy + Eq + Hash> Shares<Id> {
         self.replicas.store(replicas.max(1), Ordering::Relaxed);
     }
 
-    /// Counts a request; what it costs, in parts of [`WHOLE`].
+    /// Counts a request; returns its cost, in parts of [`WHOLE`].
     pub(super) fn cost(&self, id: &Id) -> u32 {
         let replicas = self.replicas.load(Ordering::Relaxed);
         if replicas == 1 {
@@ -87,10 +87,10 @@ impl<Id: Copy + Eq + Hash> Shares<Id> {
         known.cost.unwrap_or(equal)
     }
 
-    /// What was asked for since the last time, the busiest first.
+    /// The use since the last call, the busiest first.
     fn take(&self) -> Vec<(Id, u32)> {
         let mut taken = Vec::new();
-        // What is idle is not reported again, so others have it to themselves in a few seconds.
+        // Idle ones are not reported, so the other replicas have the whole rate after a few seconds.
         self.used.lock().retain(|id, known| {
             let requests = std::mem::take(&mut known.requests);
             taken.push((*id, requests));
@@ -112,7 +112,7 @@ impl<Id: Copy + Eq + Hash> Shares<Id> {
         }
     }
 
-    /// Reports what was asked for in the last `milliseconds`, and takes its share of it.
+    /// Reports the use of the last `milliseconds`, and updates the shares.
     pub(super) async fn correct(
         &self,
         counters: &SharedCounters,
@@ -120,7 +120,7 @@ impl<Id: Copy + Eq + Hash> Shares<Id> {
         name: impl Fn(&Id) -> String,
     ) {
         if self.replicas.load(Ordering::Relaxed) == 1 {
-            // Of a time that nobody shares; the first report to another replica is not of that.
+            // Without other replicas nothing is reported, so this use must not count later.
             self.used.lock().clear();
             return;
         }

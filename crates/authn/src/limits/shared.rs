@@ -1,7 +1,6 @@
-//! The limits on anonymous clients, counted by all replicas in Redis.
+//! Limits on anonymous clients, counted by all replicas in Redis.
 //!
-//! Each process counts for itself, too: attempts wait for their turn there, and its own limits hold while Redis is
-//! away.
+//! Each process counts by itself, too: it has the queues of attempts, and its limits apply while Redis is unreachable.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -16,7 +15,8 @@ use super::in_process::{ACCOUNT_MEMORY, InProcessLimits};
 use super::window::{Exceeded, Window, network};
 use crate::nonces::SharedCounters;
 
-/// `KEYS[1]` events by time. `ARGV`: limit, milliseconds of the window, 1 to count another. The milliseconds to wait.
+/// `KEYS[1]`: events by time. `ARGV`: limit, milliseconds of the window, 1 to count an event. Returns the milliseconds
+/// to wait.
 const WINDOW: &str = "
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -34,8 +34,8 @@ if ARGV[3] == '1' then
 end
 return 0";
 const GIVE_BACK: &str = "return #redis.call('ZPOPMAX', KEYS[1])";
-/// `KEYS[1]` failures in a row and the last one's time. `ARGV`: free ones, first and longest wait in milliseconds. The
-/// milliseconds to wait.
+/// `KEYS[1]`: failures in a row and the last one's time. `ARGV`: free ones, first and longest wait in milliseconds.
+/// Returns the milliseconds to wait.
 const WAIT: &str = "
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -44,7 +44,7 @@ local beyond = (tonumber(known[1]) or 0) - tonumber(ARGV[1])
 if beyond < 0 then return 0 end
 local wait = math.min(tonumber(ARGV[2]) * 2 ^ math.min(beyond, 40), tonumber(ARGV[3]))
 return math.max(0, math.floor(wait - (now - known[2])))";
-/// `ARGV`: milliseconds after which they are forgotten.
+/// `ARGV`: milliseconds after which they expire.
 const FAILED: &str = "
 local time = redis.call('TIME')
 redis.call('HSET', KEYS[1], 'last', time[1] * 1000 + math.floor(time[2] / 1000))
@@ -203,7 +203,7 @@ enum Count {
     Always,
 }
 
-/// The milliseconds to wait; 0 while Redis cannot be relied on, which leaves it to this process's own count.
+/// The milliseconds to wait; 0 while Redis is unreliable, when only this process's count applies.
 async fn in_window(counters: &SharedCounters, name: &str, window: Window, count: Count) -> u64 {
     let keys = [
         counters.key(name),

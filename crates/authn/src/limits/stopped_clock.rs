@@ -1,4 +1,4 @@
-//! A clock that stands until it is moved.
+//! A clock that advances only when moved.
 
 use std::time::Duration;
 

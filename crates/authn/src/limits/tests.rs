@@ -1,4 +1,4 @@
-//! What holds of the limits on anonymous clients, whoever counts.
+//! Tests of the limits on anonymous clients, for each implementation.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use super::*;
 use charter_domain::email::EmailAddress;
 use charter_domain::id::{SessionId, UserId};
 
-/// Every test uses the limits through their trait; another implementation is added here.
+/// Every test uses the trait; add other implementations here.
 fn limits(failed_sign_ins: usize, clock: &Arc<Stopped>) -> Arc<dyn AnonymousLimits> {
     let config = LimitsConfig {
         registrations_per_hour: 2,

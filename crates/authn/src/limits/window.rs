@@ -1,4 +1,4 @@
-//! So many in a window that slides, for each key; and what counts as one client.
+//! Sliding-window limits per key; networks of clients.
 
 use std::collections::VecDeque;
 use std::hash::Hash;
@@ -13,21 +13,22 @@ use parking_lot::Mutex;
 
 use charter_domain::clock::Clock;
 
-/// A bound on memory; who was not seen for longest is forgotten first. To push somebody else's failures out takes as many networks or accounts.
+/// Bounds the memory; the least recently seen key is dropped first. To displace another key's failures takes as many
+/// networks or accounts.
 const MAX_REMEMBERED: u64 = 500_000;
-/// The part of an IPv6 address that one subscriber usually has.
+/// Prefix length of the IPv6 network that one subscriber usually has.
 const SUBSCRIBER_BITS: u8 = 64;
 
 /// A limit is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exceeded {
-    /// How many there may be.
+    /// How many are allowed.
     pub limit: u64,
-    /// When the next one is taken.
+    /// Time until the next one is accepted.
     pub retry_after: Duration,
 }
 
-/// Events of each key, at most so many in a window that slides.
+/// Events of each key in a sliding window.
 pub(super) struct SlidingLimit<K: Hash + Eq> {
     window: Window,
     events: Cache<K, Arc<Mutex<VecDeque<Duration>>>>,
@@ -54,7 +55,7 @@ impl<K: Hash + Eq + Send + Sync + 'static> SlidingLimit<K> {
     ///
     /// # Errors
     ///
-    /// [`Exceeded`] if it is one too many; it does not count then.
+    /// [`Exceeded`] if the limit is reached; then it is not counted.
     pub(super) fn count(&self, key: K) -> Result<(), Exceeded> {
         if self.window.limit == 0 {
             return Ok(());
@@ -71,7 +72,7 @@ impl<K: Hash + Eq + Send + Sync + 'static> SlidingLimit<K> {
         self.window
     }
 
-    /// Takes back an event that was counted and came to nothing.
+    /// Uncounts an event.
     pub(super) fn give_back(&self, key: &K) {
         if let Some(events) = self.events.get(key) {
             events.lock().pop_back();
@@ -80,7 +81,7 @@ impl<K: Hash + Eq + Send + Sync + 'static> SlidingLimit<K> {
 }
 
 impl Window {
-    /// How many more there may be.
+    /// How many more are allowed.
     pub(super) fn room(
         self,
         events: &mut VecDeque<Duration>,
@@ -109,13 +110,13 @@ pub(super) fn remembered<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send +
 ) -> Cache<K, V> {
     Cache::builder()
         .max_capacity(MAX_REMEMBERED)
-        // The library's own choice would not let a newcomer in when it is full, and so not count it.
+        // The library's default would not admit new keys when full, and so not count them.
         .eviction_policy(EvictionPolicy::lru())
         .time_to_idle(idle)
         .build()
 }
 
-/// What counts as one client: an IPv4 address, or the IPv6 network of one subscriber.
+/// The network of one client: an IPv4 address, or the IPv6 network of one subscriber.
 #[must_use]
 pub fn network(client: IpAddr) -> IpNet {
     let client = client.to_canonical();
@@ -126,8 +127,8 @@ pub fn network(client: IpAddr) -> IpNet {
     }
 }
 
-/// What shares a turn among strangers who wait: the networks that one site, or one customer of a
-/// provider, usually has (RFC 6177 section 2 for IPv6).
+/// The network that shares a turn in the queue: the one that a site, or a customer of a provider, usually has (RFC 6177
+/// section 2 for IPv6).
 #[must_use]
 pub fn site(client: IpAddr) -> IpNet {
     let client = client.to_canonical();

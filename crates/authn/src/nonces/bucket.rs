@@ -7,7 +7,7 @@ use super::journal::Journal;
 use super::set::NonceSet;
 use super::shared_writes::SharedWrites;
 
-/// The nonces whose requests are dated in one half minute.
+/// The nonces of the requests dated in one half minute.
 pub(super) struct Bucket {
     pub(super) id: HalfMinute,
     pub(super) set: NonceSet,

@@ -4,14 +4,21 @@ use std::io;
 use std::time::Duration;
 
 use charter_budgets::Exhausted;
+use charter_domain::timestamp::Timestamp;
+
+use super::half_minute::{GRACE, HalfMinute, until};
+use super::half_minutes::HalfMinutes;
+
+/// The shortest time after which a client is told to retry.
+pub(super) const MIN_RETRY: Duration = Duration::from_secs(1);
 
 #[derive(Debug, thiserror::Error)]
 pub enum ClaimError {
     /// This key has used this nonce before.
     #[error("the nonce has been used before")]
     Replayed,
-    /// Nonces of this date were dropped when the clock called it over; then it was set back.
-    #[error("nonces of this date are forgotten")]
+    /// Nonces of this date were dropped; then the clock was set back.
+    #[error("nonces of this date were dropped")]
     Forgotten,
     /// The date is not, or no longer, within the window of the server's clock.
     #[error("the date lies outside the window")]
@@ -48,4 +55,35 @@ pub enum ClaimError {
     /// The journal cannot be written, or Redis be relied on, so the nonce could be forgotten.
     #[error("the nonce cannot be remembered: {0}")]
     Unavailable(#[source] io::Error),
+}
+
+impl ClaimError {
+    /// Checks that a date is within the window at `now`; returns its distance.
+    pub(super) fn check_window(
+        date: Timestamp,
+        now: Timestamp,
+        window: Duration,
+    ) -> Result<Duration, Self> {
+        let distance = date.signed_duration_since(now).abs().to_std();
+        let distance = distance.unwrap_or(Duration::MAX);
+        if distance > window.saturating_add(GRACE) {
+            return Err(Self::OutsideWindow);
+        }
+        Ok(distance)
+    }
+
+    /// Refuses a half minute that is closed.
+    pub(super) fn check_open(
+        closed: &HalfMinutes,
+        id: HalfMinute,
+        now: Timestamp,
+    ) -> Result<(), Self> {
+        if !closed.contains(id) {
+            return Ok(());
+        }
+        let open = closed.next_outside(HalfMinute::of(now)).start();
+        Err(Self::Closed {
+            retry_after: until(open, now).max(MIN_RETRY),
+        })
+    }
 }

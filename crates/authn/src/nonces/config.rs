@@ -1,4 +1,4 @@
-//! What a replay guard is opened with.
+//! Configuration of the replay guard of one process.
 
 use std::io;
 use std::path::PathBuf;
@@ -9,18 +9,16 @@ use secrecy::SecretBox;
 use super::open_error::OpenError;
 use super::quota::Bounds;
 
-/// What a guard is opened with.
 pub struct Config {
     /// How far a request's date may lie from the server's clock, either way.
     pub window: Duration,
     pub bounds: Bounds,
-    /// Where the journal is kept; made if missing, locked against a second process.
+    /// Directory of the journals; created if missing, locked against a second process.
     pub directory: PathBuf,
-    /// Keys the nonces' hashes, so that nobody can aim a collision. A change of it closes the
-    /// buckets that were written under the old one.
+    /// Key of the nonces' hashes, so that nobody can construct a collision. Another key closes the buckets written
+    /// under the old one.
     pub hash_key: SecretBox<[u8; 32]>,
-    /// Whether the database existed before this start: then a missing journal was lost, and what
-    /// it held may be replayed.
+    /// Whether the database existed before this start: then a missing journal was lost.
     pub installation_is_older: bool,
 }
 

@@ -11,36 +11,35 @@ use super::fingerprint::Fingerprints;
 use super::half_minute::HalfMinute;
 use super::journal::{Journal, ReadError, Record};
 use super::open_error::OpenError;
+use super::record_counts::RecordCounts;
 use super::state::{FileId, FoundState, State};
-use super::tally::Tally;
 use charter_system::atomic;
 use charter_system::private::{self, DirLock};
 
 const STATE: &str = "state.json";
-const TALLY: &str = "tally";
+const RECORD_COUNTS: &str = "tally";
 const LOCK: &str = "lock";
 const EXTENSION: &str = "journal";
 
-/// A directory that this process alone uses.
+/// A directory locked by this process.
 pub(super) struct Directory {
     path: PathBuf,
-    /// To sync the names in it.
+    /// For syncing the names in it.
     handle: File,
-    /// Held as long as it is open.
     lock: DirLock,
-    /// The state as it was written last.
+    /// The file of the latest state.
     state: Mutex<Option<File>>,
 }
 
 impl Directory {
-    /// Makes the directory if need be and locks it.
+    /// Creates the directory if it is missing, and locks it.
     pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
         let failed = |source| OpenError::Directory {
             path: path.to_owned(),
             source,
         };
         private::create_dir(path).map_err(failed)?;
-        // The directory's own name must outlive the machine as well.
+        // The directory's own name must be durable, too.
         if let Some(parent) = path
             .parent()
             .filter(|parent| !parent.as_os_str().is_empty())
@@ -61,12 +60,12 @@ impl Directory {
         })
     }
 
-    /// What the last run left; `None` when there is nothing that can be understood.
+    /// The state of the previous run; `None` if there is none that can be parsed.
     pub(super) fn read_state(&self) -> io::Result<Option<FoundState>> {
         read_state(&self.path)
     }
 
-    /// Whether its path still names the directory that is locked.
+    /// Whether its path still names the locked directory.
     pub(super) fn is_in_place(&self) -> io::Result<bool> {
         self.lock.is_of(&self.path)
     }
@@ -82,7 +81,7 @@ impl Directory {
         )))
     }
 
-    /// Whether the state is still the file that was written last.
+    /// Whether the state file is still the latest that was written.
     pub(super) fn has_state(&self) -> io::Result<bool> {
         let state = self.state.lock();
         state.as_ref().map_or(Ok(false), |state| {
@@ -90,28 +89,28 @@ impl Directory {
         })
     }
 
-    /// The tally of an earlier run.
-    pub(super) fn open_tally(&self) -> io::Result<Option<Tally>> {
-        Tally::open(&self.path.join(TALLY))
+    /// The counts of an earlier run.
+    pub(super) fn open_record_counts(&self) -> io::Result<Option<RecordCounts>> {
+        RecordCounts::open(&self.path.join(RECORD_COUNTS))
     }
 
-    /// Creates a new tally.
-    pub(super) fn new_tally(&self) -> io::Result<Tally> {
+    /// Creates an empty file of counts.
+    pub(super) fn new_record_counts(&self) -> io::Result<RecordCounts> {
         self.require_in_place()?;
-        Tally::create(&self.path.join(TALLY))
+        RecordCounts::create(&self.path.join(RECORD_COUNTS))
     }
 
-    /// Whether that tally is still in the directory.
-    pub(super) fn has_tally(&self, tally: &Tally) -> io::Result<bool> {
-        tally.is_at(&self.path.join(TALLY))
+    /// Whether these counts are still in the directory.
+    pub(super) fn has_record_counts(&self, counts: &RecordCounts) -> io::Result<bool> {
+        counts.is_at(&self.path.join(RECORD_COUNTS))
     }
 
-    /// Whether a journal is still in the directory, with all that was written to it.
+    /// Whether a journal is still in the directory and complete.
     pub(super) fn has_journal(&self, id: HalfMinute, journal: &Journal) -> io::Result<bool> {
         journal.is_whole_at(&self.journal_path(id))
     }
 
-    /// Replaces the state, durably and as a whole.
+    /// Replaces the state atomically and durably.
     pub(super) fn write_state(&self, state: &State) -> io::Result<()> {
         self.require_in_place()?;
         let mut written = None;
@@ -125,7 +124,7 @@ impl Directory {
         Ok(())
     }
 
-    /// The half minutes that have a file, which is the mark that they may hold nonces.
+    /// The half minutes that have a journal file: they may hold nonces.
     pub(super) fn marked(&self) -> io::Result<BTreeSet<HalfMinute>> {
         let mut marked = BTreeSet::new();
         for entry in std::fs::read_dir(&self.path)? {
@@ -143,8 +142,7 @@ impl Directory {
         Ok(marked)
     }
 
-    /// Opens a half minute's journal: a new one, durably marked before this returns, or the one
-    /// that is there.
+    /// Opens a half minute's journal: the existing one, or a new one, whose file is durable before this returns.
     pub(super) fn open_journal(
         &self,
         id: HalfMinute,
@@ -158,12 +156,12 @@ impl Directory {
         } else {
             Journal::create(&path, id, fingerprints)?
         };
-        // Whoever created it may have failed to sync its name.
+        // The run that created it may have failed to sync its name.
         self.handle.sync_all()?;
         Ok(journal)
     }
 
-    /// Removes a half minute's journal. Need not be durable: one that comes back is over.
+    /// Removes a half minute's journal. Not synced: one that comes back is over.
     pub(super) fn remove_journal(&self, id: HalfMinute) -> io::Result<()> {
         match std::fs::remove_file(self.journal_path(id)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -176,7 +174,7 @@ impl Directory {
     }
 }
 
-/// What the run that uses a directory, or used it last, has left in it; needs no lock.
+/// The state of the run that uses or used a directory; needs no lock.
 pub(super) fn read_state(directory: &Path) -> io::Result<Option<FoundState>> {
     let path = directory.join(STATE);
     let (bytes, file) = match File::open(&path) {

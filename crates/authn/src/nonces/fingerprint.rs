@@ -1,5 +1,4 @@
-//! Keyed hashes: of a nonce, which stands for it in memory and on disk, and of what the journal
-//! holds, which tells damage and a changed key from what was written.
+//! Keyed hashes: of nonces, stored instead of them, and of the journal's content, to detect damage and a changed key.
 
 use std::hash::Hasher as _;
 
@@ -29,17 +28,16 @@ impl Fingerprints {
         }
     }
 
-    /// What stands for `nonce` of `key`: 128 bits, so that 4 million collide by chance with a
-    /// probability below 2^-84, and keyed, so that nobody can look for a collision.
+    /// The hash of `nonce` of `key`. 128 bits: among 4 million the probability of a collision is below 2^-84.
     pub(super) fn of(&self, key: AccessKeyId, nonce: &str) -> u128 {
         let mut hasher = self.nonces;
-        // The id has a fixed length, so the two parts cannot run into each other.
+        // The id has a fixed length, so the parts need no separator.
         hasher.write(key.uuid().as_bytes());
         hasher.write(nonce.as_bytes());
         hasher.finish128().as_u128()
     }
 
-    /// What stands for a text that is no nonce.
+    /// The hash of a text that is not a nonce.
     pub(super) fn of_text(&self, text: &str) -> u128 {
         let mut hasher = self.nonces;
         // No key has this id.
@@ -48,7 +46,7 @@ impl Fingerprints {
         hasher.finish128().as_u128()
     }
 
-    /// The check of `bytes` in the journal of one half minute.
+    /// The checksum of `bytes` in the journal of one half minute.
     pub(super) fn check(&self, id: HalfMinute, bytes: &[u8]) -> [u8; 8] {
         let mut hasher = self.journal;
         hasher.write(&id.0.to_le_bytes());

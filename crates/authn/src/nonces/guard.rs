@@ -1,4 +1,4 @@
-//! The guard itself: claims, their buckets, its lease.
+//! The replay guard of one process: claims, buckets, lease.
 
 use std::io;
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 use super::claim_error::ClaimError;
 use super::config::Config;
 use super::half_minute::HalfMinute;
+use super::in_memory_guard::{ClaimAttempt, InMemoryGuard};
 use super::lease::Lease;
-use super::memory::{ClaimAttempt, Memory};
 use super::nonce_store::NonceStore;
 use super::open_error::OpenError;
 use super::recovery;
@@ -21,36 +21,35 @@ use charter_domain::clock::Clock;
 use charter_domain::id::{AccessKeyId, OrganizationId};
 use charter_domain::timestamp::Timestamp;
 
-/// How often [`ReplayGuard::run`] drops and opens buckets; far below a bucket's half minute.
+/// How often [`ReplayGuard::run`] drops and opens buckets.
 const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(1);
-/// How long the end of this process waits for the database to hear of it.
+/// Timeout for releasing the lease at the end of this process.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Remembers nonces: in this process, with a journal beside it. Cheap to clone; clones share
-/// everything.
+/// Remembers nonces in memory, with a journal on disk. Cheap to clone; clones share everything.
 #[derive(Clone)]
 pub struct ReplayGuard {
-    memory: Arc<Memory>,
-    /// `None` where the database is not asked.
+    memory: Arc<InMemoryGuard>,
+    /// `None` without a database.
     lease: Option<Arc<Lease>>,
-    /// One bucket is opened at a time: those who wait for it wait here, not in threads.
+    /// One bucket is opened at a time: waiting claims wait here, not in threads.
     opening: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl ReplayGuard {
-    /// Opens a guard that no database knows of: takes the journal's lock, reads it back, and opens
-    /// the buckets that the first requests need. Blocks on the disk.
+    /// Opens a guard without a database: locks the directory, reads the journals back, and opens the first buckets.
+    /// Blocks on the disk.
     ///
     /// # Errors
     ///
-    /// [`OpenError`] when another process holds the journal or its directory cannot be used. A
-    /// damaged bucket is no error: it stays closed.
+    /// [`OpenError`] if another process holds the lock or the directory cannot be used. A damaged journal is not an
+    /// error: its half minute stays closed.
     pub fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let found = recovery::find(config)?;
         Ok(Self::new(recovery::open(config, clock, found, None)?, None))
     }
 
-    pub(super) fn new(memory: Memory, lease: Option<Arc<Lease>>) -> Self {
+    pub(super) fn new(memory: InMemoryGuard, lease: Option<Arc<Lease>>) -> Self {
         Self {
             memory: Arc::new(memory),
             lease,
@@ -69,7 +68,7 @@ impl ReplayGuard {
         self.memory.restore_unread();
     }
 
-    async fn off_the_path(&self, work: fn(&Memory)) {
+    async fn run_blocking(&self, work: fn(&InMemoryGuard)) {
         let memory = Arc::clone(&self.memory);
         if let Err(stopped) = tokio::task::spawn_blocking(move || work(&memory)).await {
             tracing::error!(error = %stopped, "the replay guard's maintenance failed");
@@ -81,26 +80,26 @@ impl ReplayGuard {
             return;
         };
         if let Err(error) = lease.extend(&self.memory).await {
-            tracing::warn!(%error, "the replay guard's lease of the database was not extended, it is tried again");
+            tracing::warn!(%error, "could not extend the replay guard's lease of the database; retrying");
         }
     }
 
-    /// Maintains the guard every second until `stop`, and its lease, off the requests' path.
+    /// Maintains the guard every second until `stop`, and its lease.
     pub async fn run(self, stop: CancellationToken) {
         let maintenance = async {
             loop {
                 tokio::time::sleep(MAINTENANCE_INTERVAL).await;
-                self.off_the_path(Memory::maintain).await;
+                self.run_blocking(InMemoryGuard::maintain).await;
             }
         };
-        // By itself, for a disk that does not answer keeps it for as long.
-        let readings = async {
+        // Separate, as a disk that does not answer blocks it.
+        let unread = async {
             loop {
                 tokio::time::sleep(MAINTENANCE_INTERVAL).await;
-                self.off_the_path(Memory::restore_unread).await;
+                self.run_blocking(InMemoryGuard::restore_unread).await;
             }
         };
-        let signs = async {
+        let extensions = async {
             let Some(interval) = self.lease.as_ref().map(|lease| lease.interval()) else {
                 return;
             };
@@ -109,16 +108,16 @@ impl ReplayGuard {
                 self.extend_lease().await;
             }
         };
-        stop.run_until_cancelled(async { tokio::join!(maintenance, readings, signs) })
+        stop.run_until_cancelled(async { tokio::join!(maintenance, unread, extensions) })
             .await;
     }
 
-    /// Syncs the journal, leaves the mark by which the next start, even after the machine went
-    /// down, trusts it, and gives the database's lease back. Every claim from then on is refused.
+    /// Syncs the journals, marks them as complete for the next start, and releases the database's lease. Every later
+    /// claim is refused.
     ///
     /// # Errors
     ///
-    /// When the disk refuses; the mark is then missing and the next start is a careful one.
+    /// Errors of the disk: then the mark is missing, and the next start closes what may be lost.
     pub async fn clean_stop(&self) -> io::Result<()> {
         let memory = Arc::clone(&self.memory);
         tokio::task::spawn_blocking(move || memory.clean_stop()).await??;
@@ -131,7 +130,7 @@ impl ReplayGuard {
             if let Some(error) = fault {
                 tracing::warn!(
                     error,
-                    "the database could not be told that this process ends, the next one may have to wait"
+                    "could not release the database's lease; the next start may have to wait"
                 );
             }
         }
@@ -141,7 +140,7 @@ impl ReplayGuard {
 
 #[async_trait]
 impl NonceStore for ReplayGuard {
-    /// Waits neither on the disk nor on the database in normal running.
+    /// Normally waits neither for the disk nor for the database.
     async fn claim(
         &self,
         key: AccessKeyId,
@@ -156,7 +155,7 @@ impl NonceStore for ReplayGuard {
             // The process was paused, or the database did not answer for a while.
             self.ensure(lease, HalfMinute::of(date)).await?;
         }
-        // Twice at most: a bucket that is gone again was dropped, for its time is over.
+        // Twice at most: a bucket that is gone again is over.
         for _ in 0..2 {
             match memory.claim(key, organization, nonce, date).await? {
                 ClaimAttempt::Claimed => return Ok(()),
@@ -191,8 +190,8 @@ impl NonceStore for ReplayGuard {
     }
 
     async fn maintain(&self) {
-        self.off_the_path(Memory::maintain).await;
-        self.off_the_path(Memory::restore_unread).await;
+        self.run_blocking(InMemoryGuard::maintain).await;
+        self.run_blocking(InMemoryGuard::restore_unread).await;
     }
 
     async fn maintain_until(&self, stop: CancellationToken) {

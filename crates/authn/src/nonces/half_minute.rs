@@ -1,4 +1,4 @@
-//! Half minutes of request dates: the unit in which nonces are remembered and forgotten.
+//! Half minutes of request dates: the unit in which nonces are stored and dropped.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use charter_domain::timestamp::Timestamp;
 /// A bucket's length in seconds.
 const SECONDS: i64 = 30;
 
-/// How long past the window a nonce is still remembered, for the rounding of dates.
+/// How long beyond the window a nonce is kept, because dates are rounded.
 pub(super) const GRACE: Duration = Duration::from_secs(1);
 
 /// One half minute, counted from 1970.
@@ -18,12 +18,11 @@ pub(super) const GRACE: Duration = Duration::from_secs(1);
 pub(super) struct HalfMinute(pub(super) i64);
 
 impl HalfMinute {
-    /// The half minute that a date lies in.
+    /// The half minute of a date.
     pub(super) fn of(date: Timestamp) -> Self {
         Self(date.timestamp().div_euclid(SECONDS))
     }
 
-    /// The one after it.
     pub(super) const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
@@ -33,8 +32,7 @@ impl HalfMinute {
         self.0.saturating_mul(SECONDS)
     }
 
-    /// The second, since 1970, from which no request dated in it is accepted any more: contract
-    /// section 3 has it remembered until its date has left the window.
+    /// The second since 1970 from which no request dated in it is accepted any more (contract section 3).
     pub(super) fn over_at(self, window: Duration) -> i64 {
         let kept = window
             .saturating_add(GRACE)
@@ -53,25 +51,25 @@ impl HalfMinute {
             .saturating_add(Duration::from_secs(after))
     }
 
-    /// The newest one whose time is over by `now`.
+    /// The newest one that is over at `now`.
     pub(super) fn newest_over(window: Duration, now: Timestamp) -> Self {
         let kept = Self(-1).over_at(window);
         let latest = now.timestamp().saturating_sub(kept);
         Self(latest.div_euclid(SECONDS).saturating_sub(1))
     }
 
-    /// Whether that second has come.
+    /// Whether `now` is past [`HalfMinute::over_at`].
     pub(super) fn is_over(self, window: Duration, now: Timestamp) -> bool {
         now.timestamp() >= self.over_at(window)
     }
 
-    /// How long from `now` until that second.
+    /// Time from `now` until [`HalfMinute::over_at`].
     pub(super) fn remaining(self, window: Duration, now: Timestamp) -> Duration {
         until(self.over_at(window), now)
     }
 }
 
-/// How long from `now` until a second since 1970; zero if it has passed. Rounded up to a second.
+/// Time from `now` until a second since 1970; zero if it has passed. Rounded up to a second.
 pub(super) fn until(second: i64, now: Timestamp) -> Duration {
     let seconds = second.saturating_sub(now.timestamp());
     Duration::from_secs(u64::try_from(seconds).unwrap_or(0))

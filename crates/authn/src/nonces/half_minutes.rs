@@ -1,4 +1,4 @@
-//! Sets of half minutes, as ranges: closed ones, forgotten ones, those that a guard may open.
+//! Sets of half minutes, as ranges.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::half_minute::HalfMinute;
 use charter_domain::timestamp::Timestamp;
 
-/// The most ranges that [`HalfMinutes::coalesce`] leaves.
-const MOST: usize = 256;
+/// How many ranges [`HalfMinutes::coalesce`] leaves.
+const MAX_RANGES: usize = 256;
 
-/// A set of half minutes: ranges with both ends in them, in order, none of which touch.
+/// A set of half minutes: sorted, inclusive ranges that do not touch.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
     from = "Vec<(HalfMinute, HalfMinute)>",
@@ -56,7 +56,7 @@ impl HalfMinutes {
         Self::range(HalfMinute(i64::MIN), last)
     }
 
-    /// Those whose requests the window takes at `now`, and the next one.
+    /// Those within the window at `now`, and the next one.
     pub(super) fn within(window: Duration, now: Timestamp) -> Self {
         Self::range(
             HalfMinute::of(now - window),
@@ -64,13 +64,13 @@ impl HalfMinutes {
         )
     }
 
-    /// As the database keeps it. A text that cannot be read has all in it.
+    /// Parses the form in the database. A text that cannot be parsed is the set of all.
     pub(super) fn from_text(text: &str) -> Self {
         serde_json::from_str(text).unwrap_or_else(|_| Self::through(HalfMinute(i64::MAX)))
     }
 
     pub(super) fn to_text(&self) -> String {
-        // Numbers in lists cannot fail to be written; an empty text would have all in it.
+        // Serializing numbers cannot fail; an empty text would be the set of all.
         serde_json::to_string(self).unwrap_or_default()
     }
 
@@ -103,7 +103,7 @@ impl HalfMinutes {
         *self = Self::from(ranges.into_iter().flat_map(split).collect::<Vec<_>>());
     }
 
-    /// The first one from `id` on that is not in it.
+    /// The first one from `id` on that is not in the set.
     pub(super) fn next_outside(&self, id: HalfMinute) -> HalfMinute {
         self.range_of(id).map_or(id, |(_, last)| last.next())
     }
@@ -118,7 +118,7 @@ impl HalfMinutes {
         ranges.map(move |(first, last)| (id.max(*first), *last))
     }
 
-    /// Takes out those whose time is over by `now`.
+    /// Removes and returns those that are over at `now`.
     pub(super) fn take_over(&mut self, window: Duration, now: Timestamp) -> Self {
         let newest = HalfMinute::newest_over(window, now);
         let (mut over, mut rest) = (Vec::new(), Vec::new());
@@ -130,9 +130,9 @@ impl HalfMinutes {
         Self::from(over)
     }
 
-    /// Bounds the ranges by joining the oldest ones, which puts all between them into it, too.
+    /// Bounds the number of ranges by joining the oldest ones, gaps included.
     pub(super) fn coalesce(&mut self) {
-        let surplus = self.0.len().saturating_sub(MOST);
+        let surplus = self.0.len().saturating_sub(MAX_RANGES);
         if surplus == 0 {
             return;
         }
@@ -190,7 +190,7 @@ mod tests {
         let apart = |count: i64| -> HalfMinutes { (0..count).map(|n| HalfMinute(n * 2)).collect() };
         let mut set = apart(300);
         set.coalesce();
-        assert_eq!(set.0.len(), MOST);
+        assert_eq!(set.0.len(), MAX_RANGES);
         assert!((0..=88).all(|id| set.contains(HalfMinute(id))));
         assert!(!set.contains(HalfMinute(89)) && set.contains(HalfMinute(598)));
         let mut few = apart(256);

@@ -1,5 +1,5 @@
-//! One bucket's journal: a header, then a record of fixed size for each nonce. What is appended
-//! here outlives the process (the page cache holds it), and after [`Journal::stop`] the machine.
+//! The journal of a bucket: a header, then a record of fixed size for each nonce. Appended records survive a crash of
+//! the process (they are in the page cache), and after [`Journal::stop`] one of the machine.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read as _, Write as _};
@@ -15,18 +15,17 @@ const MAGIC: &[u8; 8] = b"CHRPLAY1";
 const HEADER: usize = 16;
 const RECORD: usize = 40;
 
-/// Why a journal could not be read back. Its bucket must then stay closed.
+/// Why a journal could not be read back. Its bucket must stay closed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReadError {
-    /// The disk refused.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// Not written by this program, for this half minute, under this key; or damaged since.
+    /// Damaged, or written by another program, for another half minute or under another key.
     #[error("it is damaged or was written under another replay key")]
     Corrupt,
     /// Fewer records than were counted.
-    #[error("it lacks records that were in it")]
-    Lacking,
+    #[error("records are missing")]
+    Incomplete,
 }
 
 /// One remembered nonce.
@@ -34,7 +33,7 @@ pub(super) enum ReadError {
 pub(super) struct Record {
     /// The access key's id.
     pub(super) key: u128,
-    /// What stands for key and nonce.
+    /// The hash of key and nonce.
     pub(super) fingerprint: u128,
 }
 
@@ -53,8 +52,7 @@ struct Appender {
 }
 
 impl Journal {
-    /// Creates a new journal with its header, durably: the file marks that the half minute may
-    /// hold nonces.
+    /// Creates a journal durably: the file marks that the half minute may hold nonces.
     pub(super) fn create(
         path: &Path,
         id: HalfMinute,
@@ -65,8 +63,8 @@ impl Journal {
         Ok(Self::appending(file, HEADER as u64))
     }
 
-    /// Reads a journal back and opens it for more. Part of a record at the end is cut off: its
-    /// nonce was never answered as accepted.
+    /// Reads a journal back and opens it for appending. An incomplete record at the end is cut off: its nonce was never
+    /// accepted.
     pub(super) fn reopen(
         path: &Path,
         id: HalfMinute,
@@ -106,24 +104,23 @@ impl Journal {
         }
     }
 
-    /// Hands encoded records to the operating system, all of them whole or none, and has `note` count
-    /// what is there then.
+    /// Writes encoded records, all or none, and calls `count` with the new number of records.
     pub(super) fn append(
         &self,
         records: &[u8],
-        note: impl FnOnce(u64) -> io::Result<()>,
+        count: impl FnOnce(u64) -> io::Result<()>,
     ) -> io::Result<()> {
         let mut appender = self.file.lock();
         appender.append(records)?;
-        note(appender.records())
+        count(appender.records())
     }
 
-    /// How many records it holds.
+    /// The number of records.
     pub(super) fn records(&self) -> u64 {
         self.file.lock().records()
     }
 
-    /// Whether a path names this very file, and nothing was cut off it.
+    /// Whether a path still names this file, at its full length.
     pub(super) fn is_whole_at(&self, path: &Path) -> io::Result<bool> {
         let appender = self.file.lock();
         Ok(
@@ -132,7 +129,7 @@ impl Journal {
         )
     }
 
-    /// Syncs what was appended and takes nothing more.
+    /// Syncs the file and refuses further appends.
     pub(super) fn stop(&self) -> io::Result<()> {
         let mut appender = self.file.lock();
         appender.stopped = true;
@@ -169,7 +166,7 @@ impl Appender {
 }
 
 impl Record {
-    /// As it stands in the journal of that half minute.
+    /// The record in the journal of that half minute.
     pub(super) fn encode(self, id: HalfMinute, fingerprints: &Fingerprints) -> [u8; RECORD] {
         let content = [self.key.to_le_bytes(), self.fingerprint.to_le_bytes()];
         let content = content.as_flattened();
@@ -199,7 +196,7 @@ fn header(id: HalfMinute, fingerprints: &Fingerprints) -> [u8; HEADER] {
     bytes
 }
 
-/// Reads until the buffer is full or the file ends; how many bytes that were.
+/// Reads until the buffer is full or the file ends; returns the number of bytes.
 fn fill(reader: &mut impl io::Read, buffer: &mut [u8]) -> io::Result<usize> {
     let wanted = buffer.len();
     let mut rest = buffer;

@@ -1,10 +1,9 @@
-//! Who may accept nonces for this database: one process at a time, by a row in the database.
+//! The lease of the database: one process at a time accepts nonces for it.
 //!
-//! The holder extends its lease every few seconds, and with it the half minutes that it may open. A
-//! holder that was paused or cut off asks again before its next claim. Another process takes over
-//! when the row has not moved for a lease's time by its own monotonic clock (no two machines' wall
-//! clocks are compared), and closes every half minute that any holder before it could have opened,
-//! so that even a holder which does not know of its end accepts nothing that the next one would.
+//! The holder extends its lease every few seconds, and with it the half minutes that it may open. A holder that was
+//! paused or cut off extends it before its next claim. Another process takes over when the row has not changed for the
+//! lease's time by its own monotonic clock (wall clocks are not compared). It closes every half minute that any earlier
+//! holder could have opened, so a holder that does not know of its end accepts nothing that the next one would.
 
 use std::io;
 use std::path::Path;
@@ -18,19 +17,19 @@ use super::claim_error::ClaimError;
 use super::directory::read_state;
 use super::half_minute::{GRACE, HalfMinute};
 use super::half_minutes::HalfMinutes;
-use super::memory::Memory;
+use super::in_memory_guard::InMemoryGuard;
 use super::open_error::{LeaseError, OpenError};
-use super::recovery::Known;
+use super::recovery::DatabaseRuns;
 use super::state::FoundState;
 use charter_store::{self as store, GuardLease, Store};
 
-/// How often within a lease's time it is looked whether somebody else's moves.
-const LOOKS: u32 = 40;
+/// How often within a lease's time the row of another holder is polled.
+const POLLS_PER_LEASE: u32 = 40;
 /// How often within its time a lease is extended.
-const EXTENSIONS: u32 = 6;
+pub(super) const EXTENSIONS_PER_LEASE: u32 = 6;
 const HOST_NAME: &str = "/proc/sys/kernel/hostname";
 
-/// The row as it was when nobody seemed to hold it.
+/// The row when no other process held it.
 pub(super) struct Turn {
     seen: Option<GuardLease>,
 }
@@ -42,28 +41,27 @@ pub(super) struct Lease {
     time: Duration,
     /// Until when it is held, on the monotonic clock, in nanoseconds.
     held_until: AtomicU64,
-    /// Every half minute that any process may have opened, this one's among them.
+    /// Every half minute that any process may have opened, this one included.
     used: Mutex<HalfMinutes>,
-    /// Who took it over.
+    /// The process that took it over.
     lost_to: Mutex<Option<String>>,
-    /// One extends it at a time, and the others find it extended.
+    /// Concurrent claims share one extension.
     extending: tokio::sync::Mutex<()>,
 }
 
-/// Who holds the database's lease now, in words; `None` if nobody does. Takes up to `time`, the
-/// lease's own, if the row does not move: a holder that was killed leaves it behind. Ask it before
-/// anything that must not be done beside a running service.
+/// A description of the process that holds the database's lease; `None` if none does. Takes up to `time`, the lease's,
+/// if the row does not change: a killed holder does not release it. For commands that must not run beside a service.
 ///
 /// # Errors
 ///
 /// Those of the database.
 pub async fn live_holder(store: &Store, time: Duration) -> Result<Option<String>, store::Error> {
     let mut seen = store.guard_lease().await?;
-    for _ in 0..LOOKS {
+    for _ in 0..POLLS_PER_LEASE {
         if seen.as_ref().is_none_or(|lease| lease.released) {
             return Ok(None);
         }
-        tokio::time::sleep(time / LOOKS).await;
+        tokio::time::sleep(time / POLLS_PER_LEASE).await;
         let now = store.guard_lease().await?;
         if now != seen {
             let holder = now.filter(|lease| !lease.released);
@@ -74,29 +72,29 @@ pub async fn live_holder(store: &Store, time: Duration) -> Result<Option<String>
     Ok(None)
 }
 
-/// Who serves the database, seen from a directory that a journal is or would be in.
+/// The process that serves the database, relative to a journal's directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Occupant {
+pub enum LeaseHolder {
     /// Nobody.
     Nobody,
-    /// Nobody any more: that process ended without saying so, and the next start takes over.
+    /// A process that ended without releasing the lease; the next start takes over.
     Gone(String),
-    /// The service that has this directory.
+    /// The service that uses this directory.
     Own(String),
-    /// Another one; none starts here before it ends.
+    /// Another one; no service can start here before it ends.
     Other(String),
 }
 
-/// Looks who serves the database. Takes up to `time`, as [`live_holder`] does; locks and writes nothing.
+/// Finds the process that serves the database. Takes up to `time`, as [`live_holder`]; locks and writes nothing.
 ///
 /// # Errors
 ///
 /// [`OpenError::Directory`], and the database's as [`OpenError::Lease`].
-pub async fn occupant(
+pub async fn lease_holder(
     store: &Store,
     directory: &Path,
     time: Duration,
-) -> Result<Occupant, OpenError> {
+) -> Result<LeaseHolder, OpenError> {
     let in_lease = |error| OpenError::Lease(LeaseError::Store(error));
     let left = read_state(directory).map_err(|source| OpenError::Directory {
         path: directory.to_owned(),
@@ -104,19 +102,41 @@ pub async fn occupant(
     })?;
     let seen = store.guard_lease().await.map_err(in_lease)?;
     let Some(lease) = seen.filter(|lease| !lease.released) else {
-        return Ok(Occupant::Nobody);
+        return Ok(LeaseHolder::Nobody);
     };
     let is_own = left.is_some_and(|left| !left.copied && left.state.is_directory_of(&lease.run));
     Ok(match live_holder(store, time).await.map_err(in_lease)? {
-        None => Occupant::Gone(lease.holder),
-        Some(holder) if is_own => Occupant::Own(holder),
-        Some(holder) => Occupant::Other(holder),
+        None => LeaseHolder::Gone(lease.holder),
+        Some(holder) if is_own => LeaseHolder::Own(holder),
+        Some(holder) => LeaseHolder::Other(holder),
     })
 }
 
+/// Waits until a lease that was not released expires; the row afterwards.
+pub(super) async fn wait_for_expiry(
+    store: &Store,
+    lease: &GuardLease,
+    time: Duration,
+) -> Result<Option<GuardLease>, LeaseError> {
+    tracing::warn!(
+        holder = lease.holder,
+        seconds = time.as_secs(),
+        "the previous holder did not release the database; waiting for its lease to expire"
+    );
+    match live_holder(store, time).await? {
+        Some(holder) => Err(LeaseError::Held(holder)),
+        None => Ok(store.guard_lease().await?),
+    }
+}
+
+/// For readiness: `holder` has the lease now.
+pub(super) fn taken_over(holder: &str) -> String {
+    format!("another process has taken the database over ({holder}); stop one of the two")
+}
+
 impl Turn {
-    /// Waits until nobody else holds the lease. Who has the directory that the holder had, and its
-    /// lock, knows that the holder is gone, and waits for nothing.
+    /// Waits until no other process holds the lease. If this process has locked the holder's directory, the holder has
+    /// ended, and there is no wait.
     pub(super) async fn wait(
         store: &Store,
         left: Option<&FoundState>,
@@ -126,41 +146,28 @@ impl Turn {
         let is_own = |lease: &GuardLease| {
             left.is_some_and(|left| !left.copied && left.state.is_directory_of(&lease.run))
         };
-        if seen
-            .as_ref()
-            .is_none_or(|lease| lease.released || is_own(lease))
-        {
-            return Ok(Self { seen });
-        }
-        if let Some(lease) = &seen {
-            tracing::warn!(
-                holder = lease.holder,
-                seconds = time.as_secs(),
-                "another process held the database and did not say that it ends, waiting for a sign of it"
-            );
-        }
-        match live_holder(store, time).await? {
-            Some(holder) => Err(LeaseError::Held(holder)),
-            None => Ok(Self {
-                seen: store.guard_lease().await?,
+        match seen {
+            Some(lease) if !lease.released && !is_own(&lease) => Ok(Self {
+                seen: wait_for_expiry(store, &lease, time).await?,
             }),
+            seen => Ok(Self { seen }),
         }
     }
 
-    /// What must be closed because others may have accepted it: nothing, if this directory is where
-    /// the last run's nonces are.
-    pub(super) fn known(&self, run: String, left: Option<&FoundState>) -> Known {
+    /// The runs before, and the half minutes to close because they may have accepted nonces elsewhere: none if this
+    /// directory is the latest run's.
+    pub(super) fn runs(&self, run: String, left: Option<&FoundState>) -> DatabaseRuns {
         let (held, unknown) = self.seen.iter().partition::<Vec<_>, _>(|lease| {
             left.is_some_and(|left| left.state.has_all_of(&lease.run, lease.beat))
         });
         let (held, unknown) = (held.first(), unknown.first());
         if unknown.is_some() {
             tracing::warn!(
-                "the database was served with another data directory since, or this one is older \
-                 than that: what was accepted then is closed"
+                "the database was served with another data directory, or this one was restored from a backup: half \
+                 minutes in which nonces may have been accepted are closed"
             );
         }
-        Known {
+        DatabaseRuns {
             run,
             is_first: self.seen.is_none(),
             before: held.map(|lease| (lease.run.clone(), lease.beat)),
@@ -168,7 +175,7 @@ impl Turn {
         }
     }
 
-    /// Takes the lease; claims can then be granted.
+    /// Takes the lease.
     pub(super) async fn take(
         self,
         store: Arc<Store>,
@@ -200,12 +207,12 @@ impl Turn {
 }
 
 impl Lease {
-    /// How often it should be extended.
+    /// The interval of extensions.
     pub(super) fn interval(&self) -> Duration {
-        self.time / EXTENSIONS
+        self.time / EXTENSIONS_PER_LEASE
     }
 
-    /// Whether nobody else can have taken it over by that time of the monotonic clock.
+    /// Whether no other process can have taken it over at that time of the monotonic clock.
     pub(super) fn is_held(&self, monotonic: Duration) -> bool {
         nanoseconds(monotonic) < self.held_until.load(Ordering::Acquire)
     }
@@ -213,22 +220,20 @@ impl Lease {
     /// Why it is not held, for readiness.
     pub(super) fn fault(&self, monotonic: Duration) -> Option<String> {
         match &*self.lost_to.lock() {
-            Some(holder) => Some(format!(
-                "another process has taken the database over ({holder}); stop one of the two"
-            )),
+            Some(holder) => Some(taken_over(holder)),
             None if self.is_held(monotonic) => None,
             None => Some("the lease in the database could not be extended in time".to_owned()),
         }
     }
 
-    /// Makes sure that it is held, and that this half minute may be opened.
+    /// Ensures that it is held, and that this half minute may be opened.
     ///
     /// # Errors
     ///
-    /// [`ClaimError::NotHeld`] and what the disk says.
+    /// [`ClaimError::NotHeld`] and errors of the disk.
     pub(super) async fn ensure(
         &self,
-        memory: &Arc<Memory>,
+        memory: &Arc<InMemoryGuard>,
         id: HalfMinute,
     ) -> Result<(), ClaimError> {
         let _turn = self.extending.lock().await;
@@ -243,16 +248,16 @@ impl Lease {
     /// # Errors
     ///
     /// As [`Lease::ensure`].
-    pub(super) async fn extend(&self, memory: &Arc<Memory>) -> Result<(), ClaimError> {
+    pub(super) async fn extend(&self, memory: &Arc<InMemoryGuard>) -> Result<(), ClaimError> {
         let _turn = self.extending.lock().await;
         self.extend_now(memory).await
     }
 
-    async fn extend_now(&self, memory: &Arc<Memory>) -> Result<(), ClaimError> {
+    async fn extend_now(&self, memory: &Arc<InMemoryGuard>) -> Result<(), ClaimError> {
         if let Some(holder) = self.lost_to.lock().clone() {
             return Err(ClaimError::NotHeld(holder));
         }
-        // Before anything is asked: whoever waits for a sign of this process waits longer.
+        // Before the first query, so that this process considers it expired first.
         let started = memory.clock.monotonic();
         let now = memory.clock.now();
         let mut used = self.used.lock().clone();
@@ -261,9 +266,9 @@ impl Lease {
             now,
         ));
         used.coalesce();
-        // First in the directory: it is never behind the database, unless it is an older one.
-        let noting = Arc::clone(memory);
-        let beat = tokio::task::spawn_blocking(move || noting.note_beat())
+        // First in the directory, so that only a restored one can be behind the database.
+        let recorder = Arc::clone(memory);
+        let beat = tokio::task::spawn_blocking(move || recorder.record_heartbeat())
             .await
             .map_err(io::Error::other)
             .and_then(std::convert::identity)
@@ -285,21 +290,26 @@ impl Lease {
         }
     }
 
-    /// Another process holds it: for good, for it may have accepted anything since.
+    /// Another process holds it. Final, because that one may have accepted nonces since.
     async fn lost(&self) -> ClaimError {
         self.held_until.store(0, Ordering::Release);
-        let lease = self.store.guard_lease().await.ok().flatten();
+        let lease = self.store.guard_lease().await;
+        let lease = lease.inspect_err(|error| {
+            let error = error as &dyn std::error::Error;
+            tracing::error!(error, "could not read who holds the database now");
+        });
+        let lease = lease.ok().flatten();
         let holder = lease.map_or_else(|| "unknown".to_owned(), |lease| lease.holder);
         tracing::error!(
             holder,
-            "another process has taken the database over while this one was paused or cut off; \
-             signed requests are refused here until one of the two is stopped"
+            "another process has taken the database over while this one was paused or cut off; signed requests are \
+             refused here until one of the two is stopped"
         );
         *self.lost_to.lock() = Some(holder.clone());
         ClaimError::NotHeld(holder)
     }
 
-    /// Says that this process ends, so that the next one need not wait.
+    /// Releases it, so that the next process need not wait.
     ///
     /// # Errors
     ///

@@ -1,6 +1,6 @@
-//! The replay guard: a nonce is claimed once for each access key and remembered until its request's
-//! date has left the window (contract section 3). It answers for never forgetting early; when it is
-//! full, broken, or may have forgotten, it refuses. It knows nothing of signatures or of HTTP.
+//! The replay guard: a nonce can be claimed once for each access key, and is kept until its request's date has left the
+//! window (contract section 3). If it is full, broken, or may have lost nonces, it refuses. It knows nothing of
+//! signatures or HTTP.
 
 mod bucket;
 mod claim_error;
@@ -10,32 +10,32 @@ mod fingerprint;
 mod guard;
 mod half_minute;
 mod half_minutes;
+mod in_memory_guard;
 mod journal;
 mod lease;
 mod left_journals;
-mod memory;
 mod nonce_store;
 mod open_error;
-mod pending;
 mod quota;
+mod record_counts;
 mod recovery;
 mod redis;
 mod set;
 mod shared_writes;
 mod state;
 mod status;
-mod tally;
 mod telemetry;
-mod unread;
+mod unopened_guard;
+mod unread_journals;
 mod upkeep;
 
 pub use claim_error::ClaimError;
 pub use config::Config;
 pub use guard::ReplayGuard;
-pub use lease::{Occupant, live_holder, occupant};
+pub use lease::{LeaseHolder, lease_holder, live_holder};
 pub use nonce_store::NonceStore;
 pub use open_error::{LeaseError, OpenError};
-pub use pending::Pending;
 pub use quota::Bounds;
-pub use redis::{Disagreement, Fault, RedisConfig, RedisGuard, SharedCounters, SharedPending};
+pub use redis::{Disagreement, Fault, RedisConfig, RedisGuard, SharedCounters, UnopenedRedisGuard};
 pub use status::Status;
+pub use unopened_guard::UnopenedGuard;

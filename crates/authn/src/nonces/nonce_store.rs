@@ -1,4 +1,4 @@
-//! What is asked of whoever remembers nonces.
+//! The interface of a nonce store.
 
 use std::io;
 
@@ -12,15 +12,14 @@ use charter_domain::access_key::SpentNonce;
 use charter_domain::id::{AccessKeyId, OrganizationId};
 use charter_domain::timestamp::Timestamp;
 
-/// Remembers which nonces were used.
 #[async_trait]
 pub trait NonceStore: Send + Sync {
-    /// Claims `nonce` for `key`. `Ok` at most once for each pair while a request dated `date` can be accepted, and
-    /// never again after a crash: the claim is durable by then.
+    /// Claims `nonce` for `key`. `Ok` at most once for each pair while a request dated `date` can be accepted, also
+    /// after a crash.
     ///
     /// # Errors
     ///
-    /// [`ClaimError`]; the request must not be answered as if it had passed.
+    /// [`ClaimError`]: the request must be refused.
     async fn claim(
         &self,
         key: AccessKeyId,
@@ -29,8 +28,7 @@ pub trait NonceStore: Send + Sync {
         date: Timestamp,
     ) -> Result<(), ClaimError>;
 
-    /// What a write remembers of a nonce that was claimed, in its own transaction; `None` where no other process can
-    /// claim it again.
+    /// The claimed nonce as a row of the write's own transaction; `None` if no other process can claim it again.
     fn row_of(&self, _key: AccessKeyId, _nonce: &str, _date: Timestamp) -> Option<SpentNonce> {
         None
     }
@@ -41,19 +39,18 @@ pub trait NonceStore: Send + Sync {
     /// Organizations that have used most of their share of nonces.
     fn near(&self) -> Vec<Near>;
 
-    /// So many processes share the bounds from now on.
+    /// Sets how many processes share the bounds.
     fn share_among(&self, _replicas: usize) {}
 
-    /// One round of upkeep.
     async fn maintain(&self);
 
-    /// Upkeep each second, off the requests' path.
+    /// Maintains it each second until `stop`.
     async fn maintain_until(&self, stop: CancellationToken);
 
-    /// Ends it. Every claim from then on is refused.
+    /// Stops it. Every later claim is refused.
     ///
     /// # Errors
     ///
-    /// When what the next start needs cannot be written; that one is then a careful one.
+    /// The state for the next start could not be written; that start closes what may be lost.
     async fn clean_stop(&self) -> io::Result<()>;
 }

@@ -1,4 +1,4 @@
-//! Why a replay guard could not be opened.
+//! Errors of opening a replay guard.
 
 use std::io;
 use std::path::PathBuf;
@@ -21,11 +21,10 @@ pub enum OpenError {
     Directory {
         /// The journal's directory.
         path: PathBuf,
-        /// What the operating system said.
         source: io::Error,
     },
-    /// It came to no end.
-    #[error("opening it was broken off: {0}")]
+    /// The task ended early.
+    #[error("opening the replay guard was aborted: {0}")]
     Stopped(String),
     /// Redis cannot be used.
     #[error("{0}; check `replay.url`")]
@@ -35,7 +34,7 @@ pub enum OpenError {
     Lease(#[from] LeaseError),
 }
 
-/// Why the lease was not got.
+/// Why the lease was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum LeaseError {
     /// Two processes on one database would each accept the same nonce.
@@ -44,10 +43,8 @@ pub enum LeaseError {
          time may serve a database: stop that one, give this one a database of its own, or set `replay.store` to `redis` for both"
     )]
     Held(String),
-    /// Somebody else was faster.
     #[error("another process has just taken the database, start again to see which")]
     Overtaken,
-    /// The database could not be asked.
     #[error("the database cannot be asked who serves it: {0}")]
     Store(#[from] store::Error),
 }

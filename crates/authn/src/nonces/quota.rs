@@ -1,15 +1,17 @@
-//! How much is remembered, of each key, of each organization and in all: what bounds the memory
-//! without forgetting.
+//! Bounds the number of stored nonces: of each key, of each organization and in all.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::claim_error::{ClaimError, MIN_RETRY};
 use super::half_minute::HalfMinute;
-use charter_budgets::{Near, Resource};
+use charter_budgets::{Exhausted, Near, Resource};
 use charter_domain::id::OrganizationId;
+use charter_domain::timestamp::Timestamp;
 
 const SHARDS: usize = 32;
 
@@ -27,9 +29,9 @@ pub struct Bounds {
 /// Which bound is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum QuotaExceeded {
-    /// The key's own; `oldest` is the first of its half minutes to be forgotten.
+    /// The key's; `oldest` is its oldest half minute.
     Key { oldest: HalfMinute },
-    /// The organization's; `oldest` is the first of this key's half minutes, if it has any.
+    /// The organization's; `oldest` is this key's oldest half minute, if it has any.
     Organization {
         limit: usize,
         oldest: Option<HalfMinute>,
@@ -38,24 +40,24 @@ pub(super) enum QuotaExceeded {
     Total,
 }
 
-/// What one key has remembered.
+/// The stored nonces of one key.
 #[derive(Default)]
 struct Usage {
     /// Its organization's count; `None` until the key is used in this process.
     organization: Option<Arc<AtomicUsize>>,
     remembered: usize,
-    /// By half minute: some twenty at most, the newest last as a rule.
+    /// By half minute: some twenty at most, usually the newest last.
     half_minutes: Vec<(HalfMinute, usize)>,
 }
 
-/// Counts of what is remembered.
+/// Counts of stored nonces.
 pub(super) struct Quota {
     bounds: Bounds,
     /// How many processes share the bounds.
     sharers: AtomicUsize,
     remembered: AtomicUsize,
     keys: [Mutex<HashMap<u128, Usage>>; SHARDS],
-    /// Taken after a shard of the keys, never before.
+    /// Locked after a shard of the keys, never before.
     organizations: Mutex<HashMap<OrganizationId, Arc<AtomicUsize>>>,
 }
 
@@ -71,7 +73,7 @@ impl Quota {
         }
     }
 
-    /// So many processes share the bounds from now on.
+    /// Sets how many processes share the bounds.
     pub(super) fn share_among(&self, sharers: usize) {
         self.sharers.store(sharers, Ordering::Relaxed);
     }
@@ -86,7 +88,7 @@ impl Quota {
         }
     }
 
-    /// Counts one more before it is remembered, so that no crowd passes the bounds together.
+    /// Counts a nonce before it is stored, so that concurrent claims stay within the bounds.
     pub(super) fn reserve(
         &self,
         key: u128,
@@ -124,8 +126,7 @@ impl Quota {
         let count = usage
             .organization
             .get_or_insert_with(|| self.count_of(organization, remembered));
-        // Never more than is still free: however many organizations use all they may, a newcomer
-        // finds as much room as each of them has (ADR 0019).
+        // Never more than is still free, so that room is left for other organizations (ADR 0019).
         let limit = bounds.per_organization.min(free);
         if count.fetch_add(1, Ordering::Relaxed) >= limit {
             count.fetch_sub(1, Ordering::Relaxed);
@@ -136,8 +137,7 @@ impl Quota {
         Ok(())
     }
 
-    /// The organization's count, which has what the key had remembered before it was known whose
-    /// it is.
+    /// The organization's count, plus the key's nonces that were restored before its organization was known.
     fn count_of(&self, organization: OrganizationId, remembered: usize) -> Arc<AtomicUsize> {
         let mut organizations = self.organizations.lock();
         let count = organizations.entry(organization).or_default();
@@ -145,13 +145,41 @@ impl Quota {
         Arc::clone(count)
     }
 
-    /// Counts one that was remembered by an earlier process, whatever the bounds.
+    /// Counts a nonce of an earlier process, regardless of the bounds.
     pub(super) fn restore(&self, key: u128, id: HalfMinute) {
         self.remembered.fetch_add(1, Ordering::Relaxed);
         self.shard(key).lock().entry(key).or_default().add(id);
     }
 
-    /// Takes back a reservation that came to nothing.
+    /// The refusal of a claim. `oldest` is the oldest half minute of all.
+    pub(super) fn claim_error(
+        &self,
+        exceeded: QuotaExceeded,
+        window: Duration,
+        now: Timestamp,
+        oldest: impl FnOnce() -> Option<HalfMinute>,
+    ) -> ClaimError {
+        let after = |id: HalfMinute| id.remaining(window, now).max(MIN_RETRY);
+        let first = |known: Option<HalfMinute>| {
+            after(known.or_else(oldest).unwrap_or_else(|| HalfMinute::of(now)))
+        };
+        match exceeded {
+            QuotaExceeded::Key { oldest } => ClaimError::KeyQuota {
+                limit: self.bounds().per_key as u64,
+                retry_after: after(oldest),
+            },
+            QuotaExceeded::Organization { limit, oldest } => ClaimError::Budget(Exhausted {
+                resource: Resource::Nonces,
+                limit: limit as u64,
+                retry_after: first(oldest),
+            }),
+            QuotaExceeded::Total => ClaimError::Full {
+                retry_after: first(None),
+            },
+        }
+    }
+
+    /// Undoes a reservation.
     pub(super) fn release(&self, key: u128, id: HalfMinute) {
         self.remembered.fetch_sub(1, Ordering::Relaxed);
         let mut keys = self.shard(key).lock();
@@ -163,14 +191,14 @@ impl Quota {
         }
     }
 
-    /// Uncounts a half minute that was forgotten with `len` nonces in it. A reservation in flight
-    /// is released by its own claim, in whichever order.
+    /// Subtracts a half minute that was dropped with `len` nonces. A reservation in progress is released by its own
+    /// claim, before or after this.
     pub(super) fn forget(&self, id: HalfMinute, len: usize) {
         self.remembered.fetch_sub(len, Ordering::Relaxed);
         self.remove_all(id);
     }
 
-    /// The same where nothing else counts them; how many there were.
+    /// Subtracts a half minute that nothing else counts; returns how many nonces it had.
     pub(super) fn forget_all(&self, id: HalfMinute) -> usize {
         let removed = self.remove_all(id);
         self.remembered.fetch_sub(removed, Ordering::Relaxed);
@@ -185,7 +213,7 @@ impl Quota {
                 usage.remembered > 0
             });
         }
-        // Under the lock nobody can find one that only the table holds.
+        // Under the lock no other reference can be made.
         let mut organizations = self.organizations.lock();
         organizations.retain(|_, count| Arc::strong_count(count) > 1);
         removed
@@ -205,7 +233,6 @@ impl Quota {
         counts.flatten().collect()
     }
 
-    /// How many are remembered.
     pub(super) fn remembered(&self) -> usize {
         self.remembered.load(Ordering::Relaxed)
     }
@@ -235,7 +262,7 @@ impl Usage {
         }
     }
 
-    /// Removes up to `most` of a half minute; what was forgotten already is not counted twice.
+    /// Removes up to `most` of a half minute.
     fn remove(&mut self, id: HalfMinute, most: usize) -> usize {
         let found = self.half_minutes.iter_mut().find(|(other, _)| *other == id);
         let Some((_, count)) = found else {

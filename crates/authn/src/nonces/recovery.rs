@@ -1,4 +1,4 @@
-//! The start: what an earlier process left is believed, or closed until its time is over.
+//! Start-up: restores the nonces of the previous run, or closes the half minutes that may be incomplete.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -13,9 +13,9 @@ use super::directory::Directory;
 use super::fingerprint::Fingerprints;
 use super::half_minute::{GRACE, HalfMinute};
 use super::half_minutes::HalfMinutes;
+use super::in_memory_guard::{DiskState, InMemoryGuard};
 use super::journal::ReadError;
 use super::left_journals::LeftJournals;
-use super::memory::{Ledger, Memory};
 use super::open_error::OpenError;
 use super::quota::Quota;
 use super::set::NonceTable;
@@ -24,67 +24,63 @@ use super::telemetry::Telemetry;
 use charter_domain::clock::Clock;
 use charter_domain::timestamp::Timestamp;
 
-/// Tells one boot of the machine from another: what was written in this one is still there.
+/// The id of the machine's current boot: what was written since then is still there.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
-/// A locked directory and what was found in it.
-pub(super) struct Found {
+/// A locked directory and its content.
+pub(super) struct LockedDirectory {
     pub(super) directory: Directory,
     pub(super) left: Option<FoundState>,
     boot_id: Option<String>,
 }
 
-/// What the database says.
-pub(super) struct Known {
-    /// The run that begins.
+/// What the database records of runs.
+pub(super) struct DatabaseRuns {
+    /// The new run.
     pub(super) run: String,
-    /// Whether no run was ever known to it.
+    /// Whether it has recorded no run before.
     pub(super) is_first: bool,
-    /// The run that it names and that run's beat, if this directory is that run's.
+    /// The latest run and its heartbeats, if this directory is that run's.
     pub(super) before: Option<(String, i64)>,
-    /// Half minutes in which others may have accepted what this directory does not know.
+    /// Half minutes in which other runs may have accepted nonces that are not in this directory.
     pub(super) unknown: HalfMinutes,
 }
 
-/// Locks the directory and reads what the last run left.
-pub(super) fn find(config: &Config) -> Result<Found, OpenError> {
-    // Where there is no boot id, only a clean stop is believed.
+/// Locks the directory and reads the previous run's state.
+pub(super) fn find(config: &Config) -> Result<LockedDirectory, OpenError> {
+    // Without a boot id only a clean stop is trusted.
     let boot_id = std::fs::read_to_string(BOOT_ID).ok();
     let directory = Directory::open(&config.directory)?;
     let left = directory
         .read_state()
         .map_err(|source| config.unusable(source))?;
-    Ok(Found {
+    Ok(LockedDirectory {
         directory,
         left,
         boot_id: boot_id.map(|text| text.trim().to_owned()),
     })
 }
 
-/// Opens the guard on what was found.
+/// Opens the guard.
 pub(super) fn open(
     config: &Config,
     clock: Arc<dyn Clock>,
-    found: Found,
-    known: Option<Known>,
-) -> Result<Memory, OpenError> {
+    found: LockedDirectory,
+    known: Option<DatabaseRuns>,
+) -> Result<InMemoryGuard, OpenError> {
     recover(config, clock, found, known).map_err(|source| config.unusable(source))
 }
 
-#[expect(
-    clippy::too_many_lines,
-    reason = "the order of a recovery, to be read in one place"
-)]
 fn recover(
     config: &Config,
     clock: Arc<dyn Clock>,
-    found: Found,
-    known: Option<Known>,
-) -> io::Result<Memory> {
+    found: LockedDirectory,
+    known: Option<DatabaseRuns>,
+) -> io::Result<InMemoryGuard> {
     let now = clock.now();
     let fingerprints = Fingerprints::new(&config.hash_key);
     let left = found.left.as_ref().map(|left| &left.state);
-    let (tally, expected) = LeftJournals::of(left, &found.directory, &fingerprints)?;
+    let (counts, expected) = LeftJournals::of(left, &found.directory, &fingerprints)?;
     let marked = found.directory.marked()?;
     let mut closed = closed_at_start(config, now, &marked, &found, known.as_ref());
     let last = found.left.map(|left| left.state);
@@ -103,9 +99,9 @@ fn recover(
         beat: 0,
         before: known.as_ref().and_then(|known| known.before.clone()),
         journals: BTreeMap::new(),
-        tally: Some(tally.id().clone()),
+        record_counts: Some(counts.id().clone()),
     };
-    let memory = Memory {
+    let memory = InMemoryGuard {
         window: config.window,
         fingerprints,
         quota: Quota::new(config.bounds),
@@ -114,16 +110,16 @@ fn recover(
         newest_forgotten: AtomicI64::new(forgotten.newest().map_or(i64::MIN, |newest| newest.0)),
         forgotten: RwLock::new(forgotten),
         closed: RwLock::default(),
-        // Nothing, until the database has been told of this run.
+        // None until the database has recorded this run.
         granted: RwLock::new(known.map(|_| HalfMinutes::default())),
-        tally: RwLock::new(tally),
+        record_counts: RwLock::new(counts),
         lost: RwLock::default(),
         telemetry: Telemetry::new(),
         failing: AtomicBool::new(false),
         last_error: Mutex::new(None),
         alarmed: AtomicBool::new(false),
         reading: Mutex::default(),
-        ledger: Mutex::new(Ledger {
+        disk: Mutex::new(DiskState {
             directory: Arc::new(found.directory),
             state,
             unread: BTreeMap::new(),
@@ -132,52 +128,28 @@ fn recover(
         }),
         clock,
     };
-    let mut guard = memory.ledger.lock();
-    let ledger = &mut *guard;
-    // Of a file that is gone there is as much as of an empty one.
-    for id in expected.missed(&marked) {
+    let mut guard = memory.disk.lock();
+    let disk = &mut *guard;
+    // A missing journal counts as empty.
+    for id in expected.missing(&marked) {
         if !memory.is_forgotten(id) {
-            tracing::error!(half_minute = id.0, "a replay journal is missing");
+            tracing::error!(
+                half_minute = id.0,
+                "a replay journal is missing; its half minute is closed"
+            );
             closed.add(&HalfMinutes::range(id, id));
         }
     }
-    for id in kept {
-        if closed.contains(id) {
-            continue;
-        }
-        let Some(counted) = expected.least(id) else {
-            tracing::error!(half_minute = id.0, "the count of a replay journal is lost");
-            closed.add(&HalfMinutes::range(id, id));
-            continue;
-        };
-        match memory.restore(&ledger.directory, id, counted) {
-            Ok(bucket) => {
-                ledger.state.journals.insert(id, bucket.journal.records());
-                memory.keep(bucket);
-            }
-            // What it holds is not lost, and until it is read nothing is accepted beside it.
-            Err(ReadError::Io(error)) => {
-                tracing::error!(half_minute = id.0, %error, "a replay journal cannot be read, it is tried again");
-                ledger.unread.insert(id, counted);
-                if expected.knows(id) {
-                    ledger.state.journals.insert(id, counted);
-                }
-            }
-            Err(error) => {
-                tracing::error!(half_minute = id.0, %error, "a replay journal cannot be believed");
-                closed.add(&HalfMinutes::range(id, id));
-            }
-        }
-    }
-    ledger.state.closed.clone_from(&closed);
-    // Before the first claim: should this process die too, its journals must be judged by this.
-    ledger.directory.write_state(&ledger.state)?;
+    restore_marked(&memory, disk, kept, &expected, &mut closed);
+    disk.state.closed.clone_from(&closed);
+    // Before the first claim: if this process crashes, the next one needs it.
+    disk.directory.write_state(&disk.state)?;
     for id in useless {
-        if let Err(error) = ledger.directory.remove_journal(id) {
-            tracing::warn!(half_minute = id.0, %error, "an old replay journal cannot be removed");
+        if let Err(error) = disk.directory.remove_journal(id) {
+            tracing::warn!(half_minute = id.0, %error, "cannot remove an old replay journal");
         }
     }
-    closed.add(&ledger.unread.keys().copied().collect());
+    closed.add(&disk.unread.keys().copied().collect());
     drop(guard);
     let current = HalfMinute::of(now);
     let open = closed.next_outside(current);
@@ -185,7 +157,7 @@ fn recover(
         let until = Timestamp::from_timestamp(open.start(), 0);
         tracing::warn!(
             ?until,
-            "nonces may have been forgotten, requests are refused for a while"
+            "nonces may have been lost; requests are refused until then"
         );
     }
     *memory.closed.write() = closed;
@@ -193,13 +165,54 @@ fn recover(
     Ok(memory)
 }
 
-/// What may have been forgotten since the last run.
+/// Restores the marked half minutes that are not closed, and closes those whose journals are damaged.
+fn restore_marked(
+    memory: &InMemoryGuard,
+    disk: &mut DiskState,
+    marked: BTreeSet<HalfMinute>,
+    expected: &LeftJournals,
+    closed: &mut HalfMinutes,
+) {
+    for id in marked {
+        if closed.contains(id) {
+            continue;
+        }
+        let Some(counted) = expected.least(id) else {
+            tracing::error!(
+                half_minute = id.0,
+                "the record count of a replay journal is missing; its half minute is closed"
+            );
+            closed.add(&HalfMinutes::range(id, id));
+            continue;
+        };
+        match memory.restore(&disk.directory, id, counted) {
+            Ok(bucket) => {
+                disk.state.journals.insert(id, bucket.journal.records());
+                memory.keep(bucket);
+            }
+            // Its content is not lost: the half minute is closed until it can be read.
+            Err(ReadError::Io(error)) => {
+                tracing::error!(half_minute = id.0, %error, "cannot read a replay journal; retrying");
+                disk.unread.insert(id, counted);
+                if expected.knows(id) {
+                    disk.state.journals.insert(id, counted);
+                }
+            }
+            Err(error) => {
+                tracing::error!(half_minute = id.0, %error, "a replay journal is damaged; its half minute is closed");
+                closed.add(&HalfMinutes::range(id, id));
+            }
+        }
+    }
+}
+
+/// Half minutes whose nonces may be lost since the previous run.
 fn closed_at_start(
     config: &Config,
     now: Timestamp,
     marked: &BTreeSet<HalfMinute>,
-    found: &Found,
-    known: Option<&Known>,
+    found: &LockedDirectory,
+    known: Option<&DatabaseRuns>,
 ) -> HalfMinutes {
     let mut closed = HalfMinutes::default();
     let window = config.window.saturating_add(GRACE);
@@ -207,8 +220,7 @@ fn closed_at_start(
         closed.add(&known.unknown);
     }
     let Some(left) = &found.left else {
-        // The marks themselves are lost, or some of them: whatever could have been accepted until
-        // now is suspect, or what the database knows to have been.
+        // Marks may be lost: close whatever could have been accepted until now, by the database if it recorded a run.
         if known.is_some_and(|known| !known.is_first) {
             closed.add(&HalfMinutes::within(window, now));
         } else if config.installation_is_older || !marked.is_empty() {
@@ -220,16 +232,15 @@ fn closed_at_start(
     closed.add(&left.state.closed);
     if left.copied {
         tracing::warn!(
-            "the replay journal is a copy that was put in its place: what was accepted since it \
-             was taken is missing, so requests are refused until they could not have been accepted then"
+            "the replay journal was restored from a copy: nonces accepted since then are missing, so requests that could \
+             have been accepted then are refused"
         );
         closed.add(&HalfMinutes::within(window, now));
     }
     let boot_id = &left.state.boot_id;
     let same_boot = boot_id.is_some() && *boot_id == found.boot_id;
     if !left.state.clean_stop && !same_boot {
-        // The machine went down: of what was in memory there is no telling what reached the disk.
-        // But without a durable mark nothing was accepted.
+        // After a crash of the machine, unsynced data may be lost. Nothing was accepted without a durable mark.
         closed.add(&marked.iter().copied().collect());
         closed.add(&left.state.journals.keys().copied().collect());
     }

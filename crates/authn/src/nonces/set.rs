@@ -1,7 +1,7 @@
-//! The exact table of fingerprints: it alone decides whether a nonce is new.
+//! The exact table of fingerprints, which decides whether a nonce is new.
 //!
-//! One table for all half minutes, since a nonce counts once whatever date it is sent with: one look-up
-//! decides. Each fingerprint lies there with its half minute, which takes it along when it is dropped.
+//! One table for all half minutes, because a nonce counts once whatever date it is sent with. Each fingerprint has its
+//! half minute and is removed with it.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -13,11 +13,10 @@ use parking_lot::Mutex;
 
 use super::half_minute::HalfMinute;
 
-/// Many, so that the table grows in small steps: doubling one shard of a table that holds a million
-/// nonces moves some 8,000 of them.
+/// Many, so that the table grows in small steps: with a million nonces, doubling a shard moves some 8,000 of them.
 const SHARDS: usize = 128;
 
-/// A keyed hash already; hashing it again gains nothing.
+/// A keyed hash, which needs no further hashing.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Fingerprint([u8; 16]);
 
@@ -49,7 +48,7 @@ impl Hasher for Identity {
     }
 }
 
-/// The low bytes of a half minute: 16 years of them, so no two that are open are the same.
+/// The low bytes of a half minute. They repeat after 16 years, so all open ones differ.
 type Owner = [u8; 3];
 
 fn owner(id: HalfMinute) -> Owner {
@@ -72,7 +71,7 @@ impl NonceTable {
         self.0.get(shard)
     }
 
-    /// Bytes allocated, by the tables' arithmetic.
+    /// Bytes allocated, computed from the capacities.
     pub(super) fn bytes(&self) -> usize {
         let shards = self.0.iter();
         shards
@@ -81,18 +80,18 @@ impl NonceTable {
     }
 }
 
-/// What became of an insertion.
+/// The result of an insertion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Insertion {
-    /// It was not there; it is now. Exactly one of all who insert it is told so.
+    /// Inserted. Of concurrent inserts, exactly one gets this.
     New,
-    /// It was there, under whatever date.
+    /// Already there, with any date.
     Present,
-    /// The half minute was sealed: it takes nothing any more.
+    /// The half minute is sealed.
     Sealed,
 }
 
-/// What the table holds of one half minute. Dropped, it takes that along.
+/// The part of the table that belongs to one half minute. Dropping it removes that part.
 pub(super) struct NonceSet {
     table: Arc<NonceTable>,
     id: HalfMinute,
@@ -115,7 +114,7 @@ impl NonceSet {
             return Insertion::Sealed;
         };
         let mut shard = shard.lock();
-        // Under the lock: whoever seals it finds in the shard all that went in before.
+        // Under the lock, so that `seal` finds all earlier inserts in the shard.
         if self.is_sealed.load(Ordering::Acquire) {
             return Insertion::Sealed;
         }
@@ -129,7 +128,7 @@ impl NonceSet {
         }
     }
 
-    /// Takes nothing from now on and forgets what it has; how many that were.
+    /// Stops accepting nonces and removes this half minute's; returns how many.
     pub(super) fn seal(&self) -> usize {
         if self.is_sealed.swap(true, Ordering::AcqRel) {
             return 0;
@@ -160,8 +159,8 @@ impl Drop for NonceSet {
     }
 }
 
-/// What a table of that capacity takes: a power of two of slots, of which 7 in 8 may be used, each
-/// of 19 bytes and a control byte, and one more group of control bytes.
+/// Bytes of a table of that capacity: a power of two of slots, of which 7 in 8 may be used, each of 19 bytes and a
+/// control byte, and one more group of control bytes.
 fn table_bytes(capacity: usize) -> usize {
     const SLOT: usize = size_of::<(Fingerprint, Owner)>() + 1;
     match capacity {

@@ -1,30 +1,29 @@
-//! Claims that come together share a write of the journal.
+//! Concurrent claims share a write of the journal.
 //!
-//! The first one lets the others that are ready go on first, and writes what they have brought, too. All wait for
-//! that write.
+//! The first one yields to others that are ready, then writes their records, too. All wait for that write.
 
 use std::io;
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-/// How a write failed: each of those who share it is told.
+/// The result of a write, for each claim that shares it.
 type Outcome = Result<(), (io::ErrorKind, String)>;
 
-/// What waits to be written, and who waits.
+/// Records that wait to be written, and the claims that wait for it.
 #[derive(Default)]
 pub(super) struct SharedWrites(Mutex<Batch>);
 
 #[derive(Default)]
 struct Batch {
     bytes: Vec<u8>,
-    /// Whether somebody is about to write it.
+    /// Whether a claim is about to write it.
     has_leader: bool,
     others: Vec<oneshot::Sender<Outcome>>,
 }
 
 impl SharedWrites {
-    /// Writes these bytes with those of others, by the `write` of any of them.
+    /// Writes these bytes together with those of others, by the `write` of one of them.
     ///
     /// # Errors
     ///
@@ -47,7 +46,7 @@ impl SharedWrites {
         };
         let outcome = if let Some(outcome) = other {
             outcome.await.unwrap_or_else(|_| {
-                let gone = "the write of the journal has died".to_owned();
+                let gone = "the write of the journal was aborted".to_owned();
                 Err((io::ErrorKind::Other, gone))
             })
         } else {
@@ -80,7 +79,7 @@ impl<W: Fn(&[u8]) -> io::Result<()>> Leader<'_, W> {
         let batch = std::mem::take(&mut *self.shared.0.lock());
         let outcome = (self.write)(&batch.bytes).map_err(|error| (error.kind(), error.to_string()));
         for other in batch.others {
-            // Whoever waited may be gone.
+            // The receiver may be dropped.
             let _ = other.send(outcome.clone());
         }
         outcome
@@ -90,7 +89,7 @@ impl<W: Fn(&[u8]) -> io::Result<()>> Leader<'_, W> {
 impl<W: Fn(&[u8]) -> io::Result<()>> Drop for Leader<'_, W> {
     fn drop(&mut self) {
         if !self.is_done {
-            // Nobody is there to be told of its own part; the others are.
+            // Its own request is gone; the others still wait.
             let _ = self.write_all();
         }
     }

@@ -1,4 +1,4 @@
-//! What one run leaves for the next, in `state.json`. Whatever is missing in it is taken for lost.
+//! The state that one run leaves for the next, in `state.json`. Missing fields mean lost data.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -11,41 +11,39 @@ use serde::{Deserialize, Serialize};
 use super::half_minute::HalfMinute;
 use super::half_minutes::HalfMinutes;
 
-/// What the next run must know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct State {
-    /// The boot that wrote it; `None` where the system tells none, which never counts as the same.
+    /// The boot that wrote it; `None` if unknown, which never counts as the same.
     pub(super) boot_id: Option<String>,
     /// Whether everything was synced and nothing accepted since.
     pub(super) clean_stop: bool,
-    /// Those whose nonces were dropped.
+    /// Half minutes whose nonces were dropped.
     pub(super) forgotten: HalfMinutes,
-    /// Those whose nonces may have been lost.
+    /// Half minutes whose nonces may be lost.
     pub(super) closed: HalfMinutes,
-    /// The run that wrote it, as the database knows it; `None` before a database was told.
+    /// The run that wrote it, as in the database; `None` without a database.
     pub(super) run: Option<String>,
-    /// How often that run had told the database that it lives.
+    /// How often that run had extended its lease.
     pub(super) beat: i64,
-    /// The run that the database named when this one began, and its beat, if the directory holds all
-    /// that was accepted until then: a start may end before the database hears of it.
+    /// The run before this one and its heartbeats, if the directory holds all that it accepted: a start may crash
+    /// before it takes the lease.
     #[serde(default)]
     pub(super) before: Option<(String, i64)>,
-    /// The half minutes that have a journal, and how many records it held when this was written. Of
-    /// versions before it there is nothing to compare with.
+    /// The half minutes with a journal, and its number of records when this was written. Empty in older files.
     #[serde(default)]
     pub(super) journals: BTreeMap<HalfMinute, u64>,
-    /// The file in which they are counted since.
-    #[serde(default)]
-    pub(super) tally: Option<FileId>,
+    /// The file in which records are counted since then.
+    #[serde(default, rename = "tally")]
+    pub(super) record_counts: Option<FileId>,
 }
 
-/// Which file it is: a copy is another one, whatever it holds.
+/// Identifies a file: a copy has another id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FileId {
     inode: u64,
-    /// In nanoseconds since 1970; `None` where the file system does not tell.
+    /// In nanoseconds since 1970; `None` if the file system has no creation times.
     born: Option<String>,
 }
 
@@ -64,15 +62,15 @@ impl FileId {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
-    /// The file that this was written to.
+    /// The file that this was written to: another one has a copy.
     file: FileId,
     state: State,
 }
 
-/// The state of versions that knew one floor below which everything was forgotten.
+/// The state as version 0.1.0 writes it, with one limit below which all nonces were dropped.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WithFloor {
+struct LegacyState {
     boot_id: Option<String>,
     clean_stop: bool,
     floor: Option<HalfMinute>,
@@ -80,18 +78,17 @@ struct WithFloor {
     closed: BTreeSet<HalfMinute>,
 }
 
-/// A state as it was found.
+/// A state and where it was found.
 #[derive(Debug)]
 pub(super) struct FoundState {
     pub(super) state: State,
-    /// Whether it is in another file than it was written to: somebody put a copy back, and what
-    /// was accepted since it was taken is missing.
+    /// Whether it is in another file than it was written to: nonces accepted since the copy was made are missing.
     pub(super) copied: bool,
 }
 
 impl FoundState {
     pub(super) fn read(text: &str, found_in: &FileId) -> serde_json::Result<Self> {
-        if let Ok(old) = serde_json::from_str::<WithFloor>(text) {
+        if let Ok(old) = serde_json::from_str::<LegacyState>(text) {
             return Ok(Self {
                 state: old.into(),
                 copied: false,
@@ -106,7 +103,7 @@ impl FoundState {
 }
 
 impl State {
-    /// Whether the directory is that run's. `None`: at whatever beat.
+    /// Whether the directory is that run's, with at least so many heartbeats.
     fn is_of(&self, run: &str, beat: Option<i64>) -> bool {
         let own = self.run.as_ref().map(|run| (run, self.beat));
         let before = self.before.as_ref().map(|(run, beat)| (run, *beat));
@@ -114,12 +111,12 @@ impl State {
         own.is_some_and(has) || before.is_some_and(has)
     }
 
-    /// Whether it is the directory of that run, which therefore has ended.
+    /// Whether it is the directory of that run.
     pub(super) fn is_directory_of(&self, run: &str) -> bool {
         self.is_of(run, None)
     }
 
-    /// Whether all that was accepted until that beat of that run was accepted here.
+    /// Whether it holds all that the run accepted until that heartbeat.
     pub(super) fn has_all_of(&self, run: &str, beat: i64) -> bool {
         self.is_of(run, Some(beat))
     }
@@ -132,8 +129,8 @@ impl State {
     }
 }
 
-impl From<WithFloor> for State {
-    fn from(old: WithFloor) -> Self {
+impl From<LegacyState> for State {
+    fn from(old: LegacyState) -> Self {
         let through = |last: Option<HalfMinute>| last.map(HalfMinutes::through).unwrap_or_default();
         let mut closed = through(old.closed_through);
         closed.add(&old.closed.into_iter().collect());
@@ -146,7 +143,7 @@ impl From<WithFloor> for State {
             beat: 0,
             before: None,
             journals: BTreeMap::new(),
-            tally: None,
+            record_counts: None,
         }
     }
 }
@@ -173,7 +170,7 @@ mod tests {
             beat: 7,
             before: Some(("run-0".to_owned(), 3)),
             journals: BTreeMap::from([(HalfMinute(-4), 2), (HalfMinute(7), 0)]),
-            tally: Some(file(9)),
+            record_counts: Some(file(9)),
         };
         let text = String::from_utf8(state.to_json(&file(1)).expect("json")).expect("text");
         let read = |inode| FoundState::read(&text, &file(inode)).expect("a state");

@@ -1,11 +1,10 @@
-//! What the replay guard counts.
+//! Metrics of the replay guard.
 
 use metrics::{Counter, Gauge, counter, gauge};
 
 use super::claim_error::ClaimError;
 use super::status::Status;
 
-/// The guard's metrics, looked up once.
 pub(super) struct Telemetry {
     claimed: Counter,
     replayed: Counter,
@@ -17,9 +16,7 @@ pub(super) struct Telemetry {
     not_held: Counter,
     closed: Counter,
     unavailable: Counter,
-    /// Each time the wall clock was seen to step back.
     pub(super) clock_stepped_back: Counter,
-    /// Each time the disk refused.
     pub(super) journal_errors: Counter,
     remembered: Gauge,
     bytes: Gauge,

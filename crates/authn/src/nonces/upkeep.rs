@@ -1,5 +1,4 @@
-//! The opening and dropping of buckets, and the way out. All of it waits on the disk, holds the
-//! ledger, and stays off the requests' path.
+//! Opens and drops buckets, and stops the guard. Blocks on the disk and locks `disk`, so requests never call it.
 
 use std::io;
 use std::sync::Arc;
@@ -11,38 +10,37 @@ use super::claim_error::ClaimError;
 use super::directory::Directory;
 use super::half_minute::HalfMinute;
 use super::half_minutes::HalfMinutes;
+use super::in_memory_guard::{DiskState, InMemoryGuard};
 use super::journal::{ReadError, Record};
-use super::memory::{Ledger, Memory};
 use super::set::{Insertion, NonceSet};
 use super::shared_writes::SharedWrites;
 use super::state::State;
 use super::status::Status;
 use charter_domain::timestamp::Timestamp;
 
-/// How far the wall clock may fall behind the monotonic one before it counts as set back.
+/// How far the wall clock may be behind the monotonic one before it counts as set back.
 const TOLERATED_STEP_MILLISECONDS: i64 = 1_000;
 
-impl Memory {
-    /// Whether a claim would find that bucket.
+impl InMemoryGuard {
     pub(super) fn is_open(&self, id: HalfMinute) -> bool {
         self.buckets.contains_key(&id)
     }
 
-    /// Opens a bucket, so that a claim finds it. Waits on the disk.
+    /// Opens a bucket. Blocks on the disk.
     pub(super) fn open_bucket(&self, id: HalfMinute) -> Result<(), ClaimError> {
-        let opened = self.open_in(&mut self.ledger.lock(), id);
+        let opened = self.open_in(&mut self.disk.lock(), id);
         if let Err(refusal) = &opened {
             self.telemetry.refused(refusal);
         }
         opened
     }
 
-    pub(super) fn open_in(&self, ledger: &mut Ledger, id: HalfMinute) -> Result<(), ClaimError> {
-        if ledger.stopped {
+    pub(super) fn open_in(&self, disk: &mut DiskState, id: HalfMinute) -> Result<(), ClaimError> {
+        if disk.stopped {
             let stopped = io::Error::other("the replay guard has stopped");
             return Err(ClaimError::Unavailable(stopped));
         }
-        // Asked again, for the bucket may have been dropped since: only this knows of it.
+        // Checked again: the bucket may have been dropped since the claim.
         if self.is_forgotten(id) {
             return Err(ClaimError::Forgotten);
         }
@@ -62,24 +60,24 @@ impl Memory {
         drop(granted);
         let remaining = id.remaining(self.window, self.clock.now());
         let bucket = self
-            .read(&ledger.directory, id, remaining)
+            .read(&disk.directory, id, remaining)
             .map_err(|error| self.unavailable(io::Error::other(error)))?;
-        // Before the first claim: a journal that vanishes then is missed by the next start.
-        let mut state = ledger.state.clone();
+        // Before the first claim, so that the next start notices if the journal vanishes.
+        let mut state = disk.state.clone();
         state.journals.insert(id, bucket.journal.records());
         let counted = self.count(&bucket);
         counted
-            .and_then(|()| self.save(ledger, state))
+            .and_then(|()| self.save(disk, state))
             .map_err(|error| {
                 self.quota.forget(id, bucket.set.len());
                 self.unavailable(error)
             })?;
         self.keep(bucket);
-        self.recovered();
+        self.clear_error();
         Ok(())
     }
 
-    /// Reads a bucket with whatever its journal holds, to be kept for that long at least.
+    /// Reads a bucket from its journal, to be kept for at least `keep_for`.
     pub(super) fn read(
         &self,
         directory: &Directory,
@@ -104,46 +102,45 @@ impl Memory {
         })
     }
 
-    /// Notes what a bucket's journal holds. Not before that is known to be all: the old count is gone then.
+    /// Records the number of records of a bucket's journal. Call it once they are known to be complete: it replaces the
+    /// old count.
     pub(super) fn count(&self, bucket: &Bucket) -> io::Result<()> {
-        let tally = self.tally.read();
-        tally.note(bucket.id, bucket.journal.records(), &self.fingerprints)
+        let counts = self.record_counts.read();
+        counts.set(bucket.id, bucket.journal.records(), &self.fingerprints)
     }
 
-    /// Lets claims find a bucket.
     pub(super) fn keep(&self, bucket: Bucket) {
         self.buckets.insert(bucket.id, Arc::new(bucket));
     }
 
-    /// Drops what is over and opens what comes next: the half minute of now and the one after it,
-    /// which are marked half a minute before they are needed. No more, for each mark is a half
-    /// minute that stays closed should the machine go down.
+    /// Drops buckets that are over and opens those of the current and the next half minute. No more: after a crash of
+    /// the machine every marked half minute stays closed.
     pub(super) fn maintain(&self) {
-        let mut ledger = self.ledger.lock();
-        if ledger.stopped {
+        let mut disk = self.disk.lock();
+        if disk.stopped {
             return;
         }
         let now = self.clock.now();
         let monotonic = self.clock.monotonic();
-        self.watch_clock(&mut ledger, now, monotonic);
-        if let Err(error) = self.drop_over(&mut ledger, now, monotonic) {
+        self.watch_clock(&mut disk, now, monotonic);
+        if let Err(error) = self.drop_over(&mut disk, now, monotonic) {
             self.failed(&error);
         }
         let current = HalfMinute::of(now);
         for id in [current, current.next()] {
-            // A failure is recorded by then; what is forgotten or not granted is not opened.
-            let _refused = self.open_in(&mut ledger, id);
+            // A failure is recorded already; dropped and not granted half minutes are not opened.
+            let _refused = self.open_in(&mut disk, id);
         }
-        if let Err(error) = self.look_after_files(&mut ledger) {
+        if let Err(error) = self.check_files(&mut disk) {
             self.failed(&error);
         }
-        drop(ledger);
+        drop(disk);
         self.alarmed.store(false, Ordering::Relaxed);
         self.telemetry.report(&self.status());
     }
 
-    fn watch_clock(&self, ledger: &mut Ledger, now: Timestamp, monotonic: Duration) {
-        let (last, last_monotonic) = std::mem::replace(&mut ledger.seen, (now, monotonic));
+    fn watch_clock(&self, disk: &mut DiskState, now: Timestamp, monotonic: Duration) {
+        let (last, last_monotonic) = std::mem::replace(&mut disk.seen, (now, monotonic));
         let elapsed = monotonic.saturating_sub(last_monotonic).as_millis();
         let behind = i64::try_from(elapsed)
             .unwrap_or(i64::MAX)
@@ -154,11 +151,11 @@ impl Memory {
         }
     }
 
-    /// Drops the buckets that both clocks call over. One clock alone is not asked: a wall clock
-    /// that jumps ahead and back would have the present forgotten.
+    /// Drops the buckets that are over by both clocks. The wall clock alone does not suffice: it may jump ahead and
+    /// back.
     fn drop_over(
         &self,
-        ledger: &mut Ledger,
+        disk: &mut DiskState,
         now: Timestamp,
         monotonic: Duration,
     ) -> io::Result<()> {
@@ -168,7 +165,7 @@ impl Memory {
         for bucket in &over {
             let sealed = bucket.set.seal();
             self.quota.forget(bucket.id, sealed);
-            // Where nothing was remembered nothing is forgotten.
+            // An empty bucket can be opened again.
             if bucket.set.len() > 0 {
                 forgotten.push(bucket.id);
             }
@@ -181,37 +178,37 @@ impl Memory {
             *self.closed.write() = closed;
         }
         let gone: Vec<_> = over.iter().map(|bucket| bucket.id).collect();
-        // It must be on disk that they are forgotten before the nonces are gone from there.
-        self.write_state(ledger, &gone)?;
+        // The state must name them as forgotten before their journals are removed.
+        self.write_state(disk, &gone)?;
         if !no_more_closed.is_empty() {
-            for id in ledger.directory.marked()? {
+            for id in disk.directory.marked()? {
                 if no_more_closed.contains(id) && !self.is_open(id) {
-                    self.remove_journal(ledger, id);
+                    self.remove_journal(disk, id);
                 }
             }
         }
         for bucket in over {
-            // What stays is sealed and empty, and tried again.
-            if self.remove_journal(ledger, bucket.id) {
+            // What stays is sealed and empty, and removed later.
+            if self.remove_journal(disk, bucket.id) {
                 self.buckets.invalidate(&bucket.id);
             }
         }
-        // A dropped bucket still holds its file until the cache lets go of it.
+        // The cache drops a bucket, and closes its file, in a pending task.
         self.buckets.run_pending_tasks();
         Ok(())
     }
 
-    /// Removes an old journal. A failure refuses nobody: it costs room on the disk, no more.
-    pub(super) fn remove_journal(&self, ledger: &Ledger, id: HalfMinute) -> bool {
-        let removed = ledger.directory.remove_journal(id);
+    /// Removes an old journal. A failure only costs disk space.
+    pub(super) fn remove_journal(&self, disk: &DiskState, id: HalfMinute) -> bool {
+        let removed = disk.directory.remove_journal(id);
         if let Err(error) = &removed {
             self.telemetry.journal_errors.increment(1);
-            tracing::warn!(half_minute = id.0, %error, "an old replay journal cannot be removed");
+            tracing::warn!(half_minute = id.0, %error, "cannot remove an old replay journal");
         }
         removed.is_ok()
     }
 
-    /// Refuses those half minutes from now on.
+    /// Refuses claims in these half minutes from now on.
     pub(super) fn forget(&self, ids: &HalfMinutes) {
         let mut forgotten = self.forgotten.write();
         forgotten.add(ids);
@@ -220,61 +217,59 @@ impl Memory {
         self.newest_forgotten.store(newest, Ordering::Release);
     }
 
-    /// Counts one more sign of life, and notes it durably; the count.
-    pub(super) fn note_beat(&self) -> io::Result<i64> {
-        let mut ledger = self.ledger.lock();
-        if ledger.stopped {
+    /// Counts a heartbeat durably; returns the count.
+    pub(super) fn record_heartbeat(&self) -> io::Result<i64> {
+        let mut disk = self.disk.lock();
+        if disk.stopped {
             return Err(io::Error::other("the replay guard has stopped"));
         }
         let state = State {
-            beat: ledger.state.beat.saturating_add(1),
-            ..ledger.state.clone()
+            beat: disk.state.beat.saturating_add(1),
+            ..disk.state.clone()
         };
-        self.save(&mut ledger, state)?;
-        Ok(ledger.state.beat)
+        self.save(&mut disk, state)?;
+        Ok(disk.state.beat)
     }
 
-    /// Writes what is forgotten and closed, and no more the journals that are `gone`, if that has
-    /// changed.
-    fn write_state(&self, ledger: &mut Ledger, gone: &[HalfMinute]) -> io::Result<()> {
+    /// Writes forgotten and closed half minutes, and the journals without those that are `gone`, if that has changed.
+    fn write_state(&self, disk: &mut DiskState, gone: &[HalfMinute]) -> io::Result<()> {
         let mut state = State {
             forgotten: self.forgotten.read().clone(),
             closed: self.closed.read().clone(),
-            ..ledger.state.clone()
+            ..disk.state.clone()
         };
-        for id in ledger.unread.keys() {
+        for id in disk.unread.keys() {
             state.closed.remove(*id);
         }
         let forgotten = &state.forgotten;
         let is_gone = |id: &HalfMinute| gone.contains(id) || forgotten.contains(*id);
         state.journals.retain(|id, _| !is_gone(id));
-        if state == ledger.state {
+        if state == disk.state {
             return Ok(());
         }
-        self.save(ledger, state)
+        self.save(disk, state)
     }
 
-    /// Writes a state, with what the journals hold now.
-    pub(super) fn save(&self, ledger: &mut Ledger, mut state: State) -> io::Result<()> {
+    /// Writes a state, with the journals' current numbers of records.
+    pub(super) fn save(&self, disk: &mut DiskState, mut state: State) -> io::Result<()> {
         for (id, records) in &mut state.journals {
             if let Some(bucket) = self.buckets.get(id) {
                 *records = bucket.journal.records();
             }
         }
-        state.tally = Some(self.tally.read().id().clone());
-        ledger.directory.write_state(&state)?;
-        ledger.state = state;
+        state.record_counts = Some(self.record_counts.read().id().clone());
+        disk.directory.write_state(&state)?;
+        disk.state = state;
         Ok(())
     }
 
-    /// Misses the files that were moved, removed or cut while the service runs. State and tally
-    /// are written anew. A journal is not: what it held is remembered until its time is over, or until
-    /// the service ends; the next start closes it.
-    fn look_after_files(&self, ledger: &mut Ledger) -> io::Result<()> {
+    /// Detects files that were moved, removed or cut while the service runs. State and counts are written anew. A
+    /// journal is not: its nonces stay in memory, and the next start closes its half minute.
+    fn check_files(&self, disk: &mut DiskState) -> io::Result<()> {
         let mut lost = Vec::new();
-        for id in ledger.state.journals.keys() {
+        for id in disk.state.journals.keys() {
             if let Some(bucket) = self.buckets.get(id)
-                && !ledger.directory.has_journal(*id, &bucket.journal)?
+                && !disk.directory.has_journal(*id, &bucket.journal)?
             {
                 lost.push(*id);
             }
@@ -284,58 +279,60 @@ impl Memory {
         if !lost.is_empty() && lost != known {
             self.telemetry.journal_errors.increment(1);
             tracing::error!(
-                "files of the replay journal were moved, removed or cut while the service runs: \
-                 their nonces are remembered in memory alone, and refused after a restart"
+                "files of the replay journal were moved, removed or cut while the service runs: their nonces are in memory \
+                 only, and requests of these half minutes are refused after a restart"
             );
         }
-        // Where the directory is another one nothing can be put back.
-        if !ledger.directory.is_in_place()? {
+        // If the directory itself was replaced, nothing can be written.
+        if !disk.directory.is_in_place()? {
             return Ok(());
         }
-        let has_tally = ledger.directory.has_tally(&self.tally.read())?;
-        if has_tally && ledger.directory.has_state()? {
+        let has_record_counts = disk
+            .directory
+            .has_record_counts(&self.record_counts.read())?;
+        if has_record_counts && disk.directory.has_state()? {
             return Ok(());
         }
         tracing::error!(
-            "the replay journal's state or tally was moved or removed while the service runs, it is written anew"
+            "the replay journal's state or record counts were moved or removed while the service runs; writing them anew"
         );
-        if !has_tally {
-            self.count_anew(ledger)?;
+        if !has_record_counts {
+            self.count_anew(disk)?;
         }
-        let state = ledger.state.clone();
-        self.save(ledger, state)
+        let state = disk.state.clone();
+        self.save(disk, state)
     }
 
-    /// Puts another tally into its place.
-    fn count_anew(&self, ledger: &Ledger) -> io::Result<()> {
-        // Nobody appends meanwhile.
-        let mut tally = self.tally.write();
-        let new = ledger.directory.new_tally()?;
-        for id in ledger.state.journals.keys() {
+    /// Writes a new file of counts.
+    fn count_anew(&self, disk: &DiskState) -> io::Result<()> {
+        // The lock keeps appends out.
+        let mut counts = self.record_counts.write();
+        let new = disk.directory.new_record_counts()?;
+        for id in disk.state.journals.keys() {
             if let Some(bucket) = self.buckets.get(id) {
-                new.note(*id, bucket.journal.records(), &self.fingerprints)?;
+                new.set(*id, bucket.journal.records(), &self.fingerprints)?;
             }
         }
-        *tally = new;
+        *counts = new;
         Ok(())
     }
 
-    /// Syncs everything, refuses everything from then on, and leaves the clean-stop mark.
+    /// Syncs everything, refuses further claims, and writes the clean-stop mark.
     pub(super) fn clean_stop(&self) -> io::Result<()> {
-        let mut ledger = self.ledger.lock();
-        ledger.stopped = true;
+        let mut disk = self.disk.lock();
+        disk.stopped = true;
         let mut synced = Ok(());
         for (_, bucket) in &self.buckets {
             // All must stop, even if one cannot be synced.
             synced = synced.and(bucket.journal.stop());
         }
         synced?;
-        self.write_state(&mut ledger, &[])?;
+        self.write_state(&mut disk, &[])?;
         let state = State {
             clean_stop: true,
-            ..ledger.state.clone()
+            ..disk.state.clone()
         };
-        self.save(&mut ledger, state)
+        self.save(&mut disk, state)
     }
 
     pub(super) fn status(&self) -> Status {

@@ -1,7 +1,7 @@
-//! Access tokens: JWTs (RFC 7519) with one algorithm, one type (RFC 9068 section 2.1) and a closed
-//! set of keys, read strictly: whatever is not exactly as we write it is refused.
+//! Access tokens: JWTs (RFC 7519) with one algorithm, one type (RFC 9068 section 2.1) and a fixed set of keys. Anything
+//! that is not exactly as written here is refused.
 //!
-//! A token that verified is remembered until it expires, by its hash; what it points to is not.
+//! A verified token is cached by its hash until it expires; its session is not.
 
 use std::time::Duration;
 
@@ -23,12 +23,12 @@ use super::ed25519;
 /// How long a token is valid (contract section 5).
 pub const LIFETIME: Duration = Duration::from_mins(15);
 const LIFETIME_SECONDS: i64 = 900;
-/// How far another replica's clock may be ahead of ours, in seconds.
+/// How far another replica's clock may be ahead of this one's, in seconds.
 const MAX_CLOCK_LEAD: i64 = 5;
-/// Ours have some 600 characters; nobody gets more than this looked at.
+/// Longer texts are not parsed; tokens have some 600 characters.
 const MAX_LENGTH: usize = 4096;
 const TYPE: &str = "at+jwt";
-/// A bound on memory only: a forgotten token is verified again.
+/// Bounds the memory: a dropped token is verified again.
 const MAX_REMEMBERED: u64 = 100_000;
 
 /// PKCS#8 of an Ed25519 key before its 32 bytes of seed (RFC 8410 section 7).
@@ -36,14 +36,11 @@ const PKCS8_HEAD: [u8; 16] = [
     0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
 ];
 
-/// What a token says (contract section 5). Roles are not in it.
+/// The claims of a token (contract section 5), without roles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claims {
-    /// The person.
     pub user: UserId,
-    /// Its tenant.
     pub organization: OrganizationId,
-    /// The session.
     pub session: SessionId,
     expires_at: i64,
 }
@@ -51,9 +48,9 @@ pub struct Claims {
 /// Why a token was not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// Not one of ours.
+    /// Not signed or not written by this service.
     Invalid,
-    /// One of ours whose time is over.
+    /// Valid, but expired.
     Expired,
 }
 
@@ -80,7 +77,7 @@ pub struct AccessTokens {
     validation: Validation,
 }
 
-/// The claims as they are written: each required, none besides, each of its one type.
+/// The claims as written: exactly these, each of one type.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
@@ -94,7 +91,7 @@ struct Written {
     sid: String,
 }
 
-/// The header as it is written. No `crit`, `jku`, `jwk` or `x5u` can hide in it.
+/// The header as written. `crit`, `jku`, `jwk` and `x5u` are refused.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenHeader {
@@ -104,12 +101,11 @@ struct WrittenHeader {
 }
 
 impl AccessTokens {
-    /// Takes the seeds of the keys with their ids, the one that signs first, and the public base
-    /// URL, which is issuer and audience.
+    /// `keys` are seeds with ids; the first one signs. The public base URL is issuer and audience.
     ///
     /// # Errors
     ///
-    /// [`KeyError`] for a seed that the library does not take.
+    /// [`KeyError`] for a seed that the library refuses.
     pub fn new(
         keys: impl IntoIterator<Item = (String, [u8; 32])>,
         issuer: String,
@@ -117,7 +113,7 @@ impl AccessTokens {
         ed25519::install();
         let keys = keys.into_iter().map(Key::new).collect::<Result<_, _>>()?;
         let mut validation = Validation::new(Algorithm::EdDSA);
-        // Judged below, by the service's own clock and more strictly.
+        // Checked below, by the service's clock and more strictly.
         validation.required_spec_claims.clear();
         validation.validate_exp = false;
         validation.validate_aud = false;
@@ -132,8 +128,6 @@ impl AccessTokens {
         })
     }
 
-    /// A new token for a session.
-    ///
     /// # Errors
     ///
     /// [`KeyError`] if there is no key, or signing fails.
@@ -192,7 +186,7 @@ impl AccessTokens {
         Ok(claims)
     }
 
-    /// Everything but whether its time is over.
+    /// Checks everything but the expiry.
     fn read(&self, token: &str, now: Timestamp) -> Option<Claims> {
         let (head, _) = token.split_once('.')?;
         let head = URL_SAFE_NO_PAD.decode(head).ok()?;

@@ -1,9 +1,8 @@
-//! Cursors of lists and searches: where a reader goes on, sealed.
+//! Cursors of lists and searches: sealed positions.
 //!
-//! A position in a log tells how much all organizations write, so clients cannot read it. Nor can they change it,
-//! or use it with another list, organization or filter than it was made for: what a cursor is bound to is
-//! associated data. Sealed with AES-256-GCM under a key derived from a sealing key, so that however many cursors
-//! are made, the secrets under that key are not touched.
+//! A position in a log reveals how much all organizations write, so clients cannot read it. They cannot change it or
+//! use it for another list, organization or filter either, because those are associated data. Sealed with AES-256-GCM
+//! under a key derived from a sealing key, so that any number of cursors does not wear out that key.
 
 use std::sync::Arc;
 
@@ -18,12 +17,12 @@ use zeroize::Zeroizing;
 use super::sealer::SealError;
 use charter_domain::entropy::Entropy;
 
-/// Derives these keys from the sealing keys, and nothing else.
+/// Separates these keys from others derived from the sealing keys.
 const CONTEXT: &[u8] = b"charter list cursor 1\0";
 const NONCE_BYTES: usize = 12;
 const NUMBER_BYTES: usize = 8;
 
-/// Where a list goes on; what it means is the list's own business.
+/// A position in a list.
 pub trait CursorPosition: Sized {
     fn to_bytes(&self) -> Vec<u8>;
     /// `None` if it is another list's.
@@ -58,7 +57,7 @@ impl CursorSealer {
         Self { keys, entropy }
     }
 
-    /// A cursor for that position, good for what it is bound to.
+    /// A cursor for a position, valid only with the same `bound_to`.
     ///
     /// # Errors
     ///
@@ -81,7 +80,7 @@ impl CursorSealer {
         Ok(URL_SAFE_NO_PAD.encode([&nonce[..], &sealed].concat()))
     }
 
-    /// The position; `None` if it is not a cursor that was made here for what it is bound to.
+    /// The position; `None` if the cursor was not sealed here with the same `bound_to`.
     #[must_use]
     pub fn open<P: CursorPosition>(&self, cursor: &str, bound_to: &[u8]) -> Option<P> {
         let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;

@@ -1,8 +1,7 @@
-//! The cookie that tells a browser somebody signed in with from strangers (contract section 5).
+//! The device cookie: marks a browser in which the user signed in before (contract section 5).
 //!
-//! It says for whom, for which browser and under which password it was made, under a MAC. It signs
-//! nobody in: it only has its holder's guesses counted by themselves. Another password makes it
-//! worthless, so what an intruder collected is of no use afterwards. Nothing of it is stored.
+//! It names the user, the browser and the password hash, under a MAC. It does not authenticate: it only makes its
+//! holder's guesses count separately. A new password invalidates it. It is not stored.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,7 +12,7 @@ use sha2::{Digest, Sha256};
 use charter_domain::entropy::Entropy;
 use charter_domain::id::UserId;
 
-/// Keeps these MACs apart from whatever else the same key authenticates.
+/// Separates these MACs from others under the same key.
 const CONTEXT: &[u8] = b"charter device cookie 1\0";
 const UUID_BYTES: usize = 16;
 const PASSWORD_BYTES: usize = 8;
@@ -22,15 +21,15 @@ const MAC_BYTES: usize = 32;
 /// Of base64url without padding.
 const CHARACTERS: usize = (CLAIM_BYTES + MAC_BYTES) / 3 * 4;
 
-/// A browser's random name.
+/// A browser's random id.
 pub type DeviceId = [u8; UUID_BYTES];
 
-/// What a cookie says.
+/// The content of a cookie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Device {
     user: [u8; UUID_BYTES],
     id: DeviceId,
-    /// Of the stored hash, salt included: which password it was, and nothing about it.
+    /// A prefix of a hash of the stored password hash, salt included: it identifies the password.
     password: [u8; PASSWORD_BYTES],
 }
 
@@ -38,7 +37,7 @@ pub struct Device {
 pub struct DeviceKeys(Vec<SecretBox<[u8; 32]>>);
 
 impl Device {
-    /// A browser that was not known before.
+    /// A new browser.
     #[must_use]
     pub fn generate(user: UserId, password_hash: &str, entropy: &dyn Entropy) -> Self {
         let mut id = [0; UUID_BYTES];
@@ -63,13 +62,12 @@ impl Device {
         }
     }
 
-    /// The browser.
     #[must_use]
     pub const fn id(&self) -> DeviceId {
         self.id
     }
 
-    /// Whether it was made for that person under the password that it has now.
+    /// Whether it was made for that user under the current password.
     #[must_use]
     pub fn is_of(&self, user: UserId, password_hash: &str) -> bool {
         *self == Self::of(user, self.id, password_hash)
@@ -91,7 +89,6 @@ impl Device {
 }
 
 impl DeviceKeys {
-    /// Takes the keys.
     #[must_use]
     pub fn new(keys: impl IntoIterator<Item = [u8; 32]>) -> Self {
         let keep = |key| SecretBox::new(Box::new(key));
@@ -107,7 +104,7 @@ impl DeviceKeys {
         Some(SecretString::from(value))
     }
 
-    /// What a presented value says; `None` if it is not one of ours.
+    /// The content of a presented value; `None` if no key authenticates it.
     #[must_use]
     pub fn read(&self, value: &str) -> Option<Device> {
         if value.len() != CHARACTERS {
@@ -115,7 +112,7 @@ impl DeviceKeys {
         }
         let bytes = URL_SAFE_NO_PAD.decode(value).ok()?;
         let (claim, presented) = bytes.split_at_checked(CLAIM_BYTES)?;
-        // Each compares in constant time.
+        // In constant time.
         let is_ours = |key| mac(key, claim).verify_slice(presented).is_ok();
         let is_ours = self.0.iter().any(is_ours);
         is_ours.then(|| Device::from_claim(claim)).flatten()

@@ -1,5 +1,5 @@
-//! Ed25519 for `jsonwebtoken`, by `ring`, which TLS brings anyway. Its own backends come with a second
-//! cryptographic stack in C, or with a crate that has an open advisory.
+//! Ed25519 for `jsonwebtoken` by `ring`, which TLS uses anyway. Its own backends need a second cryptographic stack in
+//! C, or a crate with an open advisory.
 
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{ErrorKind, Result};
@@ -18,13 +18,13 @@ static PROVIDER: CryptoProvider = CryptoProvider {
     },
 };
 
-/// Makes `jsonwebtoken` use this; must come before its first use in the process.
+/// Installs this for `jsonwebtoken`. Call it before the first use in the process.
 pub(super) fn install() {
-    // Refused where it is installed already.
+    // Refused if installed already.
     let _ = PROVIDER.install_default();
 }
 
-/// Of PKCS#8 in version 1, which has no public key beside the seed.
+/// PKCS#8 version 1, without the public key.
 fn key_pair(pkcs8: &[u8]) -> Result<Ed25519KeyPair> {
     Ed25519KeyPair::from_pkcs8_maybe_unchecked(pkcs8).map_err(|_| ErrorKind::InvalidEddsaKey.into())
 }

@@ -1,4 +1,4 @@
-//! What must be known to nobody else: sealed secrets, passwords, tokens, the cookies of browsers.
+//! Secrets: sealed secrets, passwords, tokens, device cookies.
 
 pub mod access_token;
 mod cursor;

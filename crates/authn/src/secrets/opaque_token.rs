@@ -1,7 +1,7 @@
-//! Tokens that say nothing: 32 random bytes in base64url, stored as SHA-256 only.
+//! Opaque tokens: 32 random bytes in base64url, stored as SHA-256 only.
 //!
-//! The successor of a refresh token is derived from it under a server key (contract section 5), so
-//! that the same token always has the same successor and only hashes need to be stored.
+//! The successor of a refresh token is derived from it under a server key (contract section 5): the same token has the
+//! same successor, and only hashes are stored.
 
 use std::time::Duration;
 
@@ -22,12 +22,10 @@ const BYTES: usize = 32;
 /// Of base64url without padding.
 const CHARACTERS: usize = 43;
 
-/// A token's text.
 #[derive(Debug, Clone)]
 pub struct OpaqueToken(SecretString);
 
 impl OpaqueToken {
-    /// A new one.
     #[must_use]
     pub fn generate(entropy: &dyn Entropy) -> Self {
         let mut bytes = Zeroizing::new([0; BYTES]);
@@ -35,7 +33,7 @@ impl OpaqueToken {
         Self::from_bytes(&*bytes)
     }
 
-    /// Reads a presented one; `None` if it does not have the one form that ours have.
+    /// Parses a presented token; `None` if it is malformed.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let is_ours = text.len() == CHARACTERS
@@ -45,13 +43,13 @@ impl OpaqueToken {
         is_ours.then(|| Self(SecretString::from(text)))
     }
 
-    /// What is stored of it.
+    /// The hash that is stored.
     #[must_use]
     pub fn hash(&self) -> TokenHash {
         Sha256::digest(self.0.expose_secret().as_bytes()).into()
     }
 
-    /// Its text, for the client or the mail it is for.
+    /// Its text, for the client or an email.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
@@ -63,11 +61,10 @@ impl OpaqueToken {
     }
 }
 
-/// Keys that derive successors: the first for what is new, all for what was derived before.
+/// Keys that derive successors: the first for new ones, all for earlier ones.
 pub struct SuccessorKeys(Vec<(String, SecretBox<[u8; 32]>)>);
 
 impl SuccessorKeys {
-    /// Takes the keys with their ids.
     #[must_use]
     pub fn new(keys: impl IntoIterator<Item = (String, [u8; 32])>) -> Self {
         let keep = |(id, key)| (id, SecretBox::new(Box::new(key)));
@@ -82,7 +79,7 @@ impl SuccessorKeys {
         Some((derive(key.expose_secret(), token), id))
     }
 
-    /// The successor that a spent token got; `None` if the key is not configured any more.
+    /// The successor of a spent token; `None` if the key is not configured any more.
     #[must_use]
     pub fn again(&self, token: &OpaqueToken, key_id: &str) -> Option<OpaqueToken> {
         let (_, key) = self.0.iter().find(|(id, _)| id == key_id)?;

@@ -1,6 +1,6 @@
-//! Passwords, kept as argon2id with OWASP's parameters (19 MiB, two passes, one lane).
+//! Passwords, hashed by argon2id with OWASP's parameters (19 MiB, two passes, one lane).
 //!
-//! Pure work, some 30 ms and 19 MiB each time: see `password_pool.rs` for who may do it when.
+//! Each hash takes some 30 ms and 19 MiB: `password_pool.rs` schedules them.
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
@@ -12,13 +12,11 @@ use charter_domain::entropy::Entropy;
 const MEMORY: u32 = 19_456;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
-/// The most that a stored hash may ask for. What is stored is ours, but one wrong row must not be
-/// able to take the machine's memory.
+/// Limits of a stored hash, so that a wrong row cannot exhaust the memory.
 const MAX_MEMORY: u32 = 64 * 1024;
 const MAX_PASSES: u32 = 10;
 const MAX_LANES: u32 = 4;
 
-/// A password could not be hashed, or a stored hash not be read.
 #[derive(Debug, thiserror::Error)]
 #[error("the password could not be hashed: {0}")]
 pub struct HashError(String);
@@ -26,12 +24,10 @@ pub struct HashError(String);
 /// Whether a password is the right one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PasswordVerdict {
-    /// It is.
     Right {
-        /// Its stored hash is weaker than a new one would be.
+        /// The stored hash is weaker than a new one would be.
         is_weak: bool,
     },
-    /// It is not.
     Wrong,
 }
 
@@ -39,8 +35,7 @@ fn failed(error: impl std::fmt::Display) -> HashError {
     HashError(error.to_string())
 }
 
-/// Where argon2 works. It grows to what is asked for and is used again, so that many hashes, one after
-/// the other, take the memory of one.
+/// The memory of argon2. It grows as needed and is reused, so that consecutive hashes take the memory of one.
 #[derive(Default)]
 pub struct Workspace(Vec<Block>);
 
@@ -94,7 +89,7 @@ pub fn hash(
     Ok(hash.to_string())
 }
 
-/// Checks a password against a PHC string, in constant time once it is hashed.
+/// Checks a password against a PHC string; compares in constant time.
 ///
 /// # Errors
 ///
@@ -121,7 +116,7 @@ pub fn verify(
         return Err(failed("the stored hash has no salt, or is none"));
     };
     let found = workspace.hash(&Argon2::new(algorithm, version, params), password, salt)?;
-    // Comparing two of them takes the same time wherever they differ.
+    // Compares in constant time.
     Ok(if found == *expected {
         PasswordVerdict::Right { is_weak }
     } else {

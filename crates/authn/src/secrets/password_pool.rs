@@ -1,5 +1,5 @@
-//! Hashing passwords beside the requests: a few at a time on threads of their own, which yield to all
-//! others, so that a flood of sign-ins costs bounded memory and leaves other requests alone.
+//! Hashes passwords on a few threads of low priority, so that a flood of sign-ins takes bounded memory and does not
+//! slow other requests down.
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -17,7 +17,7 @@ use charter_wait_queue::{self as wait_queue, Limits, WaitQueue};
 
 use super::password::{self, HashError, PasswordVerdict, Workspace};
 
-/// Why there was no verdict.
+/// Why a password was not hashed.
 #[derive(Debug, thiserror::Error)]
 pub enum PoolError {
     /// Too many others wait.
@@ -29,19 +29,18 @@ pub enum PoolError {
     /// The thread panicked.
     #[error("hashing a password panicked")]
     Panicked,
-    /// There are no threads to be had.
+    /// No thread could be started.
     #[error("no thread to hash passwords on could be started: {0}")]
     NoThread(#[from] std::io::Error),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PasswordCheck {
-    /// The right one; hashed anew where the stored hash is weaker than new ones are.
+    /// The right one; hashed anew if the stored hash is weaker than new ones.
     Right {
         /// The new hash.
         rehashed: Option<String>,
     },
-    /// Not the right one.
     Wrong,
 }
 
@@ -50,16 +49,15 @@ const MAX_WAITERS: usize = 512;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// How much the hashing threads yield, of 19 (setpriority(2)): with an idle processor they have all
-/// of it, beside busy workers about a tenth, so that sign-ins become slow but do not starve. Under
-/// `SCHED_IDLE` others notice still less of them, but on a busy machine one hash took over ten
-/// seconds (docs/performance.md).
+/// The nice value of hashing threads, of 19 (setpriority(2)). An idle processor is theirs; beside busy workers they get
+/// about a tenth, so that sign-ins become slow but do not starve. Under `SCHED_IDLE` one hash took over ten seconds on
+/// a busy machine (docs/performance.md).
 const NICENESS: i32 = 10;
 
 /// Hashes with a bounded number of permits, one for each of its threads.
 pub struct PasswordPool {
     queue: WaitQueue<Requester>,
-    /// Memory that those in line will need again; not more than one for each permit.
+    /// Memory to reuse; not more than one for each permit.
     spare: Arc<Mutex<Vec<Workspace>>>,
     jobs: Sender<Job>,
     wait_timeout: Duration,
@@ -67,26 +65,24 @@ pub struct PasswordPool {
     decoy: String,
 }
 
-/// The right to hash once. It goes with the work to its thread and is given back when that ends,
-/// whatever became of the request.
+/// Permits one hash. It moves to the hashing thread and is released there, even if the request was dropped.
 pub type Permit = wait_queue::Permit<Requester>;
 
-/// Who wants a password hashed. Anonymous clients have low priority, so that no flood of them makes known
-/// ones wait.
+/// The client of a hash. Anonymous ones have low priority, so that a flood of them does not delay known ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Requester {
-    /// Somebody with a device cookie, an access token or a link, by what tells them apart.
+    /// A client with a device cookie, an access token or a link, by its id.
     Known([u8; 16]),
-    /// Anybody, by the site it comes from.
+    /// Any other, by its site.
     Anonymous(IpNet),
 }
 
 impl PasswordPool {
-    /// A pool that does `at_once` hashes at a time and lets others wait for `wait_timeout`.
+    /// A pool of `at_once` threads; others wait up to `wait_timeout`.
     ///
     /// # Errors
     ///
-    /// [`PoolError`] if hashing does not work at all, or no thread can be started.
+    /// [`PoolError`] if hashing fails, or no thread can be started.
     pub fn new(
         at_once: usize,
         wait_timeout: Duration,
@@ -124,11 +120,11 @@ impl PasswordPool {
         })
     }
 
-    /// Waits for the right to hash.
+    /// Waits for a permit.
     ///
     /// # Errors
     ///
-    /// [`PoolError::Busy`] if there was none in time, or too many wait already.
+    /// [`PoolError::Busy`] if the wait timed out, or too many wait.
     pub async fn permit(&self, requester: Requester) -> Result<Permit, PoolError> {
         let deadline = Instant::now() + self.wait_timeout;
         let permit = match requester {
@@ -154,8 +150,7 @@ impl PasswordPool {
         .await
     }
 
-    /// Checks a password against a stored hash. With `None` the same work is done for nothing, and
-    /// the password is wrong.
+    /// Checks a password against a stored hash. With `None` it does the same work, and the password is wrong.
     ///
     /// # Errors
     ///
@@ -199,7 +194,7 @@ impl PasswordPool {
                 drop(workspace);
             }
             drop(permit);
-            // Whoever asked may be gone.
+            // The receiver may be dropped.
             let _ = answer.send(result);
         };
         self.jobs
@@ -209,16 +204,16 @@ impl PasswordPool {
     }
 }
 
-/// Does one job after the other, until the pool is gone.
+/// Runs jobs until the pool is dropped.
 fn work_through(queue: &Mutex<Receiver<Job>>) {
-    // Where the system does not let it, hashing competes with the workers like anything else.
+    // If that fails, hashing has normal priority.
     if let Err(error) = rustix::process::nice(NICENESS) {
         tracing::warn!(%error, "the threads that hash passwords do not yield to others");
     }
     loop {
         let job = queue.lock().recv();
         let Ok(job) = job else { return };
-        // What a panic leaves behind is an answer that never comes, which the asker notices.
+        // After a panic the result's sender is dropped, which the caller notices.
         if std::panic::catch_unwind(std::panic::AssertUnwindSafe(job)).is_err() {
             tracing::error!("hashing a password panicked");
         }

@@ -1,4 +1,4 @@
-//! Access-key secrets: made, shown once, and sealed at rest; and the sealing of mails that wait.
+//! Secrets of access keys: generated, shown once, sealed at rest. Also seals queued emails.
 //!
 //! A secret is sealed with AES-256-GCM under a key-encryption key from the settings. The key's id,
 //! its organization and the format's version are associated data, so that a sealed secret moved
@@ -20,16 +20,14 @@ use charter_domain::id::{AccessKeyId, JobId, OrganizationId};
 const VERSION: u8 = 1;
 const NONCE_BYTES: usize = 12;
 
-/// A sealed secret could not be made or opened.
+/// Sealing or opening failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
-    /// The settings hold no sealing key.
     #[error("no sealing key is configured, add one to `keys.sealing`")]
     NoKey,
-    /// The settings lack the key that sealed this secret.
     #[error("the sealing key `{0}` is not configured, put it back into `keys.sealing`")]
     UnknownKey(String),
-    /// Not what was sealed for this row: tampered with, moved, or of an unknown version.
+    /// Tampered with, moved from another row, or of an unknown version.
     #[error("a sealed secret does not open")]
     Broken,
 }
@@ -59,7 +57,7 @@ pub struct Sealer {
 }
 
 impl Sealer {
-    /// Takes the key-encryption keys with their ids, the one that seals first.
+    /// `keys` have ids; the first one seals.
     ///
     /// # Errors
     ///
@@ -94,18 +92,18 @@ impl Sealer {
         self.encrypt(secret, &binding.associated_data(), entropy)
     }
 
-    /// Opens what was sealed for that row.
+    /// Opens a secret that was sealed for the row.
     ///
     /// # Errors
     ///
-    /// [`SealError`]: an unknown key, or not what was sealed.
+    /// [`SealError`]
     pub fn open(&self, sealed: &SealedSecret, binding: Binding) -> Result<SecretString, SealError> {
         let opened = self.decrypt(sealed, &binding.associated_data())?;
         let text = std::str::from_utf8(&opened).map_err(|_| SealError::Broken)?;
         Ok(SecretString::from(text))
     }
 
-    /// Seals a mail, whose links are secrets, for one row of the outbox.
+    /// Seals an email, whose links are secret, for one row of the outbox.
     ///
     /// # Errors
     ///
@@ -119,7 +117,7 @@ impl Sealer {
         self.encrypt(content, &mail_data(id), entropy)
     }
 
-    /// Opens a mail that was sealed for that row.
+    /// Opens an email that was sealed for the row.
     ///
     /// # Errors
     ///
@@ -198,9 +196,8 @@ pub fn mint_access_key(organization: &Code, account: &Code, entropy: &dyn Entrop
     format!("sa_{organization}_{account}_{}", random_text(entropy, 20))
 }
 
-/// A new secret: `charter_sk_`, 32 random bytes in 43 base64url characters and a checksum, by which
-/// scanners tell it from other vendors' secrets and from noise (contract section 1). Nothing here
-/// reads the text again: secrets in other forms stay valid.
+/// A new secret: `charter_sk_`, 32 random bytes in 43 base64url characters and a checksum, by which scanners recognize
+/// it (contract section 1). It is never parsed: secrets in other forms stay valid.
 #[must_use]
 pub fn mint_secret(entropy: &dyn Entropy) -> SecretString {
     let mut bytes = Zeroizing::new([0; 32]);

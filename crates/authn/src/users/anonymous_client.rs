@@ -1,4 +1,4 @@
-//! Clients that nobody knows yet: registration, sign-in, links in mails.
+//! Clients without a credential: at registration, sign-in, links in emails.
 
 use std::net::IpAddr;
 
@@ -8,23 +8,21 @@ use charter_store as store;
 
 use super::error::UserError;
 
-/// A request without a credential: where it comes from and what its browser shows.
+/// The client of a request without a credential.
 #[derive(Debug, Clone)]
 pub struct AnonymousClient {
-    /// The address of the client, trusted proxies already looked through.
+    /// Its address, behind trusted proxies.
     pub ip: IpAddr,
-    /// The request, for the audit log.
+    /// For the audit log.
     pub request_id: String,
-    /// What the browser calls itself.
     pub user_agent: Option<String>,
-    /// The device cookies that it shows.
     pub device_cookies: Vec<SecretString>,
-    /// Whether `if-match` or `if-none-match` of a request that changes something cannot hold.
+    /// Whether `if-match` or `if-none-match` of a write cannot hold.
     pub precondition_failed: bool,
 }
 
 impl AnonymousClient {
-    /// For what is not refused by the end of its write.
+    /// Checks the precondition, after everything else that could refuse the write.
     ///
     /// # Errors
     ///

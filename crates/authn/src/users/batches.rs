@@ -1,7 +1,7 @@
-//! Asking the store for many requests at once.
+//! Reads or writes the store for many requests at once.
 //!
-//! Requests that come while the store is asked wait, and are asked for together: the more there are, the less each
-//! costs. Each is part of a batch that begins after it came, before its deadline or not at all.
+//! Requests that arrive while a batch runs wait for the next one. Each is in a batch that begins after its arrival and
+//! before its deadline, or in none.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use charter_store as store;
 const MAX_BATCH: usize = store::MOST_AT_ONCE;
 const MAX_WAITERS: usize = 4096;
 
-/// Why a question has no answer.
+/// Why a question was not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BatchError {
     #[error("too many others wait for the database")]
@@ -50,7 +50,7 @@ pub(super) trait BatchHandler: Send + Sync + 'static {
     ) -> impl Future<Output = Vec<Self::Answer>> + Send;
 }
 
-/// Collects questions, and has one batch answered at a time.
+/// Collects questions; one batch is answered at a time.
 pub(super) struct Batches<T: BatchHandler> {
     queue: Sender<Waiting<T>>,
     clock: Arc<dyn Clock>,
@@ -59,7 +59,7 @@ pub(super) struct Batches<T: BatchHandler> {
 struct Waiting<T: BatchHandler> {
     question: T::Question,
     answer: oneshot::Sender<Result<T::Answer, BatchError>>,
-    /// On the clock that never steps back.
+    /// On the monotonic clock.
     since: Duration,
 }
 
@@ -72,8 +72,8 @@ struct Worker<T: BatchHandler> {
 }
 
 impl<T: BatchHandler> Batches<T> {
-    /// Starts a task that ends with the last question, once this is dropped. `wait_timeout` is how long a request
-    /// may wait for its batch to begin.
+    /// Starts a task that ends when this is dropped. `wait_timeout` limits how long a request waits for its batch to
+    /// begin.
     pub(super) fn new(handler: T, wait_timeout: Duration, clock: Arc<dyn Clock>) -> Self {
         let (sender, queue) = mpsc::channel(MAX_WAITERS);
         let worker = Worker {
@@ -90,7 +90,7 @@ impl<T: BatchHandler> Batches<T> {
         }
     }
 
-    /// The answer to one question. With [`BatchError::TimedOut`] it was never asked.
+    /// The answer to one question. After [`BatchError::TimedOut`] it was not asked.
     pub(super) async fn ask(&self, question: T::Question) -> Result<T::Answer, BatchError> {
         let (sender, answer) = oneshot::channel();
         let waiting = Waiting {
@@ -111,18 +111,18 @@ impl<T: BatchHandler> Worker<T> {
             let (questions, senders): (Vec<_>, Vec<_>) =
                 batch.into_iter().map(|it| (it.question, it.answer)).unzip();
             let handler = Arc::clone(&self.handler);
-            // A task of its own, so that a panic costs this batch alone.
+            // In a task, so that a panic affects only this batch.
             let answers = self
                 .tasks
                 .spawn(async move { handler.answer(questions).await });
             for (sender, answer) in senders.into_iter().zip(answers.await.unwrap_or_default()) {
-                // Whoever asked may be gone.
+                // The receiver may be dropped.
                 let _ = sender.send(Ok(answer));
             }
         }
     }
 
-    /// The next batch in which anybody still waits.
+    /// The next batch with a request that still waits.
     async fn next(&mut self) -> Option<Vec<Waiting<T>>> {
         loop {
             let mut batch = vec![self.queue.recv().await?];
@@ -135,7 +135,7 @@ impl<T: BatchHandler> Worker<T> {
             let now = self.clock.monotonic();
             let is_late = |it: &mut Waiting<T>| now.saturating_sub(it.since) > self.wait_timeout;
             for late in batch.extract_if(.., is_late) {
-                // Whoever asked may be gone.
+                // The receiver may be dropped.
                 let _ = late.answer.send(Err(BatchError::TimedOut));
             }
             batch.retain(|it| !it.answer.is_closed());
@@ -145,8 +145,7 @@ impl<T: BatchHandler> Worker<T> {
         }
     }
 
-    /// Whatever else is ready runs first, and what of it has a question shares this batch: until a round brings
-    /// nobody more.
+    /// Lets other ready tasks run first, so that their questions join this batch, until no more come.
     async fn gather(&self) {
         let mut before = self.queue.len();
         loop {

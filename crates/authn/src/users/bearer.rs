@@ -1,4 +1,4 @@
-//! From an access token to a caller: the token may be remembered, what it points to is read anew.
+//! Authenticates access tokens: verified tokens are cached, sessions are read (ADR 0013).
 
 use std::sync::Arc;
 
@@ -10,11 +10,11 @@ use charter_domain::caller::{Caller, UserCaller};
 use super::service::PortalUsers;
 
 impl PortalUsers {
-    /// The person behind a request's bearer token, as the store has it now.
+    /// The user of a bearer token, as stored now.
     ///
     /// # Errors
     ///
-    /// [`Rejection`]: malformed, expired, not ours, or of a session that has ended.
+    /// [`Rejection`]: malformed, expired, invalid, or of a session that has ended.
     pub async fn authenticate(&self, credentials: &Credentials<'_>) -> Result<Caller, Rejection> {
         let caller = self.find_person(credentials).await?;
         if let Some(session) = caller.session() {
@@ -24,7 +24,7 @@ impl PortalUsers {
         Ok(Caller::User(caller))
     }
 
-    /// The same for a request that was counted already, whose body was long in coming.
+    /// The same for a request that was counted already, after a slow body.
     ///
     /// # Errors
     ///

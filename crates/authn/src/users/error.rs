@@ -1,4 +1,4 @@
-//! Why a request of a person was refused.
+//! Errors of the user service.
 
 use charter_budgets::Exhausted;
 use charter_store as store;
@@ -7,37 +7,31 @@ use crate::limits::{AttemptError, Exceeded};
 use crate::secrets::password_pool::PoolError;
 use crate::users::link_mails::NotSealed;
 
-/// Why a request of a person was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum UserError {
-    /// Unknown, disabled and wrong are not told apart.
+    /// Unknown or disabled user, or wrong password: not distinguished.
     #[error("the e-mail address or the password is wrong")]
     InvalidLogin,
-    /// The password that a signed-in person gave is not its own.
+    /// A signed-in user gave a wrong current password.
     #[error("the password is wrong")]
     WrongPassword,
-    /// The refresh token is nobody's (any more).
     #[error("the refresh token is not valid")]
     InvalidToken,
-    /// The link is unknown, used or expired, or who follows it has not shown to be its person.
+    /// The link is unknown, used or expired, or its user is not proved.
     #[error("the link is not valid")]
     InvalidLink,
-    /// Nobody may register by itself.
     #[error("registration is closed")]
     RegistrationClosed,
-    /// Too many tries.
+    /// A limit is reached.
     #[error("too many tries")]
     TooMany(Exceeded),
-    /// The organization sends or hashes too much.
+    /// A budget of the organization is used up.
     #[error(transparent)]
     Exhausted(#[from] Exhausted),
-    /// Too much is going on.
     #[error("too many others wait to sign in")]
     Busy,
-    /// The store's.
     #[error(transparent)]
     Store(#[from] store::Error),
-    /// The inside is broken.
     #[error("{0}")]
     Internal(String),
 }
@@ -76,7 +70,7 @@ pub(super) fn internal(error: impl std::fmt::Display) -> UserError {
     UserError::Internal(error.to_string())
 }
 
-/// An invalid link, whatever made it so.
+/// Maps `NotFound` to an invalid link.
 pub(super) fn invalid_link(error: store::Error) -> UserError {
     match error {
         store::Error::InvalidLink | store::Error::NotFound => UserError::InvalidLink,

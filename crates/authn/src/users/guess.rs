@@ -1,4 +1,4 @@
-//! One guess at a password: it waits for its turn, costs the same whoever is meant, and counts.
+//! One password attempt: queued, constant cost, counted.
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -14,27 +14,26 @@ use super::anonymous_client::AnonymousClient;
 use super::error::UserError;
 use super::service::PortalUsers;
 
-/// A guess that may be made now. Dropped, it counts as no guess.
+/// An attempt that may start now. Dropped, it is not counted.
 pub(super) struct Guess {
     attempt: Box<dyn SignInAttempt>,
     permit: Permit,
     device: Option<Device>,
-    /// Whether the hash was charged before: a stranger's is, once it was right.
+    /// Whether the hash was charged before; an anonymous client's is charged once it was right.
     is_charged: bool,
 }
 
-/// A guess that was right. Whatever it was made for may still fail.
+/// A right password. What it is for may still fail.
 pub(super) struct RightGuess {
-    /// To be told what came of it.
+    /// Must be told the result.
     pub(super) attempt: Box<dyn SignInAttempt>,
     pub(super) login: VerifiedLogin,
-    /// The browser, if it was known to the account.
+    /// The browser, if it is known to the account.
     pub(super) device: Option<Device>,
 }
 
 impl PortalUsers {
-    /// Waits until a guess may be made; `None` is a guess at no account. Who shows a device cookie of
-    /// the account waits for nobody but itself.
+    /// Waits until an attempt may start; `None` for no account. A device cookie of the account has its own queue.
     ///
     /// # Errors
     ///
@@ -69,7 +68,7 @@ impl PortalUsers {
         })
     }
 
-    /// The same for a person who is signed in, and whose hash was charged.
+    /// The same for a signed-in user, whose hash was charged.
     ///
     /// # Errors
     ///
@@ -103,8 +102,8 @@ impl PortalUsers {
         })
     }
 
-    /// The browser that somebody signed in to the account with, under the password it has now, and the
-    /// account's person. The store is asked only about cookies that this service made.
+    /// The known browser of the account under its current password, and the account's user. Reads the store only for
+    /// valid cookies.
     async fn device_of(
         &self,
         account: &EmailAddress,
@@ -123,12 +122,12 @@ impl PortalUsers {
         }))
     }
 
-    /// Checks the password, with the same work where nobody is meant or somebody who is disabled.
-    /// `None` is a wrong guess, which has been counted.
+    /// Checks the password, with the same work for no user or a disabled one. `None` for a wrong password, which is
+    /// counted.
     ///
     /// # Errors
     ///
-    /// [`UserError::TooMany`] right ones of that person, which count as no guess; [`UserError::Internal`].
+    /// [`UserError::TooMany`] after too many right ones of that user, which are not counted; [`UserError::Internal`].
     pub(super) async fn make_guess(
         &self,
         guess: Guess,
@@ -161,7 +160,7 @@ impl PortalUsers {
         }
     }
 
-    /// A device cookie for who has shown to know that password; the browser keeps its name.
+    /// A device cookie for a client that has proved the password; a known browser keeps its id.
     pub(super) fn device_cookie(
         &self,
         device: Option<Device>,
@@ -176,7 +175,7 @@ impl PortalUsers {
     }
 }
 
-/// Who waits to have a password hashed, where nothing is known.
+/// The queue key of an anonymous client.
 pub(super) fn anonymous_requester(client: &AnonymousClient) -> Requester {
     Requester::Anonymous(site(client.ip))
 }

@@ -1,4 +1,4 @@
-//! Inviting somebody into an organization, and accepting.
+//! Invitations into an organization, and accepting them.
 
 use std::time::Duration;
 
@@ -18,17 +18,16 @@ use super::error::{UserError, invalid_link};
 use super::service::PortalUsers;
 use super::sign_in::SignedIn;
 
-/// An organization that young may have been made in order to send mail (contract section 5).
+/// A younger organization may have been registered to send spam (contract section 5).
 const FIRST_DAY: Duration = Duration::from_hours(24);
 
 impl PortalUsers {
-    /// Makes an invitation, which `store` stores together with its mail. What is not stored sends no
-    /// mail, and uses nothing of what the organization may send.
+    /// Creates an invitation, which `store` stores together with its email. If that fails, no email is sent or counted.
     ///
     /// # Errors
     ///
-    /// [`UserError::TooMany`] mails to that address, [`UserError::Exhausted`]; [`UserError::Internal`] if
-    /// the mail cannot be sealed; those of `store`.
+    /// [`UserError::TooMany`] for too many emails to that address, [`UserError::Exhausted`]; [`UserError::Internal`] if
+    /// the email cannot be sealed; those of `store`.
     pub async fn invite<T, E, R>(
         &self,
         email: EmailAddress,
@@ -51,7 +50,7 @@ impl PortalUsers {
         charged.map_err(UserError::from)?;
         let from_organization = LimitedAction::InvitationMail(into.id, email.clone());
         let from_anybody = LimitedAction::InvitationMailToAddress(email.clone());
-        // On the heap: what the store needs is large.
+        // On the heap: the store's future is large.
         let stored = Box::pin(async {
             let invitation = self.parts.links.invitation(email, role, into);
             let (new, _link) = invitation.map_err(UserError::from)?;
@@ -66,7 +65,7 @@ impl PortalUsers {
         stored
     }
 
-    /// Counts an action, which counts for nothing if it fails.
+    /// Counts an action, and uncounts it if it fails.
     async fn counted<T, E: From<UserError>>(
         &self,
         action: LimitedAction,
@@ -82,13 +81,11 @@ impl PortalUsers {
         done
     }
 
-    /// Makes the invited person a member, whose address is verified by the link it got, and signs it
-    /// in.
+    /// Makes the invited user a member with a verified address, and signs them in.
     ///
     /// # Errors
     ///
-    /// [`UserError::InvalidLink`], also where the address has come to belong to somebody;
-    /// [`UserError::Busy`], and the store's.
+    /// [`UserError::InvalidLink`], also if the address belongs to a user by now; [`UserError::Busy`], and the store's.
     pub async fn accept_invitation(
         &self,
         token: &str,
@@ -102,7 +99,7 @@ impl PortalUsers {
         let invitation = found.ok_or(UserError::InvalidLink)?;
         self.charge_hash(invitation.id.uuid(), invitation.organization_id)
             .await?;
-        // Who has the link is no stranger any more.
+        // The holder of the link is a known client.
         let requester = Requester::Known(invitation.id.uuid().into_bytes());
         let password_hash = self.hash(password, requester).await?;
         let now = self.now();

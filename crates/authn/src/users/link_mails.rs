@@ -1,5 +1,5 @@
-//! Links that are mailed: a token that nobody else knows, and the letter that carries it, sealed for the
-//! outbox. Whoever sends one stores it in the transaction that it belongs to.
+//! Links in emails: a secret token, and the email that contains it, sealed for the outbox. The caller stores both in
+//! one transaction.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,25 +22,22 @@ const VERIFICATION: Duration = Duration::from_hours(24);
 const RESET: Duration = Duration::from_hours(1);
 const INVITATION: Duration = Duration::from_hours(48);
 
-/// What links are made with, by the service and by operators' commands.
+/// Creates links, for the service and operators' commands.
 pub struct LinkMails {
-    /// Seals mails until they are sent.
+    /// Seals queued emails.
     pub sealer: Arc<Sealer>,
-    /// Where links lead, without a slash at its end.
+    /// The base of links, without a trailing slash.
     pub base_url: String,
-    /// Time.
     pub clock: Arc<dyn Clock>,
-    /// Randomness.
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// A mail could not be sealed.
 #[derive(Debug, thiserror::Error)]
 #[error("a mail cannot be sealed: {0}")]
 pub struct NotSealed(String);
 
 impl LinkMails {
-    /// A link for a person.
+    /// A link for a user.
     ///
     /// # Errors
     ///
@@ -60,7 +57,7 @@ impl LinkMails {
         })
     }
 
-    /// An invitation into an organization, and the link that its mail carries.
+    /// An invitation into an organization, and the link in its email.
     ///
     /// # Errors
     ///
@@ -124,8 +121,8 @@ impl LinkMails {
     }
 }
 
-/// What a mail calls an organization: mail programs make links of names that read as addresses, and
-/// the mail comes from this server.
+/// The organization's name in an email: mail programs turn names that look like addresses into links, and this server
+/// is the sender.
 fn name_in_mail(organization: &Organization) -> &str {
     if organization.name.reads_as_address() {
         &organization.slug

@@ -1,7 +1,5 @@
-//! People: how they come in, prove who they are and get back in (contract section 5).
-//!
-//! Each of its files is one part of that; all end in the store's transactions. It knows nothing of
-//! cookies and status codes.
+//! The user service: registration, sign-in, recovery (contract section 5). It knows nothing of cookies and status
+//! codes.
 
 mod anonymous_client;
 mod batches;

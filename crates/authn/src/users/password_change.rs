@@ -1,4 +1,4 @@
-//! Another password, by who is signed in and knows the one it has.
+//! Password changes of signed-in users.
 
 use secrecy::SecretString;
 
@@ -15,8 +15,8 @@ use super::guess::known_requester;
 use super::service::PortalUsers;
 
 impl PortalUsers {
-    /// Sets another password. Every other session of the person ends, and links that reset the
-    /// password are void. The answer is the browser's device cookie under the new password.
+    /// Sets a new password. The user's other sessions end, and password reset links become invalid. Returns the
+    /// browser's device cookie under the new password.
     ///
     /// # Errors
     ///
@@ -33,7 +33,7 @@ impl PortalUsers {
             .ok_or_else(|| internal("a signed-in person has no session"))?;
         let session = guard.session;
         let account = EmailAddress::from_stored(person.user().email.clone());
-        // One is checked, and one is made.
+        // One to check the old password, one to hash the new one.
         for _ in 0..2 {
             self.charge_hash(person.user().id.uuid(), person.organization().id)
                 .await?;

@@ -1,9 +1,8 @@
-//! Getting back in without the password: a link by mail, then another password.
+//! Password recovery: a link by email, then a new password.
 
 use secrecy::SecretString;
 
 use crate::limits::{LimitedAction, network};
-use crate::secrets::opaque_token::OpaqueToken;
 use crate::secrets::password_pool::Requester;
 use charter_domain::audit::Actor;
 use charter_domain::email::EmailAddress;
@@ -14,7 +13,7 @@ use super::error::{UserError, invalid_link};
 use super::service::PortalUsers;
 
 impl PortalUsers {
-    /// Counts a request for a link, whomever it is for.
+    /// Counts a request for a link, to whichever address.
     ///
     /// # Errors
     ///
@@ -25,7 +24,7 @@ impl PortalUsers {
         client.require_precondition()
     }
 
-    /// Counts a report of a leaked key, whatever it says.
+    /// Counts a report of a leaked key, valid or not.
     ///
     /// # Errors
     ///
@@ -36,12 +35,11 @@ impl PortalUsers {
         client.require_precondition()
     }
 
-    /// Sends a link to a person who is active; to nobody else. The client is not told, and must not
-    /// be able to tell by the time: do it after the answer.
+    /// Sends a link if the user is active. Call it after the response, whose time must not reveal whether there is one.
     ///
     /// # Errors
     ///
-    /// [`UserError::TooMany`] for too many mails to one address, and the store's.
+    /// [`UserError::TooMany`] for too many emails to one address, and the store's.
     pub async fn send_reset_link(
         &self,
         email: &EmailAddress,
@@ -70,13 +68,13 @@ impl PortalUsers {
                 self.parts.outbox.notify_one();
                 Ok(())
             }
-            // Removed or disabled since it was found.
+            // Removed or disabled meanwhile.
             Err(store::Error::NotFound) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Sets another password. The person's sessions end, and its address is verified.
+    /// Sets a new password. The user's sessions end, and their address is verified.
     ///
     /// # Errors
     ///
@@ -87,18 +85,10 @@ impl PortalUsers {
         password: SecretString,
         client: &AnonymousClient,
     ) -> Result<(), UserError> {
-        let hash = OpaqueToken::parse(token)
-            .ok_or(UserError::InvalidLink)?
-            .hash();
-        let found = self
-            .parts
-            .store
-            .find_link(hash, Purpose::ResetPassword, self.now())
-            .await?;
-        let user = found.ok_or(UserError::InvalidLink)?;
+        let (hash, user) = self.find_link(token, Purpose::ResetPassword).await?;
         self.charge_hash(user.id.uuid(), user.organization_id)
             .await?;
-        // Who has the link is no stranger any more.
+        // The holder of the link is a known client.
         let requester = Requester::Known(user.id.uuid().into_bytes());
         let password_hash = self.hash(password, requester).await?;
         let by = self.by(user.id, client);

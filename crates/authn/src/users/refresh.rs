@@ -1,4 +1,4 @@
-//! Staying signed in: a refresh token is exchanged for its successor.
+//! Refresh: a refresh token is exchanged for its successor.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use super::rotations::Presented;
 use super::service::PortalUsers;
 use super::sign_in::SignedIn;
 
-/// For how long a spent refresh token gets the same successor again (contract section 5).
+/// How long a spent refresh token gets the same successor again (contract section 5).
 const GRACE: Duration = Duration::from_secs(10);
 
-/// What came of one presented token.
+/// The result of one presented token.
 enum Refreshed {
     SignedIn(SignedIn),
     /// It was used before, too long ago.
@@ -26,12 +26,11 @@ enum Refreshed {
 }
 
 impl PortalUsers {
-    /// Exchanges a refresh token for its successor and another access token. A spent one gets the
-    /// same successor for a moment; after that, its use ends the session.
+    /// Exchanges a refresh token for its successor and an access token. A spent one gets the same successor for a
+    /// moment; after that, its use ends the session.
     ///
-    /// A browser may hold several cookies of that name, say of an earlier path: each token is tried,
-    /// and the first that is good is exchanged. What was used before ends its session only where
-    /// none is good, since the browser cannot help sending it.
+    /// A browser may send several cookies of that name, for example of an earlier path: the first valid token is
+    /// exchanged. A spent one ends its session only if none is valid.
     ///
     /// # Errors
     ///
@@ -66,7 +65,7 @@ impl PortalUsers {
         Err(UserError::InvalidToken)
     }
 
-    /// What a refresh whose precondition fails is refused with.
+    /// The error of a refresh whose precondition fails.
     async fn refused_refresh(&self, presented: &[OpaqueToken]) -> Result<Infallible, UserError> {
         for token in presented {
             self.count_refresh(token.hash()).await?;
@@ -112,7 +111,7 @@ impl PortalUsers {
     }
 }
 
-/// Either way: a clock that was set back must not make the moment an hour long.
+/// Absolute: a clock that was set back must not extend the time.
 fn is_within_grace(spent_at: Timestamp, now: Timestamp) -> bool {
     (now - spent_at)
         .abs()

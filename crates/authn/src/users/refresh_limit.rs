@@ -1,5 +1,4 @@
-//! How often sessions are refreshed. Each refresh is a write and leaves a row, so who refreshes in a
-//! loop is refused before anything is written.
+//! Limits refreshes before the store is written, since each one is a write that leaves a row.
 
 use crate::limits::LimitedAction;
 use charter_domain::session::TokenHash;
@@ -8,7 +7,7 @@ use super::error::UserError;
 use super::service::PortalUsers;
 
 impl PortalUsers {
-    /// Counts a refresh. What is no session's current token is not counted: nothing is written for it.
+    /// Counts a refresh. Tokens that are not a session's current one are not counted, as nothing is written for them.
     ///
     /// # Errors
     ///

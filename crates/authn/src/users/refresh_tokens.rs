@@ -1,4 +1,4 @@
-//! Whose the refresh tokens are that were handed out or presented lately.
+//! A cache of the sessions of recently issued or presented refresh tokens.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,27 +9,26 @@ use tokio::sync::Mutex;
 use charter_domain::session::TokenHash;
 use charter_store::SessionRow;
 
-/// Beyond the time that limits look back.
-const LATELY: Duration = Duration::from_mins(2);
-/// A bound on memory only: what is forgotten is read again.
+/// Longer than the window of the limits.
+const REMEMBERED_FOR: Duration = Duration::from_mins(2);
+/// Bounds the memory: dropped entries are read again.
 const MAX_TOKENS: u64 = 500_000;
 
-/// So that the store need not be asked.
 pub(super) struct RefreshTokens(Cache<TokenHash, Arc<Token>>);
 
 pub(super) struct Token {
     pub(super) session: SessionRow,
-    /// Several tabs may present one token at once: it is exchanged once, and counts once.
+    /// Several tabs may present one token concurrently: it is exchanged and counted once.
     pub(super) is_counted: Mutex<bool>,
 }
 
 impl RefreshTokens {
     pub(super) fn new() -> Self {
         let tokens = Cache::builder().max_capacity(MAX_TOKENS);
-        Self(tokens.time_to_idle(LATELY).build())
+        Self(tokens.time_to_idle(REMEMBERED_FOR).build())
     }
 
-    /// A token was handed out.
+    /// Records an issued token.
     pub(super) fn note(&self, token: TokenHash, session: SessionRow) {
         self.token(token, session);
     }

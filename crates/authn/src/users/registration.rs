@@ -13,21 +13,20 @@ use super::error::UserError;
 use super::guess::anonymous_requester;
 use super::service::PortalUsers;
 
-/// Who registers.
+/// The owner who registers.
 #[derive(Debug)]
 pub struct NewOwner {
-    /// The address.
     pub email: EmailAddress,
-    /// The password.
     pub password: SecretString,
 }
 
 impl PortalUsers {
-    /// Makes an organization and its owner, who is sent a link.
+    /// Creates an organization and its owner, and sends the owner a link.
     ///
     /// # Errors
     ///
-    /// [`UserError::RegistrationClosed`], [`UserError::TooMany`], [`UserError::Busy`]; the store's `SlugTaken` and `EmailTaken`, and others.
+    /// [`UserError::RegistrationClosed`], [`UserError::TooMany`], [`UserError::Busy`]; the store's, `SlugTaken` and
+    /// `EmailTaken` among them.
     pub async fn register(
         &self,
         organization: NewOrganization,

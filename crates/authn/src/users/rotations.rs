@@ -1,6 +1,6 @@
-//! Refreshing many sessions at once, where all writes wait for one connection.
+//! Refreshes many sessions in one write, on databases with one write connection.
 //!
-//! What fails in a batch is tried once more by itself, so that nobody pays for another's trouble.
+//! If a batch fails, each refresh is retried alone, so that one failure does not affect the others.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use charter_store::{self as store, NewRotation, Rotation, Store};
 use super::batches::{BatchHandler, Batches};
 use crate::secrets::opaque_token::REFRESH_LIFETIME;
 
-/// A refresh token that is presented, and its successor.
+/// A presented refresh token and its successor.
 #[derive(Debug, Clone)]
 pub(super) struct Presented {
     pub(super) hash: TokenHash,
     pub(super) successor: TokenHash,
-    /// Which key the successor was derived with.
+    /// The key from which the successor was derived.
     pub(super) key_id: String,
 }
 
@@ -46,9 +46,9 @@ impl Rotations {
         }
     }
 
-    /// What comes of presenting a refresh token.
+    /// Rotates a refresh token.
     pub(super) async fn rotate(&self, presented: Presented) -> Result<Rotation, store::Error> {
-        // With several connections a row that is locked must hold up its own session only.
+        // With several connections, a locked row must block only its own session.
         if !self.rotator.store.has_one_writer() {
             return self.rotator.rotate_one(&presented).await;
         }
@@ -60,7 +60,7 @@ impl Rotations {
 }
 
 impl Rotator {
-    /// It happens when it is written, not when the request came: it may have waited.
+    /// The time of the write, not of the request, which may have waited.
     fn stamped(&self, presented: &Presented) -> NewRotation {
         let at = self.clock.now();
         NewRotation {
@@ -83,7 +83,7 @@ impl BatchHandler for Rotator {
     type Answer = Result<Rotation, Arc<store::Error>>;
 
     async fn answer(&self, asked: Vec<Presented>) -> Vec<Self::Answer> {
-        // Of two tabs that present the same token, the second is told what the first one did.
+        // Two tabs that present the same token get the same result.
         let mut seen = HashSet::new();
         let firsts = asked.iter().filter(|it| seen.insert(it.hash));
         let firsts: Vec<NewRotation> = firsts.map(|it| self.stamped(it)).collect();

@@ -1,4 +1,4 @@
-//! The user service: what it is made of, and what all its parts use.
+//! The user service: its parts, and what its methods share.
 
 use std::sync::Arc;
 
@@ -11,8 +11,10 @@ use charter_domain::audit::{Actor, AuditContext};
 use charter_domain::clock::Clock;
 use charter_domain::entropy::Entropy;
 use charter_domain::id::{OrganizationId, UserId};
+use charter_domain::session::TokenHash;
 use charter_domain::timestamp::Timestamp;
-use charter_store::Store;
+use charter_domain::user::User;
+use charter_store::{Purpose, Store};
 
 use super::anonymous_client::AnonymousClient;
 use super::error::UserError;
@@ -23,43 +25,34 @@ use crate::limits::rate_limit::RateLimits;
 use crate::limits::{AnonymousLimits, LimitedAction};
 use crate::secrets::access_token::AccessTokens;
 use crate::secrets::device::DeviceKeys;
-use crate::secrets::opaque_token::SuccessorKeys;
+use crate::secrets::opaque_token::{OpaqueToken, SuccessorKeys};
 use crate::secrets::password_pool::{PasswordPool, Requester};
 use crate::users::link_mails::LinkMails;
 
-/// What the user service is made of.
+/// The parts of the user service.
 pub struct PortalUserParts {
-    /// Their rows.
     pub store: Arc<Store>,
-    /// Bytes of memory for sessions in use, about.
+    /// Approximate bytes of memory for cached sessions.
     pub memory: u64,
-    /// Signs and verifies access tokens.
     pub tokens: AccessTokens,
-    /// Derives successors of refresh tokens.
+    /// Derives the successors of refresh tokens.
     pub successors: SuccessorKeys,
-    /// Makes and reads device cookies.
     pub devices: DeviceKeys,
-    /// Hashes passwords.
     pub passwords: PasswordPool,
-    /// Makes links that are mailed.
     pub links: LinkMails,
-    /// How often strangers may try.
     pub limits: Arc<dyn AnonymousLimits>,
-    /// How often people may ask.
+    /// Requests of users.
     pub rates: Arc<RateLimits>,
-    /// What organizations use of what everybody pays for.
     pub budgets: Arc<Budgets>,
-    /// Told when a mail was put into the outbox.
+    /// Notified when an email is added to the outbox.
     pub outbox: Arc<Notify>,
-    /// Whether anybody may register an organization.
+    /// Whether anonymous clients may register an organization.
     pub registration_is_open: bool,
-    /// Time.
     pub clock: Arc<dyn Clock>,
-    /// Randomness.
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// The user service: people come in, prove who they are and get back in.
+/// The user service: registration, sign-in, recovery (contract section 5).
 pub struct PortalUsers {
     pub(super) parts: PortalUserParts,
     pub(super) session_reads: SessionReads,
@@ -68,7 +61,6 @@ pub struct PortalUsers {
 }
 
 impl PortalUsers {
-    /// Puts the parts together.
     #[must_use]
     pub fn new(parts: PortalUserParts) -> Self {
         Self {
@@ -87,12 +79,12 @@ impl PortalUsers {
         self.parts.clock.now()
     }
 
-    /// What an audit event records of a person who acts for itself, without asking policy.
+    /// The audit context of a user who changes themselves, which needs no policy.
     pub(super) fn by(&self, who: UserId, client: &AnonymousClient) -> AuditContext {
         self.audit_context(Actor::Person(who), client)
     }
 
-    /// The same of whoever acts without asking policy.
+    /// The audit context of a change that needs no policy.
     pub(super) fn audit_context(&self, actor: Actor, client: &AnonymousClient) -> AuditContext {
         AuditContext {
             actor,
@@ -103,9 +95,8 @@ impl PortalUsers {
         }
     }
 
-    /// Counts a password that is about to be hashed for a person, or an invitation, that is known to
-    /// have asked for it: never a stranger's guess, which would use up others' budget. Nobody has more
-    /// than a part of what its organization has, so that something is left for the others.
+    /// Counts a password to be hashed for a known user or invitation; not for guesses, which would use up the
+    /// organization's budget. A user can use only a part of that budget.
     ///
     /// # Errors
     ///
@@ -120,8 +111,7 @@ impl PortalUsers {
         Ok(budgets.charge(Resource::PasswordHashes, organization, 1)?)
     }
 
-    /// The same of a password that was hashed and turned out to be the person's own: what others of
-    /// its organization used up does not keep it out.
+    /// Counts a password that was hashed and was right, even if the organization's budget is used up.
     ///
     /// # Errors
     ///
@@ -140,6 +130,22 @@ impl PortalUsers {
     async fn count_hash(&self, whose: Uuid) -> Result<(), UserError> {
         let limits = &self.parts.limits;
         Ok(limits.count(LimitedAction::PasswordHash(whose)).await?)
+    }
+
+    /// The hash of a link's token, and the user it was sent to.
+    ///
+    /// # Errors
+    ///
+    /// [`UserError::InvalidLink`], and the store's.
+    pub(super) async fn find_link(
+        &self,
+        token: &str,
+        purpose: Purpose,
+    ) -> Result<(TokenHash, User), UserError> {
+        let token = OpaqueToken::parse(token).ok_or(UserError::InvalidLink)?;
+        let store = &self.parts.store;
+        let user = store.find_link(token.hash(), purpose, self.now()).await?;
+        Ok((token.hash(), user.ok_or(UserError::InvalidLink)?))
     }
 
     pub(super) async fn hash(

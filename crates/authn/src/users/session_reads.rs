@@ -1,8 +1,6 @@
-//! The people behind sessions: from memory while their rows are current, else by a read that many
-//! requests share.
+//! Users of sessions: cached while their rows are current, else read by a query that concurrent requests share.
 //!
-//! A read begins after the requests that share it arrived, so what they see is never older than they
-//! are (ADR 0013).
+//! A query begins after the requests that share it arrived, so its rows are current for them (ADR 0013).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,7 +13,7 @@ use charter_store::{self as store, Store};
 use super::batches::{BatchHandler, Batches};
 use crate::record_cache::{Record, RecordCache};
 
-/// What a read found; `None` for a session that has ended or never was.
+/// The rows of a session; `None` if it has ended or never existed.
 type Found = Result<Option<Arc<UserCaller>>, Arc<store::Error>>;
 
 /// Reads sessions, one statement at a time.
@@ -38,7 +36,7 @@ impl Record for UserCaller {
 struct Reader(Arc<Store>);
 
 impl SessionReads {
-    /// `memory`: about how many bytes the rows of sessions in use may take.
+    /// `memory`: approximate bytes of cached rows.
     pub(super) fn new(store: Arc<Store>, memory: u64, clock: Arc<dyn Clock>) -> Self {
         let wait_timeout = store.wait_timeout();
         Self {
@@ -48,7 +46,7 @@ impl SessionReads {
         }
     }
 
-    /// The person and the organization behind a session, as they are now.
+    /// The user and the organization of a session, as stored now.
     pub(super) async fn find(&self, session: SessionId) -> Found {
         let changes = self.store.changes();
         if let Some(remembered) = self.remembered.get(&session, changes) {

@@ -1,4 +1,4 @@
-//! Signing in and signing out.
+//! Sign-in and sign-out.
 
 use secrecy::SecretString;
 
@@ -13,20 +13,20 @@ use super::error::{UserError, internal};
 use super::guess::{Guess, RightGuess};
 use super::service::PortalUsers;
 
-/// What a person is signed in with.
+/// The tokens of a new session.
 #[derive(Debug)]
 pub struct SignedIn {
     /// For the `authorization` header.
     pub access_token: SecretString,
-    /// For the cookie.
+    /// For the refresh cookie.
     pub refresh_token: OpaqueToken,
-    /// For the other cookie, where a password was shown.
+    /// For the device cookie, if a password was checked.
     pub device: Option<SecretString>,
 }
 
 impl PortalUsers {
-    /// Signs a person in. Unknown, disabled and wrong cost the same work and have one answer; so has
-    /// what is no address, which comes as `None`.
+    /// Signs a user in. An unknown or disabled user and a wrong password take the same work and have the same error; so
+    /// has a malformed address, `None`.
     ///
     /// # Errors
     ///
@@ -38,7 +38,7 @@ impl PortalUsers {
         client: &AnonymousClient,
     ) -> Result<SignedIn, UserError> {
         let guess = self.begin_guess(email.as_ref(), client).await?;
-        // On the heap, from here on: what the store needs is large, and hundreds may wait above.
+        // On the heap: the store's future is large, and hundreds of requests may wait above.
         Box::pin(self.sign_in(email, password, client, guess)).await
     }
 
@@ -83,8 +83,7 @@ impl PortalUsers {
         }
     }
 
-    /// Ends the session of a caller, and those of the cookies it came with if they are the same
-    /// person's.
+    /// Ends the caller's session, and those of its cookies if they are the same user's.
     ///
     /// # Errors
     ///
@@ -121,11 +120,11 @@ impl PortalUsers {
         Ok(())
     }
 
-    /// Ends one of a person's own sessions.
+    /// Ends one of the user's own sessions.
     ///
     /// # Errors
     ///
-    /// The store's `NotFound` for one that is somebody else's or has ended, and others.
+    /// The store's; `NotFound` for another user's session or one that has ended.
     pub async fn end_session(
         &self,
         person: &UserCaller,
@@ -137,7 +136,7 @@ impl PortalUsers {
         Ok(tenant.end_open_session(person.user().id, id).await?)
     }
 
-    /// A session about to begin, and its refresh token.
+    /// A new session and its refresh token.
     pub(super) fn begin_session(&self, client: &AnonymousClient) -> (NewSession, OpaqueToken) {
         let now = self.now();
         let token = OpaqueToken::generate(&*self.parts.entropy);

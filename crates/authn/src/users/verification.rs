@@ -1,9 +1,8 @@
-//! Verifying that a person reads mail sent to its address.
+//! Verifies that a user receives emails at their address.
 
 use secrecy::SecretString;
 
 use crate::limits::LimitedAction;
-use crate::secrets::opaque_token::OpaqueToken;
 use charter_domain::caller::UserCaller;
 use charter_domain::email::EmailAddress;
 use charter_domain::id::UserId;
@@ -14,18 +13,18 @@ use super::anonymous_client::AnonymousClient;
 use super::error::{UserError, invalid_link};
 use super::service::PortalUsers;
 
-/// What shows, beside the link, that who follows it is the one who registered: whoever merely reads
-/// the mail must not open an account that a stranger made on the address (contract section 5).
+/// Proves, in addition to the link, that its user registered the account: a recipient who did not must not verify an
+/// account that an attacker registered for their address (contract section 5).
 #[derive(Debug)]
 pub enum Proof {
     /// The account's password.
     Password(SecretString),
-    /// An access token of that person.
+    /// An access token of that user.
     Session(UserId),
 }
 
 impl PortalUsers {
-    /// Verifies the address that a link was sent to. Every session that was opened before ends.
+    /// Verifies the address that a link was sent to. All earlier sessions end.
     ///
     /// # Errors
     ///
@@ -37,15 +36,7 @@ impl PortalUsers {
         proof: Proof,
         client: &AnonymousClient,
     ) -> Result<(), UserError> {
-        let hash = OpaqueToken::parse(token)
-            .ok_or(UserError::InvalidLink)?
-            .hash();
-        let found = self
-            .parts
-            .store
-            .find_link(hash, Purpose::VerifyEmail, self.now())
-            .await?;
-        let user = found.ok_or(UserError::InvalidLink)?;
+        let (hash, user) = self.find_link(token, Purpose::VerifyEmail).await?;
         let proved = match proof {
             Proof::Session(id) if id == user.id => None,
             Proof::Session(_) => return Err(UserError::InvalidLink),
@@ -59,7 +50,7 @@ impl PortalUsers {
             .map_err(invalid_link)
     }
 
-    /// The stored hash that the password was checked against.
+    /// Checks the password; returns the stored hash.
     async fn prove(
         &self,
         user: &User,
@@ -75,7 +66,7 @@ impl PortalUsers {
         Ok(right.login.login.password_hash)
     }
 
-    /// Sends the link again to a person who has not verified its address; nothing to any other.
+    /// Sends the link again if the user's address is not verified.
     ///
     /// # Errors
     ///

@@ -18,7 +18,7 @@ use crate::respond::ApiError;
 use files::{ConsoleApp, Representation};
 
 /// Paths of the portal's page, beside `/` and those below `/portal/`. Mails link to some of them.
-pub const PAGES: [&str; 8] = [
+pub(crate) const PAGES: [&str; 8] = [
     "sign-in",
     "register",
     "verify-email",
@@ -48,14 +48,14 @@ const HEADERS: [(HeaderName, &str); 5] = [
 
 /// The portal on the main listener. A query is the page's to read.
 #[must_use]
-pub fn portal() -> Router {
+pub(crate) fn portal() -> Router {
     let pages = PAGES.into_iter().chain(["portal/{*+path}"]);
     app(ConsoleApp::Portal, pages)
 }
 
 /// The workbench on the operations listener. Its pages stand beside the API of the same names.
 #[must_use]
-pub fn workbench() -> Router {
+pub(crate) fn workbench() -> Router {
     let pages = ["sign-in", "workbench", "workbench/{*+path}"];
     app(ConsoleApp::Workbench, pages.into_iter())
 }

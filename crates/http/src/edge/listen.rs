@@ -21,12 +21,13 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::edge::config::FixedLimits;
 use crate::edge::connections::Connections;
 use crate::edge::head_size::LIBRARY_LIMIT;
 use crate::edge::origin::Origins;
 use crate::edge::request_id::RequestIds;
 use crate::edge::service::Edge;
-use crate::edge::wire::{WireLimits, WireStream};
+use crate::edge::wire::WireStream;
 
 /// Limit of unread bytes of one body and of all bodies of an HTTP/2 connection; and the buffer of one response.
 const STREAM_WINDOW: u32 = 64 * 1024 - 1;
@@ -105,7 +106,7 @@ pub async fn serve(
             // The wire stream limits the head's time, because it can tell it from idle time.
             FuseConfig::disabled()
                 .with_connection_idle_timeout(config.idle_timeout)
-                .with_write_stall_timeout(config.write_stall_timeout)
+                .with_write_stall_timeout(config.fixed.write_stall_timeout)
                 .with_request_body_timeout(config.body.deadline),
         );
     server
@@ -113,9 +114,9 @@ pub async fn serve(
         // A client may close its sending side and still wait for the response.
         .half_close(true)
         .header_read_timeout(None)
-        .max_headers(config.max_headers)
-        .max_header_size(config.max_head_bytes)
-        .max_buf_size(config.max_head_bytes.saturating_mul(2).max(64 * 1024));
+        .max_headers(config.fixed.max_headers)
+        .max_header_size(config.fixed.max_head_bytes)
+        .max_buf_size(config.fixed.max_head_bytes.saturating_mul(2).max(64 * 1024));
     server
         .http2_mut()
         .timer(TokioTimer::new())
@@ -124,10 +125,11 @@ pub async fn serve(
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(SEND_BUFFER)
         .max_header_list_size(
-            u32::try_from(config.max_head_bytes.saturating_mul(LIBRARY_LIMIT)).unwrap_or(u32::MAX),
+            u32::try_from(config.fixed.max_head_bytes.saturating_mul(LIBRARY_LIMIT))
+                .unwrap_or(u32::MAX),
         )
         .keep_alive_interval(config.idle_timeout / 3)
-        .keep_alive_timeout(config.head_timeout);
+        .keep_alive_timeout(config.fixed.head_timeout);
     let handle = server.handle();
     let stop = async {
         shutdown.await;
@@ -169,7 +171,7 @@ pub async fn serve(
 struct WireAcceptor {
     entrance: Arc<Entrance>,
     holdings: Vec<Holding>,
-    limits: WireLimits,
+    limits: FixedLimits,
     request_ids: Arc<RequestIds>,
     connections: Connections,
     failures: AcceptFailures,
@@ -185,10 +187,7 @@ impl WireAcceptor {
                 http_versions: vec![Version::HTTP_11, Version::HTTP_2],
                 http_scheme: Scheme::HTTP,
             }],
-            limits: WireLimits {
-                head: config.head_timeout,
-                linger: config.linger,
-            },
+            limits: config.fixed,
             request_ids: edge.request_ids(),
             connections: edge.connections(),
             failures: AcceptFailures::default(),

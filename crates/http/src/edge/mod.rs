@@ -3,6 +3,7 @@
 
 pub mod body_limits;
 pub mod client_ip;
+pub mod config;
 mod connections;
 pub mod context;
 mod counted;

@@ -6,10 +6,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::FutureExt;
-use ipnet::IpNet;
 use salvo::conn::ConnCtrl;
 use salvo::http::header::{
     CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS,
@@ -18,7 +16,7 @@ use salvo::http::{Method, ResBody, StatusCode, Version};
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, Router, Service, async_trait};
 use tracing::{Instrument, Span};
 
-use crate::edge::body_limits::{BodyLimits, BodyMemory};
+use crate::edge::config::{EdgeConfig, FixedLimits};
 use crate::edge::connections::{Connections, RunningRequest};
 use crate::edge::context::RequestContext;
 use crate::edge::origin::Origins;
@@ -39,79 +37,6 @@ const DOCS: &str = "/docs";
 
 /// Requests that a client may have sent before it reads GOAWAY. One that ignores it is cut off after so many.
 const AFTER_GOAWAY: u64 = 1_000;
-
-/// Limits and trusted proxies of the edge.
-#[derive(Debug, Clone)]
-pub struct EdgeConfig {
-    pub body: BodyLimits,
-    /// Bytes of the request line and its header fields.
-    pub max_head_bytes: usize,
-    /// Number of header fields.
-    pub max_headers: usize,
-    /// From the first byte of a head to its end.
-    pub head_timeout: Duration,
-    /// From a request's head to its response.
-    pub request_deadline: Duration,
-    /// For a connection without traffic in either direction.
-    pub idle_timeout: Duration,
-    /// For a client that does not read its response. Longer responses get more time, see [`crate::edge::traffic`].
-    pub write_stall_timeout: Duration,
-    /// Bytes of all responses that clients have not read yet.
-    pub answer_memory: usize,
-    /// Concurrent requests on one HTTP/2 connection.
-    pub max_streams: u32,
-    /// After so many requests a connection is closed: `connection: close` on HTTP/1.1, GOAWAY on HTTP/2.
-    pub max_requests_per_connection: u64,
-    /// How long data after a refused request is read and discarded.
-    pub linger: Duration,
-    /// Concurrent connections; more wait in the operating system's queue.
-    pub max_connections: usize,
-    /// Of [`Self::max_connections`], those kept free: when only these are left, each new connection closes the oldest
-    /// one without a request. 0: none is closed for another.
-    pub reserved_connections: usize,
-    /// Concurrent connections from one client network; more are closed. Trusted proxies are exempt.
-    pub max_connections_per_peer: usize,
-    /// After a stop was requested, how long connections are still served and asked to close.
-    pub drain: Duration,
-    /// Time for running requests when the server stops.
-    pub graceful_timeout: Duration,
-    /// Which requests are logged.
-    pub requests: RequestLog,
-    /// Whether requests create spans for export.
-    pub traces: bool,
-    /// Proxies whose `x-forwarded-for` is trusted.
-    pub trusted_proxies: Vec<IpNet>,
-}
-
-impl Default for EdgeConfig {
-    fn default() -> Self {
-        Self {
-            body: BodyLimits {
-                max_bytes: 64 * 1024,
-                deadline: Duration::from_secs(15),
-                memory: BodyMemory::new(64 * 1024 * 1024),
-            },
-            max_head_bytes: 16 * 1024,
-            max_headers: 64,
-            head_timeout: Duration::from_secs(10),
-            request_deadline: Duration::from_secs(30),
-            idle_timeout: Duration::from_mins(1),
-            write_stall_timeout: Duration::from_secs(30),
-            answer_memory: 128 * 1024 * 1024,
-            max_streams: 64,
-            max_requests_per_connection: 10_000,
-            linger: Duration::from_secs(2),
-            max_connections: 10_000,
-            reserved_connections: 0,
-            max_connections_per_peer: 1_000,
-            drain: Duration::from_secs(2),
-            graceful_timeout: Duration::from_secs(20),
-            requests: RequestLog::Failed,
-            traces: false,
-            trusted_proxies: Vec::new(),
-        }
-    }
-}
 
 #[derive(Clone)]
 pub struct Edge {
@@ -176,11 +101,11 @@ impl Edge {
     }
 
     fn check_head(&self, request: &Request) -> Result<(), ApiError> {
-        let EdgeConfig {
+        let FixedLimits {
             max_headers,
             max_head_bytes,
             ..
-        } = self.config;
+        } = self.config.fixed;
         head_size::check(request, max_headers, max_head_bytes)?;
         target::check(request.version(), request.uri(), request.headers())
     }
@@ -217,6 +142,100 @@ impl Edge {
         }
         Some(running)
     }
+
+    /// Calls the rest of the chain within the deadline, unless the head is refused.
+    async fn respond(
+        &self,
+        request: &mut Request,
+        depot: &mut Depot,
+        response: &mut Response,
+        flow: &mut FlowCtrl,
+        request_id: &RequestId,
+        traced: Span,
+    ) {
+        if request.method().is_safe() && request.uri().path() == DOCS_AS_A_FOLDER {
+            flow.skip_rest();
+            redirect(response, DOCS);
+        } else if let Err(error) = self.check_head(request) {
+            flow.skip_rest();
+            error.render(request_id.as_str(), response);
+        } else {
+            let span = tracing::debug_span!("request", request_id = request_id.as_str());
+            let rest = tokio::time::timeout(
+                self.config.request_deadline,
+                flow.call_next(request, depot, response)
+                    .instrument(span)
+                    .instrument(traced),
+            );
+            // A panic can leave only the response inconsistent, and that is replaced.
+            let failure = match AssertUnwindSafe(rest).catch_unwind().await {
+                Ok(Ok(_)) => None,
+                Ok(Err(_elapsed)) => Some(ApiError::unavailable("the request took too long", 1)),
+                Err(panic) => {
+                    let message = panic_message(panic.as_ref());
+                    Some(ApiError::internal(format_args!("panic: {message}")))
+                }
+            };
+            if let Some(error) = failure {
+                flow.skip_rest();
+                *response = Response::new();
+                error.render(request_id.as_str(), response);
+            }
+        }
+    }
+
+    /// Sets what all responses have: errors in the common format, limits, headers.
+    fn finish_response(
+        &self,
+        request: &Request,
+        response: &mut Response,
+        connection: &ConnCtrl,
+        request_id: &RequestId,
+        running: Option<RunningRequest>,
+    ) {
+        format_error(request_id.as_str(), response);
+        if matches!(response.body, ResBody::Stream(_))
+            && let Some(running) = running
+        {
+            // Events may be far apart.
+            running.keep();
+        }
+        let length = response.body.size().filter(|_| {
+            !matches!(
+                response.status_code,
+                Some(StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+            )
+        });
+        let limits = AnswerLimits {
+            stall: self.config.fixed.write_stall_timeout,
+            request_id: request_id.as_str(),
+        };
+        self.traffic.hold(request, response, connection, limits);
+        let headers = response.headers_mut();
+        if let Some(origins) = &self.origins {
+            origins.complete(request.headers(), headers);
+        }
+        request_id.write(headers);
+        headers
+            .entry(CACHE_CONTROL)
+            .or_insert(HeaderValue::from_static("no-store"));
+        if request.version() == Version::HTTP_2 {
+            // HTTP/2 connections do not end with a request (RFC 9113 section 8.2.2).
+            headers.remove(CONNECTION);
+            if self.traffic.is_draining() {
+                connection.graceful_shutdown();
+            }
+        } else if self.traffic.is_draining() || connection.is_graceful_shutdown() {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if request.method() == Method::HEAD
+            && let Some(length) = length
+        {
+            // The body itself is removed later.
+            headers.entry(CONTENT_LENGTH).or_insert(length.into());
+        }
+    }
 }
 
 #[async_trait]
@@ -243,79 +262,9 @@ impl Handler for Edge {
             Span::none()
         };
 
-        if request.method().is_safe() && request.uri().path() == DOCS_AS_A_FOLDER {
-            flow.skip_rest();
-            redirect(response, DOCS);
-        } else if let Err(error) = self.check_head(request) {
-            flow.skip_rest();
-            error.render(request_id.as_str(), response);
-        } else {
-            let span = tracing::debug_span!("request", request_id = request_id.as_str());
-            let rest = tokio::time::timeout(
-                self.config.request_deadline,
-                flow.call_next(request, depot, response)
-                    .instrument(span)
-                    .instrument(traced.clone()),
-            );
-            // A panic can leave only the response inconsistent, and that is replaced.
-            let failure = match AssertUnwindSafe(rest).catch_unwind().await {
-                Ok(Ok(_)) => None,
-                Ok(Err(_elapsed)) => Some(ApiError::unavailable("the request took too long", 1)),
-                Err(panic) => {
-                    let message = panic_message(panic.as_ref());
-                    Some(ApiError::internal(format_args!("panic: {message}")))
-                }
-            };
-            if let Some(error) = failure {
-                flow.skip_rest();
-                *response = Response::new();
-                error.render(request_id.as_str(), response);
-            }
-        }
-
-        format_error(request_id.as_str(), response);
-        if matches!(response.body, ResBody::Stream(_))
-            && let Some(running) = running
-        {
-            // Events may be far apart.
-            running.keep();
-        }
-        let length = response.body.size().filter(|_| {
-            !matches!(
-                response.status_code,
-                Some(StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
-            )
-        });
-        let limits = AnswerLimits {
-            stall: self.config.write_stall_timeout,
-            request_id: request_id.as_str(),
-        };
-        self.traffic.hold(request, response, flow.conn(), limits);
-        let headers = response.headers_mut();
-        if let Some(origins) = &self.origins {
-            origins.complete(request.headers(), headers);
-        }
-        request_id.write(headers);
-        headers
-            .entry(CACHE_CONTROL)
-            .or_insert(HeaderValue::from_static("no-store"));
-        if request.version() == Version::HTTP_2 {
-            // HTTP/2 connections do not end with a request (RFC 9113 section 8.2.2).
-            headers.remove(CONNECTION);
-            if self.traffic.is_draining() {
-                flow.conn().graceful_shutdown();
-            }
-        } else if self.traffic.is_draining() || flow.conn().is_graceful_shutdown() {
-            headers.insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        if request.method() == Method::HEAD
-            && let Some(length) = length
-        {
-            // The body itself is removed later.
-            headers.entry(CONTENT_LENGTH).or_insert(length.into());
-        }
-
+        self.respond(request, depot, response, flow, &request_id, traced.clone())
+            .await;
+        self.finish_response(request, response, flow.conn(), &request_id, running);
         let answered = Answered {
             request_id: request_id.as_str(),
             method,

@@ -224,7 +224,7 @@ fn check_host(
     let host = match (lines.next(), lines.next()) {
         (None, _) if version == Version::HTTP_2 && authority.is_some() => None,
         (None, _) => return Err("the `host` header is missing"),
-        (Some(_), Some(_)) => return Err("the `host` header is there twice"),
+        (Some(_), Some(_)) => return Err("the `host` header is repeated"),
         (Some(line), None) => Some(
             line.to_str()
                 .ok()

@@ -23,7 +23,7 @@ use crate::extract::input::{Input, RequestInput};
 use crate::extract::operation::{Object, Operation};
 use crate::extract::query::Query;
 use crate::extract::{authorizer, security};
-use crate::respond::answer::Found;
+use crate::respond::answer::FoundOrNotModified;
 use crate::respond::etag::EntityTag;
 use crate::respond::{ApiError, etag};
 use crate::state::State;
@@ -93,13 +93,13 @@ impl<O: Operation> Authorized<O> {
 
     /// 200 with the representation, or 304 if the client has this version. `PRECONDITION_FAILED` if `if-match`
     /// names another version, `BAD_PARAMETER` for a malformed condition.
-    pub fn found<T>(&self, etag: EntityTag, body: T) -> Result<Found<T>, ApiError> {
+    pub fn found<T>(&self, etag: EntityTag, body: T) -> Result<FoundOrNotModified<T>, ApiError> {
         const { assert!(O::HAS_ETAG, "the operation must declare its entity tag") };
         etag.check_if_match(&self.conditions)?;
         if etag.is_known_to(&self.conditions)? {
-            return Ok(Found::NotModified(etag));
+            return Ok(FoundOrNotModified::NotModified(etag));
         }
-        Ok(Found::Whole(etag, body))
+        Ok(FoundOrNotModified::Whole(etag, body))
     }
 
     /// The version that a write must find if the client sent a condition: `current`, whose tag is `etag`.

@@ -78,7 +78,6 @@ impl Fields {
 
     /// Fails if there were faults: with the first kind of `UNKNOWN_FIELD`, `MISSING_FIELD`, `WRONG_TYPE`, or else
     /// `VALIDATION_FAILED` with every invalid value.
-    /// `VALIDATION_FAILED` with every broken value.
     pub fn finish(self) -> Result<(), ApiError> {
         if !self.object.is_empty() {
             return Err(ApiError::invalid(Code::UnknownField, self.name_unknown()));

@@ -63,7 +63,7 @@ macro_rules! request_body {
     ) => {
         $(#[doc = $doc])*
         #[derive(Debug, Clone)]
-        pub struct $body {
+        pub(crate) struct $body {
             $($(#[doc = $about])* pub(crate) $member: request_body!(@type $kind $of),)*
         }
 

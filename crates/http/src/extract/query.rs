@@ -29,7 +29,7 @@ impl Query {
                 .ok_or_else(|| bad(format!("{} must have the form `name=value`", echo(piece))))?;
             let (name, value) = (decode(name)?, decode(value)?);
             if pairs.iter().any(|(other, _)| *other == name) {
-                return Err(bad(format!("{} is there twice", echo(&name))));
+                return Err(bad(format!("{} is repeated", echo(&name))));
             }
             pairs.push((name, value));
         }

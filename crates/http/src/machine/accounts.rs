@@ -13,7 +13,7 @@ use crate::extract::operation::Operation;
 use crate::extract::path::PathId;
 use crate::extract::values::MetadataSchema;
 use crate::respond::ApiError;
-use crate::respond::answer::{Changed, Created, Found};
+use crate::respond::answer::{Changed, Created, FoundOrNotModified};
 use crate::respond::etag::EntityTag;
 use crate::respond::listed::Listed;
 use charter_domain::account::Account;
@@ -28,7 +28,7 @@ use charter_store::{GrantedNames, NewAccount};
 use super::grants;
 
 /// `GET /accounts`
-pub struct ListAccounts;
+pub(crate) struct ListAccounts;
 
 impl Operation for ListAccounts {
     const PERMISSION: Permission = Permission::ListAccounts;
@@ -50,7 +50,7 @@ pub async fn list(request: Authorized<ListAccounts>) -> Result<Listed<AccountBod
 }
 
 /// `POST /accounts`
-pub struct CreateAccount;
+pub(crate) struct CreateAccount;
 
 impl Operation for CreateAccount {
     const PERMISSION: Permission = Permission::CreateAccount;
@@ -78,7 +78,7 @@ pub async fn create(request: Authorized<CreateAccount>) -> Result<Created<Accoun
 }
 
 /// `GET /accounts/{id}`
-pub struct GetAccount;
+pub(crate) struct GetAccount;
 
 impl Operation for GetAccount {
     const PERMISSION: Permission = Permission::GetAccount;
@@ -93,12 +93,14 @@ impl Operation for GetAccount {
 
 /// Returns an account.
 #[endpoint(operation_id = "getAccount", tags("accounts"))]
-pub async fn get(request: Authorized<GetAccount>) -> Result<Found<AccountBody>, ApiError> {
+pub async fn get(
+    request: Authorized<GetAccount>,
+) -> Result<FoundOrNotModified<AccountBody>, ApiError> {
     request.found(etag(&request.object), (&request.object).into())
 }
 
 /// `PATCH /accounts/{id}`
-pub struct UpdateAccount;
+pub(crate) struct UpdateAccount;
 
 impl Operation for UpdateAccount {
     const PERMISSION: Permission = Permission::UpdateAccount;
@@ -179,7 +181,7 @@ impl AccountPatch {
 /// An account.
 #[derive(Serialize, ToSchema)]
 #[salvo(schema(name = "Account"))]
-pub struct AccountBody {
+pub(crate) struct AccountBody {
     /// `acc-…`
     #[salvo(schema(
         pattern = "^acc-[0-7][0-9a-hjkmnp-tv-z]{25}$",

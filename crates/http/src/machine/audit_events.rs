@@ -19,7 +19,7 @@ use charter_domain::timestamp;
 use charter_store::{AuditEvent, AuditFilter, AuditPageRequest};
 
 /// `GET /audit-events`
-pub struct ListEvents;
+pub(crate) struct ListEvents;
 
 impl Operation for ListEvents {
     const PERMISSION: Permission = Permission::ListEvents;
@@ -62,7 +62,7 @@ pub async fn list(request: Authorized<ListEvents>) -> Result<Paged<AuditEventBod
 
 /// The query of the list.
 #[derive(Debug, Clone)]
-pub struct EventsQuery {
+pub(crate) struct EventsQuery {
     paging: CursorQuery,
     actor: Option<String>,
     action: Option<String>,
@@ -106,7 +106,7 @@ impl Input for EventsQuery {
 /// The audit event of a change.
 #[derive(Serialize, ToSchema)]
 #[salvo(schema(name = "AuditEvent"))]
-pub struct AuditEventBody {
+pub(crate) struct AuditEventBody {
     /// Its number in the organization, from 1 without gaps.
     #[salvo(schema(minimum = 1, example = 17))]
     sequence: i64,

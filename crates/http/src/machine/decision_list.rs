@@ -30,7 +30,7 @@ use super::decisions::{EntityName, whole_seconds};
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 /// `GET /decisions`
-pub struct ListDecisions;
+pub(crate) struct ListDecisions;
 
 impl Operation for ListDecisions {
     const PERMISSION: Permission = Permission::ListDecisions;
@@ -86,7 +86,7 @@ pub async fn list(request: Authorized<ListDecisions>) -> Result<Paged<DecisionSu
 
 /// The query of the list.
 #[derive(Debug, Clone)]
-pub struct DecisionsQuery {
+pub(crate) struct DecisionsQuery {
     paging: CursorQuery,
     actor: Option<String>,
     permission: Option<String>,
@@ -136,7 +136,7 @@ impl Input for DecisionsQuery {
 /// A decision without its reasons.
 #[derive(Serialize, ToSchema)]
 #[salvo(schema(name = "DecisionSummary"))]
-pub struct DecisionSummary {
+pub(crate) struct DecisionSummary {
     /// `dec-…`
     #[salvo(schema(
         pattern = "^dec-[0-7][0-9a-hjkmnp-tv-z]{25}$",

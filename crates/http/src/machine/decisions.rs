@@ -26,7 +26,7 @@ use charter_domain::permission::Permission;
 use charter_domain::timestamp;
 
 /// `GET /decisions/{id}`
-pub struct GetDecision;
+pub(crate) struct GetDecision;
 
 impl Operation for GetDecision {
     const PERMISSION: Permission = Permission::GetDecision;
@@ -134,7 +134,7 @@ pub(crate) fn whole_seconds(logged: String) -> String {
     "masked": [],
     "explanation": null,
 })))]
-pub struct DecisionBody {
+pub(crate) struct DecisionBody {
     /// `dec-…`
     #[salvo(schema(
         pattern = "^dec-[0-7][0-9a-hjkmnp-tv-z]{25}$",

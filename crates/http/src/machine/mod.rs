@@ -1,15 +1,15 @@
 //! The machine surface: operations for programs with signed requests (contract section 4).
 
-pub mod accounts;
-pub mod audit_events;
-pub mod decision_list;
-pub mod decisions;
+pub(crate) mod accounts;
+pub(crate) mod audit_events;
+pub(crate) mod decision_list;
+pub(crate) mod decisions;
 mod grants;
-pub mod leaked_keys;
+pub(crate) mod leaked_keys;
 mod objects;
-pub mod organization;
-pub mod permissions;
-pub mod service_accounts;
+pub(crate) mod organization;
+pub(crate) mod permissions;
+pub(crate) mod service_accounts;
 
 use salvo::Router;
 
@@ -18,7 +18,7 @@ use crate::methods::Reads as _;
 use service_accounts::{key_report, keys};
 
 #[must_use]
-pub fn router() -> Router {
+pub(crate) fn router() -> Router {
     Router::new()
         .push(
             Router::with_path("organizations/info")

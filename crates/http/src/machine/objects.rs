@@ -30,7 +30,7 @@ impl Object for Account {
 
 /// A service account and the account it belongs to.
 #[derive(Clone)]
-pub struct ServiceAccountObject {
+pub(crate) struct ServiceAccountObject {
     pub service_account: ServiceAccount,
     pub account: Account,
 }
@@ -59,7 +59,7 @@ impl Object for ServiceAccountObject {
 
 /// An access key with its service account.
 #[derive(Clone)]
-pub struct AccessKeyObject {
+pub(crate) struct AccessKeyObject {
     pub key: AccessKey,
     pub owner: ServiceAccountObject,
 }
@@ -88,7 +88,7 @@ impl Object for AccessKeyObject {
 }
 
 /// The scope of a list of service accounts: one account, or the organization.
-pub enum ServiceAccountsIn {
+pub(crate) enum ServiceAccountsIn {
     /// `account_id` was given.
     Account(Account),
     /// `account_id` was not given.
@@ -97,7 +97,7 @@ pub enum ServiceAccountsIn {
 
 impl ServiceAccountsIn {
     #[must_use]
-    pub const fn account(&self) -> Option<AccountId> {
+    pub(crate) const fn account(&self) -> Option<AccountId> {
         match self {
             Self::Account(account) => Some(account.id),
             Self::Organization => None,
@@ -133,7 +133,7 @@ impl Object for ServiceAccountsIn {
 }
 
 /// The scope of a list of keys; the organization is authorized.
-pub struct KeysIn(pub ServiceAccountsIn);
+pub(crate) struct KeysIn(pub ServiceAccountsIn);
 
 impl Object for KeysIn {
     /// As for [`ServiceAccountsIn`].
@@ -149,7 +149,7 @@ impl Object for KeysIn {
 }
 
 /// The account of a new service account.
-pub struct AccountOfNew(pub Account);
+pub(crate) struct AccountOfNew(pub Account);
 
 impl Object for AccountOfNew {
     /// `None` for the default account, `Some(None)` for a malformed id.

@@ -11,7 +11,7 @@ use crate::extract::objects::{OwnOrganization, StoredOrganization};
 use crate::extract::operation::{Accepts, Operation};
 use crate::extract::values::MetadataSchema;
 use crate::respond::ApiError;
-use crate::respond::answer::{Changed, Found};
+use crate::respond::answer::{Changed, FoundOrNotModified};
 use crate::respond::etag::EntityTag;
 use charter_domain::metadata::MetadataPatch;
 use charter_domain::organization::Organization;
@@ -20,7 +20,7 @@ use charter_domain::text::Name;
 use charter_domain::timestamp;
 
 /// `GET /organizations/info`
-pub struct GetOrganization;
+pub(crate) struct GetOrganization;
 
 impl Operation for GetOrganization {
     const PERMISSION: Permission = Permission::GetOrganization;
@@ -36,13 +36,13 @@ impl Operation for GetOrganization {
 #[endpoint(operation_id = "getOrganization", tags("organizations"))]
 pub async fn get(
     request: Authorized<GetOrganization>,
-) -> Result<Found<OrganizationBody>, ApiError> {
+) -> Result<FoundOrNotModified<OrganizationBody>, ApiError> {
     let organization = request.caller().organization();
     request.found(etag(organization), organization.into())
 }
 
 /// `PATCH /organizations/info`
-pub struct UpdateOrganization;
+pub(crate) struct UpdateOrganization;
 
 impl Operation for UpdateOrganization {
     const PERMISSION: Permission = Permission::UpdateOrganization;
@@ -101,7 +101,7 @@ impl OrganizationPatch {
 /// An organization.
 #[derive(Serialize, ToSchema)]
 #[salvo(schema(name = "Organization"))]
-pub struct OrganizationBody {
+pub(crate) struct OrganizationBody {
     /// `org-…`
     #[salvo(schema(
         pattern = "^org-[0-7][0-9a-hjkmnp-tv-z]{25}$",

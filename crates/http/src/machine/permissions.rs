@@ -13,7 +13,7 @@ use charter_authz::resource::Resource;
 use charter_domain::permission::Permission;
 
 /// `GET /permissions`
-pub struct ListPermissions;
+pub(crate) struct ListPermissions;
 
 impl Operation for ListPermissions {
     const PERMISSION: Permission = Permission::ListPermissions;
@@ -47,7 +47,7 @@ pub async fn list(request: Authorized<ListPermissions>) -> Result<Shown<NamesBod
 /// The roles and permissions that can be granted.
 #[derive(Serialize, ToSchema)]
 #[salvo(schema(name = "Permissions"))]
-pub struct NamesBody {
+pub(crate) struct NamesBody {
     #[salvo(schema(example = json!([{"name": "owner", "grantable": false}])))]
     roles: Vec<NameBody>,
     permissions: Vec<NameBody>,

@@ -16,7 +16,7 @@ use charter_authn::users::SignedIn;
 /// An access token (RFC 6750 section 4).
 #[derive(Serialize, ToSchema)]
 #[salvo(schema(name = "AccessToken"))]
-pub struct AccessTokenBody {
+pub(crate) struct AccessTokenBody {
     /// For the `authorization` header.
     #[salvo(schema(
         example = "eyJ0eXAiOiJhdCtqd3QiLCJhbGciOiJFZERTQSIsImtpZCI6InRva2VuLTEifQ.e30.c2ln"
@@ -30,7 +30,7 @@ pub struct AccessTokenBody {
 }
 
 /// 200 with an access token, and the refresh token as a cookie.
-pub struct Token {
+pub(crate) struct Token {
     signed_in: SignedIn,
     is_secure: bool,
 }
@@ -69,7 +69,7 @@ impl EndpointOutRegister for Token {
 }
 
 /// 200 `{}`.
-pub struct Done {
+pub(crate) struct Done {
     cookie: Option<Change>,
     is_secure: bool,
 }
@@ -127,7 +127,7 @@ impl EndpointOutRegister for Done {
 }
 
 /// 200 with an array of JSON.
-pub struct ShownList<T>(pub Vec<T>);
+pub(crate) struct ShownList<T>(pub Vec<T>);
 
 impl<T: Serialize + Send> Scribe for ShownList<T> {
     fn render(self, response: &mut Response) {

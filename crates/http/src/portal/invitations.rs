@@ -20,7 +20,7 @@ use charter_store::TenantReader;
 use super::answer::{Done, ShownList};
 
 /// `GET /api/portal/team/invitations`
-pub struct ListInvitations;
+pub(crate) struct ListInvitations;
 
 impl Operation for ListInvitations {
     const PERMISSION: Permission = Permission::ListMembers;
@@ -43,7 +43,7 @@ pub async fn list(
 }
 
 /// `DELETE /api/portal/team/invitations/{id}`
-pub struct WithdrawInvitation;
+pub(crate) struct WithdrawInvitation;
 
 impl Operation for WithdrawInvitation {
     const PERMISSION: Permission = Permission::InviteMember;
@@ -67,7 +67,7 @@ pub async fn withdraw(request: Authorized<WithdrawInvitation>) -> Result<Done, A
 }
 
 /// An invitation of the caller's organization; the organization is authorized.
-pub struct OpenInvitation(Invitation);
+pub(crate) struct OpenInvitation(Invitation);
 
 impl Object for OpenInvitation {
     /// `None` for a malformed id.
@@ -87,7 +87,7 @@ impl Object for OpenInvitation {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[salvo(schema(name = "OpenInvitation", rename_all = "camelCase"))]
-pub struct OpenInvitationBody {
+pub(crate) struct OpenInvitationBody {
     #[salvo(schema(format = "uuid", example = "01980f3a-7b1f-7def-8a12-3456789abcde"))]
     id: String,
     #[salvo(schema(example = "grace@example.com"))]

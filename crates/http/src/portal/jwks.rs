@@ -21,7 +21,7 @@ pub async fn get(depot: &mut Depot) -> Result<Jwks, ApiError> {
 }
 
 /// A JWK set.
-pub struct Jwks(Value);
+pub(crate) struct Jwks(Value);
 
 impl Scribe for Jwks {
     fn render(self, response: &mut Response) {

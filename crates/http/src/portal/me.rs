@@ -37,7 +37,7 @@ pub async fn get(request: OwnPerson<()>) -> Result<Shown<MeBody>, ApiError> {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[salvo(schema(name = "Me", rename_all = "camelCase"))]
-pub struct MeBody {
+pub(crate) struct MeBody {
     #[salvo(schema(format = "uuid", example = "01980f3a-7b1d-7def-8a12-3456789abcde"))]
     id: String,
     #[salvo(schema(example = "ada@example.com"))]

@@ -1,18 +1,18 @@
 //! The portal surface: operations for users with access tokens, and sign-in (contract section 5).
 
-pub mod answer;
-pub mod invitations;
-pub mod jwks;
-pub mod me;
-pub mod organization;
-pub mod recovery;
-pub mod registration;
-pub mod roles;
-pub mod sessions;
-pub mod settings;
-pub mod sign_in;
-pub mod team;
-pub mod verification;
+pub(crate) mod answer;
+pub(crate) mod invitations;
+pub(crate) mod jwks;
+pub(crate) mod me;
+pub(crate) mod organization;
+pub(crate) mod recovery;
+pub(crate) mod registration;
+pub(crate) mod roles;
+pub(crate) mod sessions;
+pub(crate) mod settings;
+pub(crate) mod sign_in;
+pub(crate) mod team;
+pub(crate) mod verification;
 
 use salvo::Router;
 
@@ -23,7 +23,7 @@ const BESIDE_MEMBERS: NotNamed = NotNamed(&["invite", "invitations", "roles"]);
 
 /// Operations authorized by policy.
 #[must_use]
-pub fn router() -> Router {
+pub(crate) fn router() -> Router {
     Router::with_path("api/portal")
         .push(
             Router::with_path("organization")
@@ -53,7 +53,7 @@ pub fn router() -> Router {
 
 /// Operations on the calling user itself, without authorization.
 #[must_use]
-pub fn own_router() -> Router {
+pub(crate) fn own_router() -> Router {
     Router::with_path("api/portal")
         .push(Router::with_path("me").reads(me::get))
         .push(
@@ -65,7 +65,7 @@ pub fn own_router() -> Router {
 
 /// Operations before sign-in, without authorization.
 #[must_use]
-pub fn sign_in_router() -> Router {
+pub(crate) fn sign_in_router() -> Router {
     Router::with_path("api/auth")
         .push(Router::with_path("register").post(registration::register))
         .push(Router::with_path("verify-email").post(verification::verify_email))

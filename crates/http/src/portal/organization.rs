@@ -9,7 +9,7 @@ use crate::extract::json_body::{Body, Nothing, request_body};
 use crate::extract::objects::{OwnOrganization, StoredOrganization};
 use crate::extract::operation::{Accepts, Operation};
 use crate::extract::values::PortalName;
-use crate::respond::answer::{Changed, Found};
+use crate::respond::answer::{Changed, FoundOrNotModified};
 use crate::respond::etag::EntityTag;
 use crate::respond::{ApiError, ErrorType};
 use charter_domain::organization::Organization;
@@ -18,7 +18,7 @@ use charter_domain::slug::Slug;
 use charter_domain::timestamp;
 
 /// `GET /api/portal/organization`
-pub struct GetOrganization;
+pub(crate) struct GetOrganization;
 
 impl Operation for GetOrganization {
     const PERMISSION: Permission = Permission::GetOrganization;
@@ -34,13 +34,13 @@ impl Operation for GetOrganization {
 #[endpoint(operation_id = "getPortalOrganization", tags("portal"))]
 pub async fn get(
     request: Authorized<GetOrganization>,
-) -> Result<Found<PortalOrganization>, ApiError> {
+) -> Result<FoundOrNotModified<PortalOrganization>, ApiError> {
     let organization = request.caller().organization();
     request.found(etag(organization), organization.into())
 }
 
 /// `PUT /api/portal/organization`
-pub struct UpdateOrganization;
+pub(crate) struct UpdateOrganization;
 
 impl Operation for UpdateOrganization {
     const PERMISSION: Permission = Permission::UpdateOrganization;
@@ -78,7 +78,7 @@ pub async fn update(
 }
 
 /// `POST /api/portal/organization/deactivate`
-pub struct DeactivateOrganization;
+pub(crate) struct DeactivateOrganization;
 
 impl Operation for DeactivateOrganization {
     const PERMISSION: Permission = Permission::DeactivateOrganization;
@@ -123,7 +123,7 @@ request_body! {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[salvo(schema(name = "OrganizationResponse", rename_all = "camelCase"))]
-pub struct PortalOrganization {
+pub(crate) struct PortalOrganization {
     #[salvo(schema(format = "uuid", example = "01980f3a-7b1c-7def-8a12-3456789abcde"))]
     id: String,
     #[salvo(schema(example = "Acme Corporation"))]

@@ -84,7 +84,7 @@ request_body! {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[salvo(schema(name = "Registered", rename_all = "camelCase"))]
-pub struct Registered {
+pub(crate) struct Registered {
     #[salvo(schema(format = "uuid", example = "01980f3a-7b1c-7def-8a12-3456789abcde"))]
     organization_id: String,
     #[salvo(schema(format = "uuid", example = "01980f3a-7b1d-7def-8a12-3456789abcde"))]

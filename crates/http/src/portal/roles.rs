@@ -14,7 +14,7 @@ use charter_domain::permission::Permission;
 use super::answer::ShownList;
 
 /// `GET /api/portal/team/roles`
-pub struct ListRoles;
+pub(crate) struct ListRoles;
 
 impl Operation for ListRoles {
     const PERMISSION: Permission = Permission::ListMembers;
@@ -50,7 +50,7 @@ pub async fn list(request: Authorized<ListRoles>) -> Result<ShownList<RoleBody>,
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[salvo(schema(name = "RoleAccess", rename_all = "camelCase"))]
-pub struct RoleBody {
+pub(crate) struct RoleBody {
     #[salvo(schema(example = "admin"))]
     name: String,
     permissions: Vec<RolePermissionBody>,

@@ -45,7 +45,7 @@ pub async fn end(request: OwnPerson<PathUuid<SessionId>>) -> Result<Done, ApiErr
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[salvo(schema(name = "Session", rename_all = "camelCase"))]
-pub struct SessionBody {
+pub(crate) struct SessionBody {
     #[salvo(schema(format = "uuid", example = "01980f3a-7b1e-7def-8a12-3456789abcde"))]
     id: String,
     /// When the user signed in.

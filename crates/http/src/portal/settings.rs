@@ -18,7 +18,7 @@ use charter_domain::region::Region;
 use super::organization::{PortalOrganization, etag};
 
 /// `PUT /api/portal/organization/settings`
-pub struct UpdateSettings;
+pub(crate) struct UpdateSettings;
 
 impl Operation for UpdateSettings {
     const PERMISSION: Permission = Permission::UpdateSettings;

@@ -24,7 +24,7 @@ use charter_domain::user::User;
 use super::answer::{Done, ShownList};
 
 /// `GET /api/portal/team`
-pub struct ListMembers;
+pub(crate) struct ListMembers;
 
 impl Operation for ListMembers {
     const PERMISSION: Permission = Permission::ListMembers;
@@ -43,7 +43,7 @@ pub async fn list(request: Authorized<ListMembers>) -> Result<ShownList<MemberBo
 }
 
 /// `POST /api/portal/team/invite`
-pub struct InviteMember;
+pub(crate) struct InviteMember;
 
 impl Operation for InviteMember {
     const PERMISSION: Permission = Permission::InviteMember;
@@ -79,7 +79,7 @@ pub async fn invite(request: Authorized<InviteMember>) -> Result<Shown<Invitatio
 }
 
 /// `PUT /api/portal/team/{userId}/role`
-pub struct ChangeRole;
+pub(crate) struct ChangeRole;
 
 impl Operation for ChangeRole {
     const PERMISSION: Permission = Permission::ChangeRole;
@@ -115,7 +115,7 @@ pub async fn change_role(request: Authorized<ChangeRole>) -> Result<Shown<Member
 }
 
 /// `DELETE /api/portal/team/{userId}`
-pub struct RemoveMember;
+pub(crate) struct RemoveMember;
 
 impl Operation for RemoveMember {
     const PERMISSION: Permission = Permission::RemoveMember;
@@ -179,7 +179,7 @@ request_body! {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[salvo(schema(name = "Invitation", rename_all = "camelCase"))]
-pub struct InvitationBody {
+pub(crate) struct InvitationBody {
     #[salvo(schema(example = "grace@example.com"))]
     email: String,
     #[salvo(schema(example = "member"))]
@@ -201,7 +201,7 @@ request_body! {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[salvo(schema(name = "Member", rename_all = "camelCase"))]
-pub struct MemberBody {
+pub(crate) struct MemberBody {
     #[salvo(schema(format = "uuid", example = "01980f3a-7b1d-7def-8a12-3456789abcde"))]
     id: String,
     #[salvo(schema(example = "ada@example.com"))]

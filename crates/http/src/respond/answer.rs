@@ -12,12 +12,12 @@ use crate::respond::headers;
 use crate::respond::headers::describe_condition;
 
 /// 200 with an `etag`, or 304 if the client has that version.
-pub enum Found<T> {
+pub enum FoundOrNotModified<T> {
     Whole(EntityTag, T),
     NotModified(EntityTag),
 }
 
-impl<T: Serialize + Send> Scribe for Found<T> {
+impl<T: Serialize + Send> Scribe for FoundOrNotModified<T> {
     fn render(self, response: &mut Response) {
         match self {
             Self::Whole(etag, body) => {
@@ -31,7 +31,7 @@ impl<T: Serialize + Send> Scribe for Found<T> {
     }
 }
 
-impl<T: ToSchema> EndpointOutRegister for Found<T> {
+impl<T: ToSchema> EndpointOutRegister for FoundOrNotModified<T> {
     fn register(components: &mut Components, operation: &mut Operation) {
         let schema = T::to_schema(components);
         let found = headers::answer("OK").add_content("application/json", schema);

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use salvo::Response;
 use salvo::http::header::{
-    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE,
+    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE,
 };
 use salvo::http::{ResBody, StatusCode};
 use serde::Serialize;
@@ -87,12 +87,6 @@ impl ApiError {
         self
     }
 
-    #[must_use]
-    pub fn with_details(mut self, details: Vec<Detail>) -> Self {
-        self.0.details = details;
-        self
-    }
-
     /// Names the authorization decision.
     #[must_use]
     pub fn with_decision(mut self, decision_id: impl Into<String>) -> Self {
@@ -121,12 +115,6 @@ impl ApiError {
         } else {
             self
         }
-    }
-
-    /// Names the methods that a resource supports.
-    #[must_use]
-    pub fn with_allow(self, methods: &'static str) -> Self {
-        self.with_header(ALLOW, HeaderValue::from_static(methods))
     }
 
     /// Closes the connection after the response, because the rest is unread or cannot be trusted.
@@ -173,6 +161,7 @@ impl ApiError {
     }
 
     /// The body, as JSON.
+    #[expect(clippy::expect_used, reason = "serializing strings cannot fail")]
     pub(crate) fn to_json(&self, request_id: &str) -> Vec<u8> {
         let envelope = Envelope {
             error: Body {
@@ -185,8 +174,7 @@ impl ApiError {
                 string_to_sign: self.0.string_to_sign.as_deref(),
             },
         };
-        // Serializing strings cannot fail; an empty body would still be a response.
-        serde_json::to_vec(&envelope).unwrap_or_default()
+        serde_json::to_vec(&envelope).expect("JSON")
     }
 
     fn count(&self) {

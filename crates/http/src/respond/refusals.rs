@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Display;
 
 use salvo::http::StatusCode;
-use salvo::http::header::{HeaderName, HeaderValue, RETRY_AFTER};
+use salvo::http::header::{HeaderName, HeaderValue};
 
 use super::code::{Code, ErrorType};
 use super::detail::Detail;
@@ -127,7 +127,7 @@ impl ApiError {
             Code::RateLimitExceeded,
             message,
         )
-        .with_header(RETRY_AFTER, HeaderValue::from(reset_seconds.max(1)))
+        .with_retry_after(reset_seconds)
         .with_header(
             HeaderName::from_static("x-ratelimit-limit"),
             HeaderValue::from(limit),
@@ -173,7 +173,7 @@ impl ApiError {
             Code::Unavailable,
             "the service cannot decide this request now; try again later",
         )
-        .with_header(RETRY_AFTER, HeaderValue::from(retry_after_seconds.max(1)));
+        .with_retry_after(retry_after_seconds);
         error.0.cause = Some(cause.to_string());
         error
     }

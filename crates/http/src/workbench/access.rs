@@ -1,4 +1,4 @@
-//! `POST /policies/access`: who may do this to that, or what may this one do, by evaluation over the store.
+//! `POST /policies/access`: lists who may act on a resource, or what a principal may do.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -53,7 +53,7 @@ pub(super) async fn list(
     let asked = OperatorRequest::of(request, depot)?;
     let body = read_body(request, &asked).await?;
     let state = Arc::clone(&asked.state);
-    // The same question, whatever its cursor.
+    // A cursor belongs to the question without `cursor`.
     let same: BTreeMap<_, _> = body.iter().filter(|(name, _)| *name != "cursor").collect();
     let scope = CursorScope::new(&state.cursors, &("workbench/access", same))?;
     if body.contains_key("domain") {
@@ -103,9 +103,9 @@ struct Asked {
 }
 
 enum Form {
-    /// Who may do this to that? Roles and permissions belong to no organization, so one is named.
+    /// Who may act on the resource. The organization is for roles and permissions, which belong to none.
     Who(Permission, Named, Option<OrganizationId>),
-    /// What may this one do, if left out anything to anything?
+    /// What the subject may do; without action or resource, everything.
     What(Named, Option<Permission>, Option<Named>),
 }
 
@@ -167,7 +167,7 @@ impl Asked {
     }
 }
 
-/// Where a page begins: the kind of record, and the position within the kind.
+/// The start of a page: the kind of record, and the position within the kind.
 struct Cursor {
     kind: ResourceKind,
     position: String,
@@ -194,7 +194,7 @@ struct Page {
     next: Option<Cursor>,
 }
 
-/// The page of records where the cursor stands, and the cursor of the next one.
+/// The page of records at the cursor, and the next cursor.
 async fn records(
     operator: &Operator<'_>,
     snapshot: &Snapshot,
@@ -263,7 +263,7 @@ async fn what(
     let (asked, next) = if let Some(resource) = resource {
         (vec![resource], None)
     } else {
-        // Only kinds that the permissions are about.
+        // Only resource types that the permissions take.
         let catalogue = snapshot.catalogue();
         let is_asked = |kind: &ResourceKind| {
             let mut pairs = permissions.iter().flat_map(|it| catalogue.pairs(*it));

@@ -1,12 +1,11 @@
-//! A page of what is allowed.
+//! A page of allowed actions.
 
 use serde::Serialize;
 
 #[derive(Serialize)]
 pub(super) struct AccessBody {
-    /// What is allowed.
     pub(super) results: Vec<Access>,
-    /// There may be a next page although this one is empty.
+    /// May be set although this page is empty.
     pub(super) next_cursor: Option<String>,
 }
 

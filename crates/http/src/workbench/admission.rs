@@ -1,5 +1,5 @@
-//! Who uses the workbench: a program with the operator token, or a page in an operator's browser with the session
-//! cookie. The cookie counts only for requests of pages that this listener served itself.
+//! Authenticates requests of the workbench: by the operator token, or by the session cookie, which counts only for
+//! requests of this listener's own pages.
 
 use std::sync::Arc;
 
@@ -18,12 +18,12 @@ use crate::extract::cookie;
 use crate::respond::{ApiError, Code};
 use crate::state::State;
 
-/// Cookies of the name that are looked at.
+/// How many cookies of the name are checked.
 const MAX_TOKENS: usize = 8;
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// The name of the session cookie. Browsers let only this very host set one with the prefix, and only over https.
+/// The name of the session cookie. With the prefix, browsers let only this host set it, over https.
 pub(super) const fn cookie_name(is_secure: bool) -> &'static str {
     if is_secure {
         "__Host-charter_operator"
@@ -64,7 +64,7 @@ impl OperatorRequest {
         })
     }
 
-    /// The same for the token alone.
+    /// The same with the token only.
     pub(super) fn by_token(request: &Request, depot: &Depot) -> Result<Self, ApiError> {
         let (state, context) = parts(depot)?;
         let credentials = collect(request, context.client_ip);
@@ -85,7 +85,7 @@ impl OperatorRequest {
     }
 }
 
-/// In the words of the workbench, which takes the operator token alone.
+/// Rewords a rejection: the workbench accepts only the operator token.
 fn refused(rejection: Rejection) -> ApiError {
     let message = match rejection {
         Rejection::MissingCredentials | Rejection::MalformedAuthorization(_) => {
@@ -106,7 +106,7 @@ fn parts(depot: &Depot) -> Result<(Arc<State>, RequestContext), ApiError> {
     Ok((state, context))
 }
 
-/// The tokens of the cookie that can be ours: another port of this host may have set more of that name.
+/// The well-formed tokens of the cookie: other ports of this host may have set cookies of that name.
 ///
 /// # Errors
 ///
@@ -124,8 +124,8 @@ pub(super) fn session_tokens(
     Ok(tokens.take(MAX_TOKENS).collect())
 }
 
-/// Refuses what a page of another site, or of another port of this host, sent (Fetch Metadata; where a browser does
-/// not send it, `origin` of RFC 6454). Only reads may come without either: a cookie alone changes nothing.
+/// Refuses requests of other sites' pages, or of other ports of this host (by Fetch Metadata, or else by `origin`, RFC
+/// 6454). Only reads may have neither: a cookie alone changes nothing.
 ///
 /// # Errors
 ///
@@ -146,7 +146,7 @@ pub(super) fn check_same_origin(request: &Request) -> Result<(), ApiError> {
     ))
 }
 
-/// The same where the token is shown: a program sends neither header, and may.
+/// The same for requests with the token: programs send neither header.
 ///
 /// # Errors
 ///
@@ -161,14 +161,14 @@ pub(super) fn check_own_page(request: &Request) -> Result<(), ApiError> {
     }
 }
 
-/// What the browser says of who sends a request.
+/// The sender of a request, as the browser states it.
 enum Sender {
     /// A page of this listener.
     OwnPage,
-    /// The person, with the address line or a bookmark.
+    /// The user, by the address bar or a bookmark.
     Person,
     OtherPage,
-    /// A program, or a browser that says nothing.
+    /// A program, or a browser that sends neither header.
     Unknown,
 }
 
@@ -189,7 +189,7 @@ fn sender(request: &Request) -> Sender {
 
 struct Repeated;
 
-/// A header's value; what is no text is nobody's origin.
+/// A header's value; empty if it is not text, which is no origin.
 fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Repeated> {
     let mut lines = headers.get_all(name).into_iter();
     match (lines.next(), lines.next()) {
@@ -199,7 +199,7 @@ fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a st
     }
 }
 
-/// Whether an origin is that of the host that the request names.
+/// Whether an origin has the request's host.
 fn is_origin_of(origin: &str, request: &Request) -> bool {
     let host = request
         .headers()

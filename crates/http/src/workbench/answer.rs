@@ -9,11 +9,11 @@ use charter_authz::snapshot::Snapshot;
 pub(super) struct Answer {
     decision: bool,
     policies: AskedPolicies,
-    /// Why no policy was asked, or why a request would not get as far.
+    /// Why no policy was evaluated, or why a request would be refused before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) note: Option<String>,
-    /// The determining policies, the nearest permits, and the conditions with their places; null if no policy was
-    /// asked.
+    /// The determining policies, the nearest permits, and the conditions with their locations; null if no policy was
+    /// evaluated.
     explanation: Option<Value>,
 }
 

@@ -1,4 +1,4 @@
-//! The domain that a request of the workbench is about: the built-in one, or one of one's own.
+//! The domain of a workbench request: the built-in one or one's own.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::state::{DomainState, State};
 
 use super::sent_folder::refused;
 
-/// What is in force of a domain.
+/// The policies in force of a domain.
 pub(super) struct AskedDomain {
     /// `None` is the built-in one.
     pub(super) name: Option<String>,
@@ -31,7 +31,7 @@ impl AskedDomain {
     }
 }
 
-/// A domain of one's own, whether it has policies in force or not.
+/// A domain of one's own, with or without policies in force.
 ///
 /// # Errors
 ///
@@ -47,7 +47,7 @@ pub(super) fn own(name: &str, state: &State) -> Result<DomainState, ApiError> {
 ///
 /// # Errors
 ///
-/// `UNAVAILABLE`, too, if none of its policies are in force.
+/// The same, and `UNAVAILABLE` if it has no policies in force.
 pub(super) fn in_force(
     name: &str,
     state: &State,

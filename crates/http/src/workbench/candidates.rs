@@ -1,4 +1,4 @@
-//! Records of an organization, page by page, to ask policies about each.
+//! Pages of an organization's records, for evaluation.
 
 use charter_authz::kinds::ResourceKind;
 use charter_authz::snapshot::Snapshot;
@@ -17,12 +17,12 @@ const PAGE: usize = 100;
 #[derive(Debug, Default)]
 pub(super) struct Candidates {
     pub(super) records: Vec<Named>,
-    /// Where the next page of the kind begins.
+    /// Start of the next page of the kind.
     pub(super) next: Option<String>,
 }
 
-/// The page at that position, or the first one. Pages are in order of creation, so that nothing is skipped when
-/// records are made or removed between two pages.
+/// The page at a position, or the first one. Pages are in order of creation, so that no record is skipped when others
+/// are created or removed between two pages.
 pub(super) async fn page(
     tenant: &TenantReader<'_>,
     kind: ResourceKind,
@@ -62,7 +62,7 @@ pub(super) async fn page(
         }
         ResourceKind::ServiceAccount => {
             let number = page_number(position)?;
-            // With the deleted ones, so that pages keep their beginnings; these are left out here.
+            // Includes deleted ones, so that positions stay the same; they are left out here.
             let filter = ServiceAccountFilter {
                 include_inactive: true,
                 include_deleted: true,
@@ -87,7 +87,7 @@ fn names<'a>(all: impl Iterator<Item = &'a str>, named: fn(String) -> Named) -> 
     all.map(|name| named(name.to_owned())).collect()
 }
 
-/// Ids begin with their time, so they are in order of creation.
+/// Ids begin with their time of creation, so sorting by id sorts by creation.
 fn after<I: Copy>(
     mut ids: Vec<I>,
     position: Option<&str>,

@@ -1,5 +1,5 @@
-//! `GET /policies/coverage`: which policies and conditions the examples show at work, and which decided anything in
-//! the last days.
+//! `GET /policies/coverage`: which policies and conditions the examples cover, and which policies determined decisions
+//! in the last days.
 
 use std::time::Duration;
 

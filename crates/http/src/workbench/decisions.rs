@@ -1,6 +1,6 @@
-//! `/decisions` on the operations listener: of every organization, newest first, and each explained.
+//! `/decisions` on the operations listener: decisions of every organization, with explanations.
 //!
-//! The log is this process's own, as for organizations.
+//! The log is this process's.
 
 use std::sync::Arc;
 
@@ -109,7 +109,7 @@ fn find(
     }))
 }
 
-/// What an organization is shown of its decision, and what it is not.
+/// What the organization sees of its decision, and what only operators see.
 #[derive(Serialize)]
 pub(super) struct ShownDecision {
     /// The domain of one's own; null for the built-in one.
@@ -125,7 +125,7 @@ pub(super) struct ShownDecision {
 #[derive(Serialize)]
 pub(super) struct DecisionsBody {
     results: Vec<ListedDecision>,
-    /// There may be a next page although this one is empty: a page ends when enough of the log was read.
+    /// May be set although this page is empty: a page ends after a limited part of the log.
     next_cursor: Option<String>,
 }
 
@@ -145,12 +145,12 @@ struct ListedDecision {
     decision: String,
     reason: Option<String>,
     code: Option<String>,
-    /// The policies that decided.
+    /// The determining policies.
     policies: Vec<String>,
     policy_digest: String,
     /// What the shadow policies decide, if it differs.
     shadow: Option<Value>,
-    /// So many decisions of its kind before it were allowed and are not written.
+    /// How many allowed decisions of its kind before it were not written.
     rest: u64,
 }
 

@@ -1,5 +1,5 @@
-//! `POST /policies/evaluation`: an `AuthZEN` question, explained by the policies in force, the shadow, or a folder
-//! that is sent along. It is not recorded, since nobody acts on it.
+//! `POST /policies/evaluation`: evaluates and explains an `AuthZEN` question by the policies in force, the shadow, or a
+//! sent folder. Not recorded in the decision log.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -61,14 +61,14 @@ pub(super) async fn evaluate(
     let permission = question.permission;
     let answer = work::run(&asked.state, move |state| {
         let answer = explained(state, by, &snapshot, &subject, permission, &resource, facts);
-        // Here, since a large folder takes a while to be dropped.
+        // Here, because dropping a large folder takes time.
         drop(snapshot);
         answer
     });
     Ok(Json(answer.await?))
 }
 
-/// The policies that are asked.
+/// The policies to evaluate.
 #[derive(Debug)]
 pub(super) enum ChosenPolicies {
     InForce,
@@ -95,7 +95,7 @@ impl ChosenPolicies {
         }
     }
 
-    /// Their name in the answer, and themselves.
+    /// Their name in the response, and their snapshot.
     pub(super) async fn snapshot(
         self,
         state: &State,
@@ -129,7 +129,7 @@ struct Asked {
 /// The members of `context`.
 const KNOWN_FACTS: [&str; 2] = ["source_ip", "now"];
 
-/// What the server would vouch for.
+/// Facts that the server sets.
 #[derive(Clone, Copy)]
 pub(super) struct Facts {
     pub(super) source_ip: IpAddr,
@@ -145,7 +145,7 @@ impl Asked {
         let name = fields.optional::<String>("policies");
         let folder = fields.optional::<Map<String, Value>>("folder");
         let changes = fields.optional::<Map<String, Value>>("changes");
-        // An `AuthZEN` question may have some; what they ask for is always told here.
+        // `AuthZEN` allows it; the explanation is always in the response.
         fields.optional::<Map<String, Value>>("options");
         fields.finish().map_err(|error| error.on(Surface::Portal))?;
         Ok(Self {
@@ -164,8 +164,7 @@ impl Asked {
 }
 
 impl Facts {
-    /// `context.source_ip` and `context.now` stand for another address and time; the service knows nothing else of a
-    /// request, and what it does not know would answer another question.
+    /// Reads `context.source_ip` and `context.now`. Other members are refused, because policies would not see them.
     pub(super) fn read(
         context: Map<String, Value>,
         asked: &OperatorRequest,

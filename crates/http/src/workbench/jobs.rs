@@ -1,6 +1,6 @@
-//! `POST /policies/diff` and `POST /policies/replay`: what a folder that is sent would change. The answer is a stream
-//! of server-sent events (HTML Living Standard section 9.2): `progress` each half second, then `result` or `error`.
-//! The work ends when its client goes.
+//! `POST /policies/diff` and `POST /policies/replay`: what a sent folder would change. The response is a stream of
+//! server-sent events (HTML Living Standard section 9.2): `progress` each half second, then `result` or `error`. The
+//! job ends when the client disconnects.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::extract::fields::{Fields, present};
 use crate::respond::{ApiError, Detail, Surface};
 use crate::state::{JobEvent, PolicyJob, State};
 
-/// Compares what the folder allows with what is allowed now.
+/// Compares the folder with the policies in force.
 #[handler]
 pub(super) async fn diff(
     request: &mut Request,
@@ -36,7 +36,7 @@ pub(super) async fn diff(
     answer(&asked, job, sent.member, response).await
 }
 
-/// Finds the recorded decisions that the folder would take differently.
+/// Finds the logged decisions that the folder would change.
 #[handler]
 pub(super) async fn replay(
     request: &mut Request,
@@ -69,7 +69,7 @@ async fn read(
     Ok((domain, sent))
 }
 
-/// Waits until the folder was loaded, since its faults are a plain error answer; then streams.
+/// Waits until the folder is loaded, since its faults are a plain error response; then streams.
 async fn answer(
     asked: &OperatorRequest,
     job: PolicyJob,
@@ -94,12 +94,12 @@ async fn answer(
         CONTENT_TYPE,
         HeaderValue::from_static("text/event-stream; charset=utf-8"),
     );
-    response.stream(told(events, state, request_id));
+    response.stream(event_stream(events, state, request_id));
     Ok(())
 }
 
 /// The events as text, until the last one or the service stops.
-fn told(
+fn event_stream(
     events: Receiver<JobEvent>,
     state: Arc<State>,
     request_id: String,
@@ -138,7 +138,7 @@ fn progress(done: u64, known: u64) -> Vec<u8> {
     text("progress", data.to_string().as_bytes())
 }
 
-/// JSON in one line has no line feed of its own.
+/// Compact JSON contains no line feed.
 fn text(event: &str, data: &[u8]) -> Vec<u8> {
     let mut text = format!("event: {event}\ndata: ").into_bytes();
     text.extend_from_slice(data);

@@ -1,5 +1,5 @@
-//! The workbench of the security team, on the operations listener, for who shows the operator token or has exchanged
-//! it for a session (contract section 6). Nothing here changes policies: edits go through the folder.
+//! The workbench of the security team, on the operations listener, with the operator token or a session (contract
+//! section 6). It is read-only: policies are edited in the folder.
 
 mod access;
 mod access_body;

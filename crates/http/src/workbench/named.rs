@@ -1,4 +1,4 @@
-//! Records that a question names by type and id, loaded from the store.
+//! Loads the records that a question names by type and id.
 
 use serde_json::{Map, Value};
 
@@ -11,9 +11,9 @@ use crate::extract::body_value::Broken;
 use crate::extract::loaded::{Loaded, entity_ref, found_or_none};
 use crate::respond::{ApiError, echo};
 
-/// Types that may act.
+/// Types of subjects.
 pub(super) const SUBJECTS: [&str; 2] = ["ServiceAccount", "User"];
-/// Types that may be acted upon.
+/// Types of resources.
 pub(super) const RESOURCES: [&str; 7] = [
     "Organization",
     "Account",
@@ -24,13 +24,13 @@ pub(super) const RESOURCES: [&str; 7] = [
     "Permission",
 ];
 
-/// What a question names.
+/// A named record.
 #[derive(Debug, Clone)]
 pub(super) enum Named {
     Record(EntityRef),
     Role(String),
     Permission(String),
-    /// A well-formed type with an id that nothing can have.
+    /// A known type with an impossible id.
     Nothing,
 }
 
@@ -63,7 +63,7 @@ fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Result<&'a str, Broke
         .ok_or_else(|| Broken::at(format!("/{name}"), "must be a string"))
 }
 
-/// The one who acts; `None` if there is none of that id.
+/// The subject; `None` if it does not exist.
 pub(super) async fn subject(
     operator: &Operator<'_>,
     named: &Named,
@@ -75,7 +75,7 @@ pub(super) async fn subject(
     Ok(found_or_none(found.await)?.flatten())
 }
 
-/// What is acted upon; `None` if there is none of that id.
+/// The resource; `None` if it does not exist.
 pub(super) async fn resource(
     operator: &Operator<'_>,
     named: &Named,

@@ -1,4 +1,4 @@
-//! How much of a list an answer has.
+//! Page sizes.
 
 use crate::extract::query::Query;
 use crate::respond::ApiError;

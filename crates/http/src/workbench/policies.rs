@@ -1,4 +1,4 @@
-//! `GET /policies`: what is in force, what was refused, and the shadow.
+//! `GET /policies`: the policies in force, the refused folder, and the shadow.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,7 +48,7 @@ pub(super) async fn show(
     Ok(Json(body))
 }
 
-/// `None` if the database does not answer: what this process has in force is shown anyway.
+/// `None` if the database does not answer.
 async fn replicas(asked: &OperatorRequest) -> Option<Vec<ReplicaBody>> {
     let operator = asked.operator();
     let fault = match tokio::time::timeout(REPLICAS_DEADLINE, operator.replicas()).await {
@@ -71,11 +71,12 @@ async fn replicas(asked: &OperatorRequest) -> Option<Vec<ReplicaBody>> {
 pub(super) struct PoliciesBody {
     /// Null only of a domain of one's own that has none.
     in_force: Option<InForce>,
-    /// Null unless a newer folder is refused now.
+    /// Null if no newer folder is refused.
     refused: Option<Refused>,
     /// Null without `policies.shadow`.
     shadow: Option<Shadow>,
-    /// Each process with the digest of its policies, as in `GET /replicas`; null if the database does not answer within a second.
+    /// Each process with the digest of its policies, as in `GET /replicas`; null if the database does not answer within
+    /// a second.
     replicas: Option<Vec<ReplicaBody>>,
 }
 
@@ -96,7 +97,7 @@ struct InForce {
     failing: Vec<Failing>,
 }
 
-/// What a folder holds.
+/// The content of a folder.
 #[derive(Serialize)]
 struct Content {
     files: Vec<FileBody>,

@@ -1,4 +1,4 @@
-//! Answers for folders that cannot be used, and for work that cannot be done now.
+//! Errors of folders that cannot be used, and of jobs that cannot run now.
 
 use charter_authz::folder::DOMAINS;
 use serde_json::Value;
@@ -7,7 +7,7 @@ use super::sent_folder::{pointer, refused};
 use crate::respond::{ApiError, Detail};
 use crate::state::{Busy, FolderRefusal};
 
-/// Seconds after which busy tools are worth asking again.
+/// Seconds until a retry when the tools are busy.
 const RETRY_SECONDS: u64 = 5;
 
 impl From<Busy> for ApiError {
@@ -17,7 +17,7 @@ impl From<Busy> for ApiError {
     }
 }
 
-/// The answer for a folder that is not used. `member` of the body has it.
+/// The error of a folder, which is in `member` of the body.
 pub(super) fn of_folder(refusal: FolderRefusal, member: &str) -> ApiError {
     match refusal {
         FolderRefusal::Faults(faults) => of_faults(&faults, member),
@@ -26,7 +26,7 @@ pub(super) fn of_folder(refusal: FolderRefusal, member: &str) -> ApiError {
     }
 }
 
-/// One detail for each fault, with its place in front.
+/// One detail for each fault, which begins with its location.
 pub(super) fn of_faults(faults: &Value, member: &str) -> ApiError {
     let faults = faults["faults"].as_array().map(Vec::as_slice);
     let details = faults.unwrap_or_default().iter().map(|fault| {
@@ -60,7 +60,7 @@ fn name_alone(file: &str) -> &str {
     in_folder.map_or(file, |(_, name)| name)
 }
 
-/// The bounds on memory and time were not enough.
+/// The limits of memory or time were exceeded.
 pub(super) fn unfinished(member: &str, reason: &str) -> ApiError {
     refused(vec![Detail::new(format!("/{member}"), reason)])
 }

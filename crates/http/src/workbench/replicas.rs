@@ -13,7 +13,7 @@ use super::admission::OperatorRequest;
 use crate::extract::query::NoParameters;
 use crate::respond::ApiError;
 
-/// Lists them, the oldest first.
+/// Lists them, oldest first.
 #[handler]
 pub(super) async fn list(
     request: &mut Request,
@@ -36,19 +36,19 @@ pub(super) struct ReplicasBody {
 
 #[derive(Serialize)]
 pub(super) struct ReplicaBody {
-    /// Another one at each start.
+    /// A new one at each start.
     id: String,
-    /// The machine's name and the number of the process.
+    /// The machine's name and the process id.
     host: String,
     version: String,
     started_at: String,
     /// Of the policies in force there.
     policy_digest: String,
-    /// The same of domains of one's own, by name; null of an older version.
+    /// The same of domains of one's own, by name; null for an older version.
     domain_digests: Option<BTreeMap<String, String>>,
-    /// `ok`, `degraded` or `unavailable`, as its `/readyz` said; `lost` if it was killed, or cannot be heard.
+    /// `ok`, `degraded` or `unavailable`, as in its `/readyz`; `lost` without a recent heartbeat.
     readiness: String,
-    /// Its last sign of life: one each two seconds. What is lost is listed for an hour.
+    /// Time of its last heartbeat: one each two seconds. Lost ones are listed for an hour.
     seen_at: String,
 }
 

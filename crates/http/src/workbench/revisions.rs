@@ -1,4 +1,4 @@
-//! `GET /policies/revisions`: what was in force from when to when, and who approved it.
+//! `GET /policies/revisions`: the policies in force over time, and their approvers.
 
 use salvo::prelude::Json;
 use salvo::{Depot, Request, handler};
@@ -14,7 +14,7 @@ use crate::extract::cursor_scope::CursorScope;
 use crate::extract::query::Query;
 use crate::respond::ApiError;
 
-/// Lists the revisions, newest first; with `domain` those of a domain of one's own, whether it is in force or not.
+/// Lists the revisions, newest first; with `domain` those of a domain of one's own, in force or not.
 #[handler]
 pub(super) async fn list(
     request: &mut Request,
@@ -47,10 +47,10 @@ pub(super) struct HistoryBody {
 #[derive(Serialize)]
 struct RevisionBody {
     revision: i64,
-    /// Whether the row matches its audit event. If not, nothing of it can be believed, and the rest is null.
+    /// Whether the row matches its audit event. If not, it cannot be trusted, and the rest is null.
     is_authentic: bool,
     in_force_from: Option<String>,
-    /// Null of the revision in force.
+    /// Null for the revision in force.
     in_force_until: Option<String>,
     /// `start`, `edit`, or `stop` for an emergency stop.
     taken_as: Option<&'static str>,

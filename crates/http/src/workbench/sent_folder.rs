@@ -1,5 +1,4 @@
-//! A policy folder in a request: whole, or as changes of the one in force. It is text to be checked, and is written
-//! nowhere.
+//! A policy folder in a request: whole, or as changes of the one in force. It is checked, and never stored.
 
 use std::sync::Arc;
 

@@ -40,13 +40,13 @@ pub enum RefusedAdvice {
     Policies(String),
 }
 
-/// What is on record.
+/// The recorded decisions.
 pub(super) enum LogItem {
     Decision(Box<DecisionRecord>),
     Counted(Box<CountedDecisions>),
 }
 
-/// Reads every decision of the period, and returns the time of each log's last line.
+/// Reads every decision of the period; returns the time of each log's last line.
 pub(super) fn read(
     logs: &[PathBuf],
     period: LogPeriod,
@@ -118,7 +118,7 @@ impl LogPass {
                 let read = chunk.definitions.read().read(line);
                 match read {
                     Ok(line) => self.line(file, line, visit)?,
-                    // What a crash left of a line, or one that is being written.
+                    // An incomplete line, from a crash or a write in progress.
                     Err(_) if line.last() != Some(&b'\n') => {}
                     Err(error) => {
                         return uncovered(format!("{}:{number}: {error}", chunk.file));
@@ -168,7 +168,7 @@ impl LogPass {
     fn file(&mut self, file: &Path, start: FileStart) -> Result<(), RefusedAdvice> {
         let before = self.last_file.replace(start.number);
         let is_next = before.is_none_or(|before| before + 1 == start.number);
-        // What is missing was written between the line before and this one.
+        // Missing lines were written between the previous line and this one.
         let missing_since = self.end;
         self.end = self.end.max(start.at);
         let is_over = start.at < self.period.since;

@@ -1,7 +1,8 @@
-//! `charter policy advise`: what was granted and never used, by the decision log, and a narrower version that would
-//! have allowed all that was allowed.
+//! `charter policy advise`: finds grants that the decision log never saw used, and a narrower version that would have
+//! allowed every allowed decision.
 //!
-//! The log says what was used, the solver that nothing more is allowed, a replay that nothing less was needed.
+//! The log shows what was used, the solver proves that nothing more is allowed, and a replay shows that nothing is
+//! missing.
 
 mod advice;
 mod edit;

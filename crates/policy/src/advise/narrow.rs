@@ -1,4 +1,4 @@
-//! Narrows a permit to the kinds of request that it allowed.
+//! Narrows a permit to the request types that it allowed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use charter_authz::snapshot::Snapshot;
 /// Permission, principal type and resource type.
 pub(super) type RequestKind = (String, String, String);
 
-/// The kinds of request that the schema allows, each with its action.
+/// The request types that the schema allows, each with its action.
 pub(super) struct RequestKinds<'s> {
     types: Vec<RequestType<'s>>,
     actions: BTreeMap<String, EntityUid>,
@@ -33,7 +33,7 @@ impl<'s> RequestKinds<'s> {
         })
     }
 
-    /// What a permit may allow by its scope and by those of its conditions that ask for the action alone.
+    /// What a permit may allow, by its scope and by those of its conditions that depend on the action only.
     pub(super) fn granted(&self, policy: &Policy) -> Result<BTreeSet<RequestKind>, String> {
         let json = policy.to_json().map_err(|error| error.to_string())?;
         let clauses = part(&json, "conditions").as_array().into_iter().flatten();
@@ -48,7 +48,7 @@ impl<'s> RequestKinds<'s> {
         Ok(granted)
     }
 
-    /// Whether clauses hold that ask for the action alone.
+    /// Whether the clauses that depend on the action only hold.
     fn holds(&self, clauses: &[Value], permission: &str) -> Result<bool, String> {
         let Some(action) = self.actions.get(permission).filter(|_| !clauses.is_empty()) else {
             return Ok(true);
@@ -67,8 +67,8 @@ impl<'s> RequestKinds<'s> {
         Ok(answer.decision() == Decision::Allow)
     }
 
-    /// The permit in Cedar's JSON form, for the used kinds only; `None` if it is as narrow already. Something must
-    /// have been used.
+    /// The permit in Cedar's JSON form, for the used request types only; `None` if it is as narrow already. At least
+    /// one must have been used.
     pub(super) fn narrowed(
         &self,
         policy: &Policy,
@@ -89,7 +89,7 @@ impl<'s> RequestKinds<'s> {
                 several => json!({"op": "in", "entities": several}),
             };
             set(&mut after, "action", action);
-            // They hold for every action that is left.
+            // They hold for every remaining action.
             if let Some(Value::Array(clauses)) = after.get_mut("conditions") {
                 clauses.retain(|clause| !asks_action_only(clause));
             }
@@ -136,7 +136,7 @@ fn restrict<'k>(
     }
 }
 
-/// The permit without a role in its lists `principal in […]`; `None` if it then applies to nobody.
+/// The permit without a role in its lists `principal in […]`; `None` if it then matches no principal.
 pub(super) fn without_role(policy: &Policy, role: &EntityUid) -> Result<Option<Value>, String> {
     let json = policy.to_json().map_err(|error| error.to_string())?;
     Ok(simplify(without(json, role)))
@@ -178,7 +178,7 @@ fn reads_any(json: &Value, variables: &[&str]) -> bool {
         || children(json).any(|child| reads_any(child, variables))
 }
 
-/// Whether a policy asks for anything but who, what and which.
+/// Whether a policy has conditions beyond its scope.
 pub(super) fn reads_context(snapshot: &Snapshot) -> Result<bool, String> {
     for policy in snapshot.policies().policies() {
         let json = policy.to_json().map_err(|error| error.to_string())?;
@@ -193,7 +193,7 @@ fn entity(uid: &EntityUid) -> Value {
     json!({"type": uid.type_name().to_string(), "id": uid.id().unescaped()})
 }
 
-/// A policy of Cedar's JSON form.
+/// A policy from Cedar's JSON form.
 pub(super) fn parsed(json: Value) -> Result<Policy, String> {
     Policy::from_json(None, json).map_err(|error| error.to_string())
 }

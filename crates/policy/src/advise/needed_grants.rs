@@ -1,4 +1,4 @@
-//! Which of its grants a service account needs, and what it could hold instead.
+//! Which of its grants a service account needs, and what it could be granted instead.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ pub(super) struct NeededGrants<'a> {
 }
 
 impl NeededGrants<'_> {
-    /// Without roles, with those that it has, and with one that it may not have.
+    /// Alternatives: without roles, with its roles, and with one that it may not have.
     pub(super) fn candidates(&self) -> Vec<HeldGrants> {
         let id = self.held.id.clone();
         let kept = |names: &[String], is_kept: &dyn Fn(&String) -> bool| -> Vec<String> {
@@ -32,7 +32,7 @@ impl NeededGrants<'_> {
         if with_roles.roles.is_empty() {
             return vec![with_roles];
         }
-        // What a role is used for, permission by permission instead.
+        // Instead of a role, the permissions that it is used for.
         let used = self.uses.permissions.keys();
         let named = used.filter(|name| self.is_named("Permission", name));
         let permissions: BTreeSet<String> = named.cloned().chain(permissions).collect();
@@ -62,7 +62,7 @@ impl NeededGrants<'_> {
             || self.uses.elsewhere.permissions.contains(name)
     }
 
-    /// Whether a policy that allowed something names it.
+    /// Whether a policy that allowed a decision names it.
     fn needs_role(&self, name: &String) -> bool {
         let by = self.uses.by.iter();
         let mut by = by.filter_map(|id| self.snapshot.policies().policy(&PolicyId::new(id)));

@@ -13,7 +13,7 @@ pub(super) fn set(json: &mut Value, name: &str, value: impl Into<Value>) {
     }
 }
 
-/// What follows `principal in`, if it is that.
+/// The operand of `principal in`, if it is that.
 pub(super) fn is_principal_in(expression: &Value) -> Option<&Value> {
     let inside = expression.get("in")?;
     is_variable(inside.get("left")?, "principal").then(|| inside.get("right"))?

@@ -1,4 +1,4 @@
-//! What is advised, as text and as data.
+//! The advice, as text and as data.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -9,48 +9,48 @@ use super::subject::HeldGrants;
 /// Advice about one subject.
 #[derive(Debug, Clone, Serialize)]
 pub struct Advice {
-    /// What was judged.
+    /// The subject.
     pub subject: String,
     /// The domain of one's own; `None` for the built-in one.
     pub domain: Option<String>,
-    /// Beginning of the judged time.
+    /// Start of the evaluated period.
     pub since: String,
-    /// End of the judged time.
+    /// End of the evaluated period.
     pub until: String,
     /// The logs that were read.
     pub logs: Vec<JudgedLogEnd>,
-    /// Decisions of this time that are on record: the domain's, or the service account's own.
+    /// Recorded decisions of the period: the domain's, or the service account's.
     pub decisions: u64,
-    /// Further allowed ones that the log only counts.
+    /// Further allowed ones, which the log only counts.
     pub counted: u64,
-    /// Recorded allowed decisions that were asked again, and are still allowed.
+    /// Allowed decisions that were evaluated again, and are still allowed.
     pub allowed: u64,
-    /// Those of them that were only asked about, through the evaluation endpoint.
+    /// Those of them from the evaluation endpoint.
     pub evaluations: u64,
-    /// Decisions that were allowed then, and that the folder as it is denies.
+    /// Allowed decisions that the folder denies now.
     pub denied_now: u64,
     /// The policies of the subject, or one entry for all of a service account's grants.
     pub uses: Vec<PolicyUse>,
-    /// What the narrower version is worth.
+    /// The verdict on the narrower version.
     pub verdict: Verdict,
-    /// Whether the verdict holds for those, too, that the log only counts.
+    /// Whether the verdict covers decisions that the log only counts.
     pub counted_shown: bool,
-    /// Permissions that it narrows, by the solver.
+    /// Permissions that it narrows, according to the solver.
     pub narrowed: Vec<String>,
     /// Version of the solver.
     pub solver: Option<String>,
     /// Examples of the folder that it breaks.
     pub broken_examples: Vec<String>,
-    /// A unified diff; empty if there is nothing to leave out.
+    /// A unified diff; empty if nothing can be removed.
     pub diff: String,
-    /// What a service account is to be given instead, as the body of a PATCH.
+    /// What to grant a service account instead, as the body of a PATCH.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patch: Option<HeldGrants>,
-    /// What else to know.
+    /// Notes.
     pub notes: Vec<String>,
 }
 
-/// A log, and where it ends: what its replica decided later is not known.
+/// A log and its end: later decisions of its replica are not known.
 #[derive(Debug, Clone, Serialize)]
 pub struct JudgedLogEnd {
     /// Its directory.
@@ -59,7 +59,7 @@ pub struct JudgedLogEnd {
     pub ends: String,
 }
 
-/// What was granted, and how much of it was used.
+/// A grant, and how much of it was used.
 #[derive(Debug, Clone, Serialize)]
 pub struct PolicyUse {
     /// The `@id`; `None` for the grants of a service account.
@@ -72,12 +72,12 @@ pub struct PolicyUse {
     pub never: Vec<String>,
 }
 
-/// How many allowed decisions there were of a permission.
+/// The number of allowed decisions of a permission.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct UseCount {
     /// Its name.
     pub permission: String,
-    /// Those that the log only counts are included.
+    /// Includes those that the log only counts.
     pub count: u64,
 }
 
@@ -91,15 +91,15 @@ impl UseCount {
     }
 }
 
-/// What a narrower version is worth.
+/// The verdict on a narrower version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "is", content = "why")]
 pub enum Verdict {
-    /// All of it was used, or what was not is left as it is.
+    /// Everything was used, or what was not cannot be narrowed.
     NothingToLeaveOut,
-    /// Proved to allow nothing more, and shown to allow all that was allowed.
+    /// Proved to allow nothing more, and replayed to allow everything that was allowed.
     Narrower,
-    /// No narrower version was found that is proved, or that is enough.
+    /// No narrower version was found that is proved and sufficient.
     NotFound(String),
 }
 
@@ -198,7 +198,7 @@ impl Display for PolicyUse {
 
 fn listed(names: &[String]) -> String {
     if names.is_empty() {
-        // Another policy permits the same.
+        // Another policy permits the same requests.
         return "nothing, as other policies permit it".to_owned();
     }
     names.join(", ")

@@ -1,4 +1,4 @@
-//! What is judged, and which policies that concerns.
+//! The subject of advice, and its policies.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use super::log_pass::RefusedAdvice;
 use super::policy_json::{is_principal_in, part, set_members};
 use charter_authz::snapshot::Snapshot;
 
-/// What may hold more than it needs.
+/// A holder of grants.
 #[derive(Debug, Clone)]
 pub enum Subject {
-    /// A service account, with what it holds now.
+    /// A service account, with its current grants.
     ServiceAccount(HeldGrants),
     /// A role, or any other group of principals.
     Role(EntityUid),
@@ -20,7 +20,7 @@ pub enum Subject {
     Policy(String),
 }
 
-/// What a service account holds.
+/// The grants of a service account.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct HeldGrants {
     /// `sa-…`
@@ -40,14 +40,14 @@ impl HeldGrants {
     }
 }
 
-/// How a permit concerns the subject.
+/// How a permit applies to the subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Concern {
-    /// Whatever it permits is the subject's.
+    /// It applies to the subject only.
     Whole,
     /// The role is one of several in a list.
     Listed,
-    /// It names the role otherwise, and is left as it is.
+    /// It names the role in another way, and is not changed.
     Named,
 }
 
@@ -56,7 +56,7 @@ impl Subject {
     ///
     /// # Errors
     ///
-    /// It is the name of no entity.
+    /// The name is not an entity's.
     pub fn role(name: &str) -> Result<Self, String> {
         let uid = if name.contains("::") {
             name.to_owned()
@@ -67,7 +67,7 @@ impl Subject {
         uid.map(Self::Role).map_err(|error| error.to_string())
     }
 
-    /// As it is called in reports.
+    /// Its name in reports.
     pub(super) fn title(&self) -> String {
         match self {
             Self::ServiceAccount(held) => format!("service account `{}`", held.id),

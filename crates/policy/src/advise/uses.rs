@@ -1,4 +1,4 @@
-//! Asks the allowed decisions of the log again, and keeps what they used.
+//! Evaluates the log's allowed decisions again, and records the grants that they used.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasher as _, RandomState};
@@ -21,52 +21,52 @@ use charter_decision_log::{CountedDecisions, DecisionRecord, EVALUATION};
 use charter_domain::progress::Progress;
 use charter_domain::timestamp::Timestamp;
 
-/// Decisions that would be lost and are named.
+/// How many decisions that would be denied are named.
 const EXAMPLES: usize = 3;
 
-/// Callers with permission and resource. Bounds memory, to some 70 MB.
+/// Limit of combinations of caller, permission and resource; they take some 70 MB.
 const MAX_KINDS: usize = 2_000_000;
 
-/// A service account as other domains know it.
+/// The type of service accounts in other domains.
 const ACCOUNT_ELSEWHERE: &str = "Charter::ServiceAccount";
 
-/// The log, and whose decisions of it are judged.
+/// The log, and the decisions of it that count.
 pub(super) struct JudgedLog<'a> {
     pub(super) logs: &'a [PathBuf],
     pub(super) period: LogPeriod,
     pub(super) progress: &'a Progress,
     /// The domain of one's own.
     pub(super) domain: Option<&'a str>,
-    /// Only this service account's.
+    /// Only decisions of this service account.
     pub(super) account: Option<&'a str>,
 }
 
-/// What the allowed decisions used.
+/// The grants that allowed decisions used.
 #[derive(Debug, Default)]
 pub(super) struct Uses {
-    /// Lines of judged decisions.
+    /// Lines of the decisions that count.
     pub(super) decisions: u64,
     /// Further allowed ones that the log only counts.
     pub(super) counted: u64,
-    /// Lines of allowed ones that were asked again, and are allowed.
+    /// Lines of allowed ones that were evaluated again, and are still allowed.
     pub(super) allowed: u64,
     /// Those of them that were only asked about, through the evaluation endpoint.
     pub(super) evaluations: u64,
-    /// Allowed then, and denied by the folder as it is.
+    /// Allowed then, and denied by the folder now.
     pub(super) denied_now: u64,
-    /// Allowed ones that cannot be asked again.
+    /// Allowed ones that cannot be evaluated again.
     unjudged: u64,
-    /// Whether other policies took some of them.
+    /// Whether other policies determined some of them.
     pub(super) has_other_policies: bool,
     pub(super) of_policies: BTreeMap<String, BTreeMap<RequestKind, u64>>,
     pub(super) permissions: BTreeMap<String, u64>,
     /// Roles and permissions that were given away, as type and name.
     pub(super) given: BTreeSet<(String, String)>,
-    /// `@id`s of the policies that allowed something.
+    /// `@id`s of the policies that allowed a decision.
     pub(super) by: BTreeSet<String>,
-    /// What policies of other domains were told that the service account holds.
+    /// Grants of the service account in other domains' records.
     pub(super) elsewhere: HeldGrants,
-    /// By a hash of caller, permission and resource: whether the caller was in the role.
+    /// Whether the caller was in the role, by a hash of caller, permission and resource.
     kinds: HashMap<u64, bool>,
     hasher: RandomState,
     /// Time of each log's last line.
@@ -81,12 +81,12 @@ pub(super) struct LostDecisions {
     pub(super) examples: Vec<String>,
 }
 
-/// What policies answer to a recorded decision.
+/// The result of evaluating a recorded decision.
 enum AskedAgain {
     /// By these policies.
     Allowed(Vec<String>),
     Denied,
-    /// It is masked or does not suit the schema, or a policy that may have allowed it cannot be evaluated.
+    /// It is masked or does not fit the schema, or a policy that may have allowed it cannot be evaluated.
     Unanswered,
 }
 
@@ -99,7 +99,7 @@ pub(super) struct Wanted<'a> {
 impl JudgedLog<'_> {
     /// # Errors
     ///
-    /// The log does not have all decisions of the time, or some cannot be asked again.
+    /// The log lacks decisions of the period, or some cannot be evaluated again.
     pub(super) fn uses(
         &self,
         snapshot: &Snapshot,
@@ -135,7 +135,7 @@ impl JudgedLog<'_> {
         Ok(uses)
     }
 
-    /// Asks again what one set allows: what of it each of the others does not, in one pass.
+    /// Evaluates the decisions that one set allows by the others, in one pass; returns those that each denies.
     pub(super) fn lost(
         &self,
         before: &Snapshot,
@@ -183,13 +183,14 @@ impl JudgedLog<'_> {
             return;
         }
         let is_read = record.masked.is_empty()
-            && (principal.id != account || told(record, account, &mut uses.elsewhere).is_ok());
+            && (principal.id != account
+                || add_grants(record, account, &mut uses.elsewhere).is_ok());
         uses.unjudged += u64::from(!is_read);
     }
 }
 
-/// Adds what the policies of another domain were told that the service account holds.
-fn told(
+/// Adds the roles and permissions of the service account in another domain's record.
+fn add_grants(
     record: &DecisionRecord,
     account: &str,
     held: &mut HeldGrants,
@@ -270,7 +271,7 @@ impl Uses {
             self.unjudged += line.count;
             return;
         }
-        // Of which policies it is, only the one of its kind says.
+        // Only the line of its kind names the policies.
         self.has_other_policies |= known.is_none();
         self.used(
             asked,

@@ -5,6 +5,7 @@ use cedar_policy::{Effect, Policy};
 use super::claim_cache::{ClaimCache, Key, hash};
 use super::invariants::InvariantToProve;
 use crate::counterexample::LocatedPolicy;
+use crate::policy_set;
 use charter_authz::snapshot::Snapshot;
 
 /// Cache label of the observations of one policy.
@@ -60,5 +61,5 @@ impl<'a> AnalysedSet<'a> {
 
 /// Hash of a policy's text.
 pub(super) fn text_key(policy: &Policy) -> Key {
-    hash(&[&policy.to_cedar().unwrap_or_else(|| policy.to_string())])
+    hash(&[&policy_set::text(policy)])
 }

@@ -45,17 +45,19 @@ struct ClaimEntry {
 }
 
 impl<'a> ClaimCache<'a> {
-    /// Loads the cache file, if a cache is configured.
+    /// Loads the cache file, if a cache is configured and the solver has a digest.
     pub(super) fn load(
         cache: Option<&'a ProofCache>,
         snapshot: &Snapshot,
         solver: &Solver,
     ) -> Self {
+        let digest = solver.digest();
+        let cache = cache.filter(|_| digest.is_some());
         let base = hash(&[
             env!("CARGO_PKG_VERSION"),
             PROVER_REVISION,
             solver.version(),
-            solver.digest().unwrap_or_default(),
+            digest.unwrap_or_default(),
             snapshot.schema_digest(),
         ]);
         Self {

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use cedar_policy::{Policy, Schema, ValidationError, ValidationMode, Validator};
+use cedar_policy::{Schema, ValidationError, ValidationMode, Validator};
 use charter_authz::snapshot::Invariant;
 
 use super::findings::{Claim, ProofFinding, not_proved};
+use crate::policy_set;
 
 pub(super) struct InvariantToProve<'a> {
     pub(super) invariant: &'a Invariant,
@@ -78,6 +79,5 @@ fn misfit(invariant: &Invariant, schema: &Schema) -> Option<String> {
 pub(super) fn text(invariant: &Invariant) -> Vec<String> {
     let mut policies: Vec<_> = invariant.policies.policies().collect();
     policies.sort_by(|one, other| one.id().cmp(other.id()));
-    let text = |policy: &Policy| policy.to_cedar().unwrap_or_default();
-    policies.into_iter().map(text).collect()
+    policies.into_iter().map(policy_set::text).collect()
 }

@@ -52,7 +52,7 @@ impl ProofCache {
         at_start: Option<&Snapshot>,
         solver: &Solver,
     ) -> Option<ProofReport> {
-        let subject = subject(snapshot, at_start, solver);
+        let subject = subject(snapshot, at_start, solver)?;
         let path = self.path(&subject);
         let is_small = fs::metadata(&path).is_ok_and(|found| found.len() <= MAX_BYTES);
         let text = is_small.then(|| fs::read_to_string(&path).ok())??;
@@ -100,7 +100,9 @@ impl ProofCache {
         solver: &Solver,
         proofs: &ProofReport,
     ) -> std::io::Result<()> {
-        let subject = subject(snapshot, at_start, solver);
+        let Some(subject) = subject(snapshot, at_start, solver) else {
+            return Ok(());
+        };
         let body = serde_json::to_string(&CachedProof {
             request_types: proofs.request_types,
             policies: proofs.policies,
@@ -132,8 +134,8 @@ impl ProofCache {
     }
 }
 
-/// Hash of everything that a result depends on.
-fn subject(snapshot: &Snapshot, at_start: Option<&Snapshot>, solver: &Solver) -> String {
+/// Hash of everything that a result depends on; `None` for a solver without a digest.
+fn subject(snapshot: &Snapshot, at_start: Option<&Snapshot>, solver: &Solver) -> Option<String> {
     let mut hash = Sha256::new();
     let mut part = |text: &str| {
         hash.update((text.len() as u64).to_be_bytes());
@@ -142,7 +144,7 @@ fn subject(snapshot: &Snapshot, at_start: Option<&Snapshot>, solver: &Solver) ->
     part(env!("CARGO_PKG_VERSION"));
     part(PROVER_REVISION);
     part(solver.version());
-    part(solver.digest().unwrap_or_default());
+    part(solver.digest()?);
     part(snapshot.digest());
     let promised = at_start.map_or(&[][..], Snapshot::invariants);
     for (of, invariants) in [("own", snapshot.invariants()), ("at start", promised)] {
@@ -167,5 +169,5 @@ fn subject(snapshot: &Snapshot, at_start: Option<&Snapshot>, solver: &Solver) ->
             part(&group.to_string());
         }
     }
-    hex::encode(hash.finalize())
+    Some(hex::encode(hash.finalize()))
 }

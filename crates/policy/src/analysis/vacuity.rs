@@ -7,7 +7,7 @@ use super::analysed_set::AnalysedSet;
 use super::findings::{Claim, ProofFinding, ProofVerdict};
 use super::observations::{Observations, are_complete};
 use crate::counterexample::{self, Scenario, has_missing_data};
-use crate::policy_set::set;
+use crate::policy_set::{self, set};
 use crate::request_type::RequestType;
 use crate::solver::{
     DOES_NOT_REPRODUCE, OpenReason, SolverAnswer, SolverQuery, SolverSession, out_of_time,
@@ -139,7 +139,7 @@ fn adapt_to_scope(plain: &Scenario, policy: &Policy) -> Vec<Scenario> {
             member.add_parent(&scenario.principal, &uid);
         }
     }
-    let text = policy.to_cedar().unwrap_or_default();
+    let text = policy_set::text(policy);
     let mut scenarios = Vec::new();
     for mut scenario in [member, scenario] {
         for flag in [true, false] {

@@ -9,12 +9,13 @@ use serde_json::{Value, json};
 use super::content::{Counterexample, EntityState};
 use super::minimise::uid_of;
 use super::scenario::Scenario;
+use crate::policy_set;
 
 /// The identifiers in some policies: an attribute that none of them names cannot matter.
 pub(super) fn words_of<'p>(policies: impl Iterator<Item = &'p Policy>) -> BTreeSet<String> {
     let mut words = BTreeSet::new();
     for policy in policies {
-        let text = policy.to_cedar().unwrap_or_default();
+        let text = policy_set::text(policy);
         let found = text
             .split(|letter: char| !letter.is_alphanumeric() && letter != '_')
             .map(str::to_owned);

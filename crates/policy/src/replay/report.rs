@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use charter_authz::snapshot::Snapshot;
+use charter_decision_log::Direction;
 use serde::Serialize;
 
 /// Examples per group.
@@ -72,8 +73,8 @@ pub struct Flip {
     pub domain: Option<String>,
     /// The requested permission.
     pub permission: String,
-    /// `wider`, `narrower`, or `reason` if only the reason differs.
-    pub direction: &'static str,
+    /// How the decisions differ.
+    pub direction: Direction,
     /// The principal.
     pub principal: String,
     /// `evaluation` for decisions of the evaluation endpoint, `forward_auth` for those of gateways.

@@ -230,7 +230,7 @@ impl<'a> Worker<'a> {
             let flip = Flip {
                 domain: record.domain,
                 permission: record.action.id,
-                direction: direction.as_str(),
+                direction,
                 principal: text(&record.principal),
                 via: record.via,
             };

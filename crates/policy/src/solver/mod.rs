@@ -121,7 +121,7 @@ impl Solver {
 
     /// SHA-256 of the program file in lowercase hex, since different programs may report the same
     /// version. Does not cover shared libraries. `None` if the file cannot be read or was named
-    /// without a path.
+    /// without a path; then nothing is cached.
     #[must_use]
     pub fn digest(&self) -> Option<&str> {
         self.digest

@@ -35,7 +35,7 @@ pub(super) fn digest(program: &Path) -> Option<String> {
             tracing::warn!(
                 program = %program.display(),
                 error = error as &dyn std::error::Error,
-                "cannot read the solver's program; cached proofs depend on its version only"
+                "cannot read the solver's program; its proofs are not cached"
             );
         })
         .ok()

@@ -1,4 +1,4 @@
-//! Which policies are shown at work: by the examples, and by the decisions of the last days.
+//! Coverage of policies: by the examples, and by the decisions of the last days.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -13,10 +13,10 @@ use charter_decision_log::files_since;
 use charter_domain::progress::Progress;
 use charter_domain::timestamp::{self, Timestamp};
 
-/// What the log says of the policies.
+/// Coverage by the log.
 pub(super) struct Decided {
     since: i64,
-    /// From when on the log was read: later than `since` if there was no time for more.
+    /// The start of the part that was read: later than `since` if the time was up.
     read_from: i64,
     policies: BTreeMap<String, Uses>,
 }
@@ -26,11 +26,11 @@ pub(super) struct Decided {
 struct Uses {
     allowed: u64,
     denied: u64,
-    /// Unix time in milliseconds of the last one that has a line.
+    /// Unix time in milliseconds of the latest one with a line.
     last: i64,
 }
 
-/// Reads what a domain decided from the log's end until `since`, or until `is_late`.
+/// Reads a domain's decisions from the log's end back to `since`, or until `is_late`.
 pub(super) fn decided(
     log: &Path,
     domain: Option<&str>,
@@ -48,7 +48,7 @@ pub(super) fn decided(
             return Ok(decided);
         }
         match decided.read(&file, domain, progress) {
-            // It has expired meanwhile.
+            // It was removed meanwhile.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             read => read?,
         }
@@ -64,7 +64,7 @@ impl Decided {
         while let Some(chunk) = reader.next()? {
             let definitions = chunk.definitions.read();
             for line in chunk.text.split_inclusive(|byte| *byte == b'\n') {
-                // Lines that cannot be read are `verify-log`'s business.
+                // `verify-log` reports unreadable lines.
                 let Ok(Some(by)) = definitions.determined_by(line) else {
                     continue;
                 };
@@ -91,7 +91,7 @@ impl Decided {
     }
 }
 
-/// Examples and decisions beside each other.
+/// Coverage by examples and by decisions.
 pub(super) fn document(
     snapshot: &Snapshot,
     report: &TestReport,

@@ -1,4 +1,4 @@
-//! The jobs and their events, as one process tells them the other.
+//! Jobs and their events, the protocol between the two processes.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,14 +17,14 @@ use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::Clock;
 use charter_domain::progress::Progress;
 
-/// Threads of a replay: requests are served beside it.
+/// Threads of a replay, few because requests are served meanwhile.
 const REPLAY_THREADS: usize = 1;
 
 /// A job. Folders are texts by file name.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WorkbenchJob {
-    /// Compares what a candidate allows with what is allowed now.
+    /// Compares a candidate with the policies in force.
     Diff {
         /// The domain of one's own; `None` is the built-in one.
         domain: Option<String>,
@@ -46,7 +46,7 @@ pub enum WorkbenchJob {
         /// Directory of the decision log.
         log: PathBuf,
     },
-    /// Measures what the examples cover, and which policies decided anything.
+    /// Measures which policies the examples cover, and which determined decisions.
     Coverage {
         /// The domain of one's own; `None` is the built-in one.
         domain: Option<String>,
@@ -61,17 +61,17 @@ pub enum WorkbenchJob {
     },
 }
 
-/// What a job reports.
+/// Events of a job.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WorkbenchEvent {
-    /// The folders were loaded, and the work begins.
+    /// The folders are loaded; the work begins.
     Accepted,
-    /// How far it has come.
+    /// Progress.
     Progress {
         /// Steps done.
         done: u64,
-        /// Steps known so far; 0 where nobody counts.
+        /// Steps known so far; 0 if they are not counted.
         known: u64,
     },
     /// The result.
@@ -83,7 +83,7 @@ pub enum WorkbenchEvent {
 }
 
 impl WorkbenchEvent {
-    /// Whether nothing follows.
+    /// Whether it is the last event.
     #[must_use]
     pub const fn is_last(&self) -> bool {
         match self {
@@ -199,7 +199,7 @@ fn diff(
     (clock, progress): (&dyn Clock, &Progress),
 ) -> Result<Value, JobError> {
     let failed = |error: &dyn std::fmt::Display| JobError::Other(error.to_string());
-    // Only the built-in domain knows roles.
+    // Only the built-in domain has roles.
     let roles = (!new.is_own_domain()).then(|| role_changes(old, new, clock.now()));
     let roles = roles.transpose().map_err(|error| failed(&error))?;
     let mut document = json!({
@@ -207,7 +207,7 @@ fn diff(
         "new_digest": new.digest().to_string(),
         "roles": roles.map(|roles| roles.document()),
     });
-    // Without a solver, the table of roles is all that can be told.
+    // Without a solver, only the table of roles is available.
     let meaning = match Solver::find(solver) {
         Err(error) => json!({"not_compared": error.to_string()}),
         Ok(solver) => {

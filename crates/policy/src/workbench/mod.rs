@@ -1,5 +1,5 @@
-//! Long work on policies for the service's workbench. It runs in a process of its own, with bounds on memory and
-//! time: a folder that somebody sent may crash it without harm to the service.
+//! Long work on policies for the service's workbench. It runs in a separate process with limits on memory and time, so
+//! that a sent folder cannot crash the service.
 
 mod coverage;
 mod job;
@@ -13,11 +13,10 @@ pub use job::{WorkbenchEvent, WorkbenchJob};
 use charter_domain::clock::Clock;
 use charter_domain::progress::Progress;
 
-/// How often progress is reported, also to notice that nobody listens any more.
+/// Interval of progress events, which also detect that the receiver is gone.
 const INTERVAL: Duration = Duration::from_millis(500);
 
-/// Runs a job. `report` gets its events, the last of which is the result; it returns whether somebody still
-/// listens.
+/// Runs a job. `report` gets its events, the last of which is the result; it returns false when the receiver is gone.
 pub fn run(job: &WorkbenchJob, clock: &dyn Clock, mut report: impl FnMut(&WorkbenchEvent) -> bool) {
     let progress = Progress::default();
     let (sender, events) = channel();
@@ -25,7 +24,7 @@ pub fn run(job: &WorkbenchJob, clock: &dyn Clock, mut report: impl FnMut(&Workbe
         let counted = progress.clone();
         scope.spawn(move || {
             let emit = |event| {
-                // The other end is gone when nobody listens.
+                // An error means that the receiver is gone.
                 let _ = sender.send(event);
             };
             let result = job::run(job, clock, &counted, &emit);

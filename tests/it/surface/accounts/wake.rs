@@ -8,8 +8,8 @@ use test_support::service::{Grants, Persona, Service, TeamRole, Tenant};
 use super::{new_account, path};
 
 on_both_services!(
-    who_may_not_give_what_lives_in_an_account_does_not_wake_it,
-    what_stays_asleep_is_not_asked_about,
+    reactivating_needs_the_grants_of_all_in_the_account,
+    disabled_ones_in_the_account_are_not_checked,
 );
 
 /// A sleeping account in which a service account has that.
@@ -26,7 +26,7 @@ async fn asleep(acme: &Tenant<'_>, grants: Grants<'_>) -> (String, test_support:
     (path(&made), signer)
 }
 
-async fn who_may_not_give_what_lives_in_an_account_does_not_wake_it(service: &Service) {
+async fn reactivating_needs_the_grants_of_all_in_the_account(service: &Service) {
     let acme = service.organization("acme").await;
     let grants = Grants {
         roles: &["owner"],
@@ -67,7 +67,7 @@ async fn who_may_not_give_what_lives_in_an_account_does_not_wake_it(service: &Se
     sleeper.get("/organizations/info").await.ok();
 }
 
-async fn what_stays_asleep_is_not_asked_about(service: &Service) {
+async fn disabled_ones_in_the_account_are_not_checked(service: &Service) {
     let acme = service.organization("acme").await;
     let rich = Grants {
         roles: &["owner"],

@@ -10,9 +10,9 @@ use super::{INFO, editor};
 on_both_services!(
     a_patch_changes_what_it_names,
     an_empty_patch_changes_nothing,
-    what_the_server_sets_is_refused_by_name,
+    read_only_fields_are_refused_by_name,
     each_fault_of_a_body_has_its_code,
-    what_is_no_json_object_is_refused,
+    bodies_other_than_objects_are_refused,
     a_body_is_json_by_its_type_too,
     a_body_has_64_kib_and_not_one_byte_more,
     writing_takes_its_permission_and_nothing_else,
@@ -71,7 +71,7 @@ async fn an_empty_patch_changes_nothing(service: &Service) {
     }
 }
 
-async fn what_the_server_sets_is_refused_by_name(service: &Service) {
+async fn read_only_fields_are_refused_by_name(service: &Service) {
     let editor = editor(service).await;
     let before = editor.get(INFO).await.ok();
     for field in ["id", "slug", "is_active", "created_at", "updated_at"] {
@@ -135,7 +135,7 @@ async fn each_fault_of_a_body_has_its_code(service: &Service) {
     assert!(message.contains("`nmae`"), "{message}");
 }
 
-async fn what_is_no_json_object_is_refused(service: &Service) {
+async fn bodies_other_than_objects_are_refused(service: &Service) {
     let editor = editor(service).await;
     for body in [
         "",

@@ -14,11 +14,11 @@ on_both_services!(
     who_may_see_and_withdraw_them,
     another_organizations_is_not_found,
     an_unverified_registration_gives_way,
-    whoever_is_somebody_does_not_give_way,
+    an_existing_user_is_not_replaced,
     kinds_of_mail_have_budgets_of_their_own,
     a_young_organization_invites_few,
     a_name_that_reads_as_an_address_is_in_no_mail,
-    what_sends_no_mail_uses_up_no_invitation,
+    an_invitation_without_an_email_is_not_counted,
 );
 
 const INVITATIONS: &str = "/api/portal/team/invitations";
@@ -165,7 +165,7 @@ async fn an_unverified_registration_gives_way(service: &Service) {
     assert_eq!(report.expect("a report").findings, []);
 }
 
-async fn whoever_is_somebody_does_not_give_way(service: &Service) {
+async fn an_existing_user_is_not_replaced(service: &Service) {
     let acme = service.organization("acme").await;
     let owner = acme.person(TeamRole::Owner).await;
     // Verified; or not, and no longer alone.
@@ -273,7 +273,7 @@ async fn a_name_that_reads_as_an_address_is_in_no_mail(service: &Service) {
     }
 }
 
-async fn what_sends_no_mail_uses_up_no_invitation(service: &Service) {
+async fn an_invitation_without_an_email_is_not_counted(service: &Service) {
     let acme = service.organization("acme").await;
     let owner = acme.person(TeamRole::Owner).await;
     let reader = acme.person(TeamRole::Member).await;

@@ -168,7 +168,7 @@ async fn an_accounts_wait_doubles_and_is_never_a_lock() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_guesses_elsewhere_does_not_keep_the_owner_out() {
+async fn guesses_from_elsewhere_do_not_lock_the_owner_out() {
     let service = service().await;
     let acme = service.organization("acme").await;
     let owner = acme.person(TeamRole::Owner).await;

@@ -10,10 +10,10 @@ on_both_services!(
     a_refreshed_session_goes_on,
     parallel_tabs_get_one_successor,
     late_reuse_ends_the_session,
-    what_anybody_may_have_done_is_on_record_as_nobodys,
+    anonymous_actions_are_recorded_as_anonymous,
     reuse_is_noticed_within_one_second_and_after_many_generations,
     it_rolls_for_thirty_days,
-    what_is_long_over_is_forgotten,
+    sessions_long_over_are_removed,
     only_a_well_formed_cookie_is_taken,
     each_cookie_of_that_name_is_tried,
     a_loop_of_refreshes_is_refused_before_anything_is_written,
@@ -222,7 +222,7 @@ async fn each_cookie_of_that_name_is_tried(service: &Service) {
     }
 }
 
-async fn what_is_long_over_is_forgotten(service: &Service) {
+async fn sessions_long_over_are_removed(service: &Service) {
     let acme = service.organization("acme").await;
     let mut person = acme.person(TeamRole::Owner).await;
     for _ in 0..3 {
@@ -242,7 +242,7 @@ async fn what_is_long_over_is_forgotten(service: &Service) {
     person.refresh().await.assert_refused(401, "INVALID_TOKEN");
 }
 
-async fn what_anybody_may_have_done_is_on_record_as_nobodys(service: &Service) {
+async fn anonymous_actions_are_recorded_as_anonymous(service: &Service) {
     let acme = service.organization("acme").await;
     let stolen = acme.person(TeamRole::Owner).await;
     refreshed(service, &stolen).await;

@@ -16,10 +16,10 @@ use super::{ORGANIZATION, SETTINGS, TEAM};
 on_both_services!(
     a_new_organization_has_its_defaults,
     a_broken_registration_is_named_and_costs_nothing,
-    what_is_taken_is_told,
+    taken_slugs_and_addresses_are_named,
     an_unverified_person_reads_but_does_not_write,
     one_of_many_gets_slug_and_address,
-    what_nobody_verifies_gives_address_and_slug_back,
+    unverified_registrations_free_address_and_slug,
 );
 
 fn registration() -> Value {
@@ -97,7 +97,7 @@ async fn a_broken_registration_is_named_and_costs_nothing(service: &Service) {
     register(service, registration()).await.ok();
 }
 
-async fn what_is_taken_is_told(service: &Service) {
+async fn taken_slugs_and_addresses_are_named(service: &Service) {
     register(service, registration()).await.ok();
     register(service, with("ownerEmail", json!("other@zoo.example")))
         .await
@@ -173,7 +173,7 @@ async fn one_of_many_gets_slug_and_address(service: &Service) {
     }
 }
 
-async fn what_nobody_verifies_gives_address_and_slug_back(service: &Service) {
+async fn unverified_registrations_free_address_and_slug(service: &Service) {
     const WEEK: u64 = 7 * 24 * 3_600;
     let kept = service.register("kept").await;
     let kept = service.verify(&kept).await;

@@ -13,7 +13,7 @@ on_both_services!(
     who_may_remove_whom,
     a_members_id_is_read_in_either_case,
     there_is_always_an_owner,
-    strangers_are_not_found,
+    other_tenants_objects_are_404,
     a_role_changes_at_once,
 );
 
@@ -210,7 +210,7 @@ async fn there_is_always_an_owner(service: &Service) {
     );
 }
 
-async fn strangers_are_not_found(service: &Service) {
+async fn other_tenants_objects_are_404(service: &Service) {
     let acme = service.organization("acme").await;
     let other = service.organization("other").await;
     let foreign = other.person(TeamRole::Member).await;

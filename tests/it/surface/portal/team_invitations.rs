@@ -8,8 +8,8 @@ use super::{ORGANIZATION, TEAM};
 
 on_both_services!(
     an_invited_person_joins,
-    who_may_invite,
-    who_loses_a_role_invites_nobody_with_it,
+    invitations_need_the_permission,
+    invitations_by_a_former_role_are_refused,
 );
 
 async fn an_invited_person_joins(service: &Service) {
@@ -67,7 +67,7 @@ async fn an_invited_person_joins(service: &Service) {
     invite("member").await.assert_refused(409, "ALREADY_MEMBER");
 }
 
-async fn who_may_invite(service: &Service) {
+async fn invitations_need_the_permission(service: &Service) {
     let acme = service.organization("acme").await;
     let other = service.organization("other").await;
     let taken = other.person(TeamRole::Owner).await;
@@ -110,7 +110,7 @@ async fn who_may_invite(service: &Service) {
     taken.get(ORGANIZATION).await.ok();
 }
 
-async fn who_loses_a_role_invites_nobody_with_it(service: &Service) {
+async fn invitations_by_a_former_role_are_refused(service: &Service) {
     let acme = service.organization("acme").await;
     let owner = acme.person(TeamRole::Owner).await;
     let admin = acme.person(TeamRole::Admin).await;

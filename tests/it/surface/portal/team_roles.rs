@@ -13,7 +13,7 @@ on_both_services!(
     each_role_comes_with_what_it_may_do,
     a_role_that_is_shown_to_may_is_allowed_to,
     a_deactivated_organization_shows_reads_alone,
-    whoever_lists_members_sees_roles,
+    listing_members_shows_roles,
 );
 
 const ROLES: &str = "/api/portal/team/roles";
@@ -91,7 +91,7 @@ async fn a_deactivated_organization_shows_reads_alone(service: &Service) {
     assert!(!may(Permission::InviteMember) && !may(Permission::UpdateOrganization));
 }
 
-async fn whoever_lists_members_sees_roles(service: &Service) {
+async fn listing_members_shows_roles(service: &Service) {
     let acme = service.organization("acme").await;
     let member = acme.person(TeamRole::Member).await;
     member.get(ROLES).await.ok();

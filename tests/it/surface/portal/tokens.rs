@@ -13,7 +13,7 @@ use test_support::service::{PASSWORD, Person, Persona, Service, TeamRole, claims
 use super::ORGANIZATION;
 
 on_both_services!(
-    what_is_not_exactly_a_token_of_ours_is_refused,
+    anything_but_an_own_token_is_refused,
     the_header_is_as_strict_as_the_token,
     expiry_is_told_only_of_good_tokens,
     a_remembered_token_points_to_what_is_there_now,
@@ -97,7 +97,7 @@ fn setting(name: &str, to: Value) -> impl FnOnce(&mut Value) {
 /// Why a token is bad, and the token.
 type Bad = Vec<(&'static str, String)>;
 
-async fn what_is_not_exactly_a_token_of_ours_is_refused(service: &Service) {
+async fn anything_but_an_own_token_is_refused(service: &Service) {
     let acme = service.organization("acme").await;
     let other = service.organization("other").await;
     let stranger = other.person(TeamRole::Owner).await;

@@ -11,7 +11,7 @@ use super::SERVICE_ACCOUNTS;
 on_both_services!(
     a_new_service_account_gets_no_more_than_its_maker_has,
     a_patch_adds_no_more_than_its_sender_has,
-    what_is_there_already_may_stay_and_go,
+    existing_grants_may_stay_and_go,
     no_service_account_gives_a_role,
     holding_the_grant_permission_adds_nothing,
     a_key_grants_all_that_its_owner_has,
@@ -62,7 +62,7 @@ async fn a_patch_adds_no_more_than_its_sender_has(service: &Service) {
     );
 }
 
-async fn what_is_there_already_may_stay_and_go(service: &Service) {
+async fn existing_grants_may_stay_and_go(service: &Service) {
     let acme = service.organization("acme").await;
     let manager = acme.manager().await;
     let rich = acme

@@ -9,7 +9,7 @@ use super::SERVICE_ACCOUNTS;
 
 on_both_services!(
     a_list_is_of_the_organization_or_of_one_account,
-    what_is_inactive_or_deleted_is_listed_on_demand,
+    inactive_and_deleted_ones_are_listed_on_request,
     deleted_ones_take_a_permission_of_their_own,
     a_query_is_taken_literally,
 );
@@ -53,7 +53,7 @@ async fn a_list_is_of_the_organization_or_of_one_account(service: &Service) {
     );
 }
 
-async fn what_is_inactive_or_deleted_is_listed_on_demand(service: &Service) {
+async fn inactive_and_deleted_ones_are_listed_on_request(service: &Service) {
     let acme = service.organization("acme").await;
     let manager = acme.manager().await;
     service.clock.advance(1);

@@ -12,7 +12,7 @@ on_both_services!(
     a_nonce_is_spent_whatever_the_answer,
     a_nonce_is_not_spent_by_who_was_not_let_in,
     a_nonce_belongs_to_its_key,
-    of_ten_equal_requests_at_once_one_passes,
+    ten_concurrent_equal_requests_pass_once,
     a_nonce_is_remembered_until_its_date_has_left_the_window,
     a_nonce_has_its_alphabet_and_length,
 );
@@ -104,7 +104,7 @@ async fn a_nonce_belongs_to_its_key(service: &Service) {
         .assert_refused(401, "REPLAYED_NONCE");
 }
 
-async fn of_ten_equal_requests_at_once_one_passes(service: &Service) {
+async fn ten_concurrent_equal_requests_pass_once(service: &Service) {
     let manager = service.organization("acme").await.manager().await;
     for round in 0..5 {
         let body = json!({"metadata": {"round": round}});

@@ -8,7 +8,7 @@ use test_support::service::{Persona, Service, new_nonce};
 use super::INFO;
 
 on_both_services!(
-    whatever_is_signed_cannot_be_changed,
+    signed_parts_cannot_be_changed,
     strangers_are_all_told_the_same,
     a_client_can_compare_what_was_to_be_signed,
     the_target_is_signed_as_it_is_sent,
@@ -16,7 +16,7 @@ on_both_services!(
     the_hash_is_asked_after_the_keys_state,
 );
 
-async fn whatever_is_signed_cannot_be_changed(service: &Service) {
+async fn signed_parts_cannot_be_changed(service: &Service) {
     let manager = service.organization("acme").await.manager().await;
     let other = service.organization("other").await.manager().await;
     for over_h2 in [false, true] {

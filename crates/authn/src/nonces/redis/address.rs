@@ -1,4 +1,4 @@
-//! Where Redis is: one server, or whichever the sentinels name as master.
+//! The address of Redis: one server, or the master that the sentinels name.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,16 +15,16 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::connection::Connection;
 use super::fault::Fault;
 
-/// For an answer. Beyond it the connection is made anew.
-const ANSWER: Duration = Duration::from_secs(1);
-/// For a connection, TLS and sign-in included.
-const CONNECT: Duration = Duration::from_secs(2);
+/// Beyond it a new connection is made.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// TLS and authentication included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const SENTINEL_PORT: u16 = 26_379;
 
-/// Where Redis is, and what its keys are called.
+/// The address of Redis, and the name of the epoch key.
 pub(super) struct Address {
     servers: Servers,
-    /// A PEM file's text; `None` is what the machine trusts.
+    /// A PEM file's text; `None` for the machine's authorities.
     authorities: Option<String>,
     epoch_key: String,
 }
@@ -34,13 +34,13 @@ pub(super) enum Servers {
     Watched {
         sentinels: Vec<ConnectionInfo>,
         name: String,
-        /// How to sign in; the address is the sentinels'.
+        /// Credentials and TLS; the address comes from the sentinels.
         master: ConnectionInfo,
     },
 }
 
 impl Address {
-    /// `tag` tells installations on one server apart.
+    /// `tag` distinguishes installations on one server.
     pub(super) fn new(
         url: &SecretString,
         authorities: Option<String>,
@@ -64,8 +64,8 @@ impl Address {
                 let found = sentinels
                     .iter()
                     .map(|at| self.find(at, name, master).boxed());
-                // A sentinel in the minority of a partition may still name yesterday's master, and fast: the first
-                // whose master is one is believed. One that was the master before is refused by the epoch.
+                // A sentinel cut off by a partition may name the old master, so the first that is a master wins. An old
+                // master is refused by the epoch.
                 let (connection, _others) = select_ok(found).await?;
                 connection
             }
@@ -73,7 +73,7 @@ impl Address {
         Ok(Connection::new(connection, self.epoch_key.clone()))
     }
 
-    /// A connection to the master, as this sentinel knows it.
+    /// A connection to the master that this sentinel names.
     async fn find(
         &self,
         sentinel: &ConnectionInfo,
@@ -125,8 +125,8 @@ impl Address {
             None => Client::open(server.clone()),
         };
         let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT))
-            .set_response_timeout(Some(ANSWER));
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_response_timeout(Some(RESPONSE_TIMEOUT));
         let client = client?;
         Ok(client
             .get_multiplexed_async_connection_with_config(&config)

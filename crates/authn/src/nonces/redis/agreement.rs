@@ -1,8 +1,8 @@
-//! What replicas agree on, under the lock of one row: which epoch it is, which half minutes it may accept, and which
-//! an earlier one may have.
+//! What replicas agree on under the lock of one row: the epoch, the half minutes that it may accept, and those of
+//! earlier epochs.
 //!
-//! A half minute is marked under one epoch only, so what is accepted under two of them is dated apart, even where a
-//! process still talks to a server that another one has given up.
+//! A half minute is marked under one epoch only, so two epochs never accept the same dates, even if a process still
+//! uses a server that another one has given up.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use parking_lot::RwLock;
 use super::connection::Connection;
 use super::epoch::Epoch;
 use super::fault::Fault;
-use super::guard::Parts;
+use super::guard::RedisGuardInner;
 use super::server::Server;
 use crate::nonces::claim_error::ClaimError;
 use crate::nonces::half_minute::HalfMinute;
@@ -23,8 +23,8 @@ use crate::nonces::half_minutes::HalfMinutes;
 /// The run that all replicas share, as the database's lease has it.
 pub(super) const RUN: &str = "redis";
 const HOLDER: &str = "replicas with `replay.store = \"redis\"`";
-/// For so long after its time a half minute stays in the row.
-const LATE: Duration = Duration::from_hours(1);
+/// How long a half minute stays in the row after it is over.
+const ROW_RETENTION: Duration = Duration::from_hours(1);
 
 /// Why there is no agreement.
 #[derive(Debug, thiserror::Error)]
@@ -44,15 +44,15 @@ pub enum Disagreement {
     Clocks(Duration),
 }
 
-/// Whether a process may bring another key of hashes.
+/// Whether the process may bring another `keys.replay`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     Start,
     Running,
 }
 
-impl Parts {
-    /// Settles what there is, and begins another epoch where anything may be lost.
+impl RedisGuardInner {
+    /// Continues the current epoch, or begins another one if nonces may be lost.
     pub(super) async fn agree(
         &self,
         connection: Connection,
@@ -60,7 +60,7 @@ impl Parts {
     ) -> Result<Epoch, Disagreement> {
         let turn = self.store.begin_shared_guard().await?;
         let lease = held(&turn)?.clone();
-        let server = connection.look().await?;
+        let server = connection.poll().await?;
         self.check_clock(server.time)?;
         let is_same_key = turn.guard.hash_key == self.hash_key();
         let guard = &turn.guard;
@@ -82,7 +82,7 @@ impl Parts {
             closed: closed.to_text(),
         };
         if guard.epoch.is_empty() {
-            tracing::info!("nonces are remembered in Redis from now on");
+            tracing::info!("nonces are stored in Redis from now on");
         } else {
             metrics::counter!("charter_replay_epochs_total").increment(1);
             tracing::error!(
@@ -90,7 +90,7 @@ impl Parts {
                  dated up to now are refused"
             );
         }
-        // Before it is committed: nobody believes in an epoch that the database does not name.
+        // Before the commit: no replica uses an epoch that the database does not name.
         connection.begin(&next.epoch).await?;
         let lease = used(&lease, &closed);
         turn.save(next.clone(), &lease).await?;
@@ -131,7 +131,7 @@ impl Parts {
         }
     }
 
-    /// Whether it is still the epoch; then they are marked.
+    /// Marks them if it is still the epoch; false otherwise.
     async fn mark(&self, epoch: &Epoch, ids: &HalfMinutes) -> Result<bool, Disagreement> {
         let turn = self.store.begin_shared_guard().await?;
         let lease = held(&turn)?.clone();
@@ -169,7 +169,7 @@ impl Parts {
         Ok(())
     }
 
-    /// Tells one key of hashes from another.
+    /// Identifies `keys.replay`.
     pub(super) fn hash_key(&self) -> String {
         hex::encode(
             self.fingerprints
@@ -184,7 +184,7 @@ impl Parts {
     }
 
     fn long_ago(&self) -> Timestamp {
-        self.clock.now() - LATE
+        self.clock.now() - ROW_RETENTION
     }
 }
 
@@ -197,7 +197,7 @@ fn held(turn: &SharedGuardTurn) -> Result<&GuardLease, Disagreement> {
     }
 }
 
-/// The lease from now on: who takes it alone closes all that is used.
+/// The replicas' lease; a process that takes it alone closes all that is used.
 pub(super) fn used(lease: &GuardLease, all: &HalfMinutes) -> GuardLease {
     GuardLease {
         run: RUN.to_owned(),

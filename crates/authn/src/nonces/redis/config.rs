@@ -1,4 +1,4 @@
-//! What a guard on Redis is opened with.
+//! Configuration of the guard on Redis.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,26 +13,25 @@ use crate::nonces::half_minute::HalfMinute;
 use crate::nonces::open_error::OpenError;
 use crate::nonces::quota::Bounds;
 
-/// What a guard on Redis is opened with.
 pub struct RedisConfig {
     /// `redis://[user:password@]host:port[/database]` or `redis+sentinel://…`; `rediss` for TLS.
     pub url: SecretString,
-    /// A PEM file with the authorities trusted under TLS; `None` is what the machine trusts.
+    /// A PEM file with the authorities trusted under TLS; `None` for the machine's.
     pub ca_file: Option<PathBuf>,
     /// How far a request's date may lie from the server's clock, either way.
     pub window: Duration,
     /// Of all replicas together; each has its share.
     pub bounds: Bounds,
-    /// Keys the nonces' hashes; the same at all replicas.
+    /// Key of the nonces' hashes; the same at all replicas.
     pub hash_key: SecretBox<[u8; 32]>,
-    /// How long a process that remembers nonces itself waits for a sign of replicas.
+    /// How long a process with a guard of its own waits for replicas' lease to expire.
     pub lease: Duration,
-    /// How far this machine's clock may lie from that of Redis; `None` where tests move the clock.
+    /// How far this machine's clock may be from that of Redis; `None` in tests that move the clock.
     pub clock_tolerance: Option<Duration>,
 }
 
 impl RedisConfig {
-    /// Asks Redis what a start would, and leaves nothing there.
+    /// Checks Redis as a start would, without writing.
     ///
     /// # Errors
     ///
@@ -40,11 +39,11 @@ impl RedisConfig {
     pub async fn check(&self) -> Result<(), OpenError> {
         let address = self.address(&Fingerprints::new(&self.hash_key))?;
         let connection = address.connect().await.map_err(Disagreement::from)?;
-        connection.look().await.map_err(Disagreement::from)?;
+        connection.poll().await.map_err(Disagreement::from)?;
         Ok(())
     }
 
-    /// The servers' addresses, without what signs in.
+    /// The servers' addresses, without credentials.
     #[must_use]
     pub fn servers(&self) -> String {
         Servers::parse(self.url.expose_secret())

@@ -1,4 +1,4 @@
-//! One connection for all requests: commands are sent as they come, answers have a deadline.
+//! One multiplexed connection for all requests; responses have a deadline.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use ::redis::{FromRedisValue, InfoDict, RedisError, Value, cmd, pipe};
 use super::fault::Fault;
 use super::server::Server;
 
-/// How long the epoch key outlives the last look at it. A nonce is kept for longer than its request's time by
-/// [`KEPT`], so that a clock of Redis that jumps ahead loses the epoch with the first nonce that still counts.
-const EPOCH_KEPT_MILLISECONDS: u64 = 60_000;
-pub(super) const KEPT: Duration = Duration::from_secs(90);
+/// How long the epoch key lives after the latest poll. Nonces live longer than their request's time by
+/// [`RETENTION_MARGIN`], so if Redis' clock jumps ahead, the epoch expires before any nonce that still counts.
+const EPOCH_KEY_MILLISECONDS: u64 = 60_000;
+pub(super) const RETENTION_MARGIN: Duration = Duration::from_secs(90);
 
 /// What became of a nonce that was sent.
 #[derive(Debug, PartialEq, Eq)]
@@ -58,13 +58,13 @@ impl Connection {
         })
     }
 
-    /// Looks at the server, and keeps the epoch key alive.
-    pub(super) async fn look(&self) -> Result<Server, Fault> {
+    /// Reads the server's state, and extends the life of the epoch key.
+    pub(super) async fn poll(&self) -> Result<Server, Fault> {
         let (epoch, info, time): (Option<String>, InfoDict, (u64, u32)) = pipe()
             .cmd("GETEX")
             .arg(&self.epoch_key)
             .arg("PX")
-            .arg(EPOCH_KEPT_MILLISECONDS)
+            .arg(EPOCH_KEY_MILLISECONDS)
             .cmd("INFO")
             .cmd("TIME")
             .query_async(&mut self.connection.clone())
@@ -79,7 +79,7 @@ impl Connection {
             .arg(&self.epoch_key)
             .arg(epoch)
             .arg("PX")
-            .arg(EPOCH_KEPT_MILLISECONDS)
+            .arg(EPOCH_KEY_MILLISECONDS)
             .ignore()
             .query_async(&mut self.connection.clone())
             .await?;
@@ -112,7 +112,7 @@ impl Connection {
     }
 }
 
-/// The hashes are keyed, so that those of other installations do not meet them.
+/// The hashes are keyed, so those of other installations differ.
 fn nonce_key(nonce: u128) -> [u8; 26] {
     const PREFIX: [u8; 10] = *b"charter:n:";
     let mut key = [0; 26];

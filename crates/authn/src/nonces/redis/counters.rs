@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::guard::{Parts, RedisGuard};
+use super::guard::{RedisGuard, RedisGuardInner};
 
-/// Counters that replicas share. What cannot be counted there is reported, and left to each process.
+/// Counters that replicas share. If Redis fails, each process counts by itself.
 #[derive(Clone)]
 pub struct SharedCounters {
-    parts: Arc<Parts>,
+    inner: Arc<RedisGuardInner>,
     process: u64,
 }
 
@@ -15,23 +15,23 @@ impl RedisGuard {
     #[must_use]
     pub fn counters(&self) -> SharedCounters {
         let mut process = [0; 8];
-        self.parts.entropy.fill(&mut process);
+        self.inner.entropy.fill(&mut process);
         SharedCounters {
-            parts: Arc::clone(&self.parts),
+            inner: Arc::clone(&self.inner),
             process: u64::from_le_bytes(process),
         }
     }
 }
 
 impl SharedCounters {
-    /// The name of the counter of something, which Redis does not learn.
+    /// The key of a counter: a hash, so that Redis does not see the name.
     pub(crate) fn key(&self, of: &str) -> String {
-        format!("charter:l:{:032x}", self.parts.fingerprints.of_text(of))
+        format!("charter:l:{:032x}", self.inner.fingerprints.of_text(of))
     }
 
-    /// What the script returns; `None` while Redis cannot be relied on.
+    /// Runs a script; `None` while Redis is unreliable.
     pub(crate) async fn run(&self, script: &str, keys: &[String], args: &[u64]) -> Option<u64> {
-        let epoch = self.parts.epoch.load_full()?;
+        let epoch = self.inner.epoch.load_full()?;
         match epoch.connection.run(script, keys, args).await {
             Ok(number) => Some(number),
             Err(error) => {
@@ -41,18 +41,18 @@ impl SharedCounters {
         }
     }
 
-    /// What the script returns for each key; `None` while Redis cannot be relied on, which the guard tells.
+    /// Runs a script that returns a number for each key; `None` while Redis is unreliable, which the guard reports.
     pub(crate) async fn totals(
         &self,
         script: &str,
         keys: &[String],
         args: &[u64],
     ) -> Option<Vec<u64>> {
-        let epoch = self.parts.epoch.load_full()?;
+        let epoch = self.inner.epoch.load_full()?;
         epoch.connection.run(script, keys, args).await.ok()
     }
 
-    /// Tells this process from others.
+    /// Identifies this process.
     pub(crate) const fn process(&self) -> u64 {
         self.process
     }

@@ -1,11 +1,11 @@
-//! The time for which one server has held every nonce, as far as this process knows.
+//! An epoch: a period in which one server has held every nonce.
 
 use parking_lot::RwLock;
 
 use super::connection::Connection;
 use crate::nonces::half_minutes::HalfMinutes;
 
-/// An epoch, and the connection through which it was seen.
+/// An epoch and its connection.
 pub(super) struct Epoch {
     pub(super) name: String,
     /// The server's life.

@@ -1,8 +1,7 @@
-//! Why Redis cannot be relied on.
+//! Why Redis cannot be used.
 
 use ::redis::RedisError;
 
-/// Why Redis cannot be relied on now.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
     /// The address is malformed.
@@ -11,27 +10,27 @@ pub enum Fault {
     /// The authorities to trust cannot be read.
     #[error("the certificates to trust cannot be read from `{0}`: {1}")]
     Authorities(String, String),
-    /// What a sentinel answers instead of the master's address.
+    /// A sentinel named no usable master.
     #[error("sentinel `{0}`: {1}")]
     Sentinel(String, Box<Self>),
-    /// It refuses, is away, or did not answer in time.
+    /// It failed, could not be reached, or did not respond in time.
     #[error("{0}")]
     Away(#[from] RedisError),
-    /// It may forget nonces for lack of room.
+    /// It may evict nonces.
     #[error(
         "its `maxmemory-policy` is `{0}`, so it may forget nonces: set `maxmemory-policy` to `noeviction` there"
     )]
     Eviction(String),
-    /// It follows another one, as during a failover.
+    /// It is a replica, as during a failover.
     #[error("its role is `{0}`, not `master`")]
     Role(String),
-    /// It is none to remember nonces.
+    /// It is not suitable for nonces.
     #[error("{0}")]
     Unfit(String),
 }
 
 impl Fault {
-    /// Whether it may answer later, as while it starts.
+    /// Whether a retry may succeed.
     #[must_use]
     pub fn may_pass(&self) -> bool {
         match self {

@@ -1,4 +1,4 @@
-//! Claims: one round trip each, and a doubt is a refusal.
+//! Claims on Redis: one round trip each; any doubt is a refusal.
 
 use std::io;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
-use charter_budgets::{self as budgets, Near, Resource};
+use charter_budgets::Near;
 use charter_domain::access_key::SpentNonce;
 use charter_domain::clock::Clock;
 use charter_domain::entropy::Entropy;
@@ -19,24 +19,24 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::address::Address;
-use super::connection::KEPT;
+use super::connection::RETENTION_MARGIN;
 use super::epoch::Epoch;
 use crate::nonces::claim_error::ClaimError;
 use crate::nonces::fingerprint::Fingerprints;
-use crate::nonces::half_minute::{GRACE, HalfMinute, until};
+use crate::nonces::half_minute::HalfMinute;
 use crate::nonces::half_minutes::HalfMinutes;
 use crate::nonces::nonce_store::NonceStore;
-use crate::nonces::quota::{Quota, QuotaExceeded};
+use crate::nonces::quota::Quota;
 use crate::nonces::status::Status;
 use crate::nonces::telemetry::Telemetry;
 
-/// Remembers nonces in Redis, for all replicas. Cheap to clone; clones share everything.
+/// Stores nonces in Redis, for all replicas. Cheap to clone; clones share everything.
 #[derive(Clone)]
 pub struct RedisGuard {
-    pub(super) parts: Arc<Parts>,
+    pub(super) inner: Arc<RedisGuardInner>,
 }
 
-pub(super) struct Parts {
+pub(super) struct RedisGuardInner {
     pub(super) store: Arc<Store>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
@@ -48,26 +48,26 @@ pub(super) struct Parts {
     /// This process's share.
     pub(super) quota: Quota,
     pub(super) telemetry: Telemetry,
-    /// What requests rely on; `None` while Redis cannot be relied on.
+    /// The epoch that claims use; `None` while Redis is unreliable.
     pub(super) epoch: ArcSwapOption<Epoch>,
-    /// Why not.
+    /// Why Redis is unreliable.
     pub(super) fault: Mutex<Option<String>>,
-    /// Another process remembers nonces by itself now.
+    /// The process that has taken the database over with a guard of its own.
     pub(super) lost_to: Mutex<Option<String>>,
-    /// Half minutes in which this process has accepted any, until they are over.
+    /// Half minutes in which this process has accepted nonces, until they are over.
     pub(super) counted: Mutex<HalfMinutes>,
-    /// Half minutes that were over by this process's clock, with nonces in them.
+    /// Half minutes with nonces that are over by this process's clock.
     pub(super) forgotten: RwLock<HalfMinutes>,
-    /// Half minutes are opened one after the other.
+    /// Half minutes are opened one at a time.
     pub(super) opening: tokio::sync::Mutex<()>,
     /// Wakes the upkeep when an epoch is given up.
     pub(super) wake: Notify,
     pub(super) stopped: AtomicBool,
     /// When the lease was last extended, on the monotonic clock.
-    pub(super) beaten: Mutex<Duration>,
+    pub(super) lease_extended_at: Mutex<Duration>,
 }
 
-impl Parts {
+impl RedisGuardInner {
     async fn attempt(
         &self,
         key: AccessKeyId,
@@ -79,31 +79,31 @@ impl Parts {
         let id = HalfMinute::of(date);
         self.check_date(id, date, now)?;
         let epoch = self.epoch.load_full().ok_or_else(|| self.away())?;
-        if epoch.closed.contains(id) {
-            let open = epoch.closed.next_outside(HalfMinute::of(now)).start();
-            return Err(ClaimError::Closed {
-                retry_after: until(open, now).max(Duration::from_secs(1)),
-            });
-        }
+        ClaimError::check_open(&epoch.closed, id, now)?;
         if !epoch.open.read().contains(id) {
             self.open(&epoch, &[id]).await?;
         }
         let number = key.uuid().as_u128();
         self.quota
             .reserve(number, organization, id)
-            .map_err(|exceeded| self.exceeded(exceeded, now))?;
+            .map_err(|exceeded| {
+                let oldest = || self.oldest();
+                self.quota.claim_error(exceeded, self.window, now, oldest)
+            })?;
         let fingerprint = self.fingerprints.of(key, nonce);
-        // For longer than its time, whatever the clocks of other replicas and of Redis say.
-        let keep = id.remaining(self.window, now).saturating_add(KEPT);
+        // Longer than needed, as the clocks of Redis and other replicas differ.
+        let keep = id
+            .remaining(self.window, now)
+            .saturating_add(RETENTION_MARGIN);
         match epoch.connection.claim(fingerprint, keep).await {
-            // What was there before was claimed before, in whichever epoch.
+            // Claimed before, in whichever epoch.
             Ok(answer) if !answer.is_new => {
                 self.quota.release(number, id);
                 Err(ClaimError::Replayed)
             }
             Ok(answer) if answer.epoch.as_deref() == Some(&*epoch.name) => Ok(()),
             Ok(_) => Err(self.give_up(&epoch, "Redis has lost its epoch key".to_owned())),
-            // It may have been remembered, so it stays counted.
+            // It may have been stored, so it stays counted.
             Err(error) => Err(self.give_up(&epoch, format!("Redis does not answer: {error}"))),
         }
     }
@@ -114,23 +114,20 @@ impl Parts {
         date: Timestamp,
         now: Timestamp,
     ) -> Result<(), ClaimError> {
-        let distance = date.signed_duration_since(now).abs().to_std();
-        if distance.unwrap_or(Duration::MAX) > self.window.saturating_add(GRACE) {
-            return Err(ClaimError::OutsideWindow);
-        }
+        ClaimError::check_window(date, now, self.window)?;
         if self.forgotten.read().contains(id) {
             return Err(ClaimError::Forgotten);
         }
         Ok(())
     }
 
-    /// Accepts nothing in this epoch any more. The upkeep looks for what there is now.
+    /// Stops using this epoch; the upkeep finds the next one.
     pub(super) fn give_up(&self, epoch: &Arc<Epoch>, why: String) -> ClaimError {
         let seen = self.epoch.compare_and_swap(epoch, None);
         if seen.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, epoch)) {
             tracing::error!(
                 why,
-                "nonces cannot be remembered in Redis, signed requests are refused until it is settled what was lost"
+                "Redis is unreliable; signed requests are refused until the state is settled"
             );
             *self.fault.lock() = Some(why);
             self.wake.notify_one();
@@ -150,29 +147,11 @@ impl Parts {
         ClaimError::Unavailable(io::Error::other(why))
     }
 
-    fn exceeded(&self, exceeded: QuotaExceeded, now: Timestamp) -> ClaimError {
-        let after = |id: HalfMinute| id.remaining(self.window, now).max(Duration::from_secs(1));
-        let oldest = || self.counted.lock().since(HalfMinute(i64::MIN)).next();
-        let first = |known: Option<HalfMinute>| {
-            let known = known.or_else(|| oldest().map(|(first, _)| first));
-            after(known.unwrap_or_else(|| HalfMinute::of(now)))
-        };
-        match exceeded {
-            QuotaExceeded::Key { oldest } => ClaimError::KeyQuota {
-                limit: self.quota.bounds().per_key as u64,
-                retry_after: after(oldest),
-            },
-            QuotaExceeded::Organization { limit, oldest } => {
-                ClaimError::Budget(budgets::Exhausted {
-                    resource: Resource::Nonces,
-                    limit: limit as u64,
-                    retry_after: first(oldest),
-                })
-            }
-            QuotaExceeded::Total => ClaimError::Full {
-                retry_after: first(None),
-            },
-        }
+    /// The oldest half minute in which this process has accepted nonces.
+    fn oldest(&self) -> Option<HalfMinute> {
+        let counted = self.counted.lock();
+        let first = counted.since(HalfMinute(i64::MIN)).next();
+        first.map(|(first, _)| first)
     }
 }
 
@@ -185,50 +164,50 @@ impl NonceStore for RedisGuard {
         nonce: &str,
         date: Timestamp,
     ) -> Result<(), ClaimError> {
-        let claimed = self.parts.attempt(key, organization, nonce, date).await;
+        let claimed = self.inner.attempt(key, organization, nonce, date).await;
         match &claimed {
-            Ok(()) => self.parts.telemetry.claimed(),
-            Err(refusal) => self.parts.telemetry.refused(refusal),
+            Ok(()) => self.inner.telemetry.claimed(),
+            Err(refusal) => self.inner.telemetry.refused(refusal),
         }
         claimed
     }
 
     fn row_of(&self, key: AccessKeyId, nonce: &str, date: Timestamp) -> Option<SpentNonce> {
         let mut claim = [0; 16];
-        self.parts.entropy.fill(&mut claim);
+        self.inner.entropy.fill(&mut claim);
         Some(SpentNonce {
-            fingerprint: self.parts.fingerprints.of(key, nonce).to_be_bytes(),
+            fingerprint: self.inner.fingerprints.of(key, nonce).to_be_bytes(),
             claim,
             // As long as in Redis, and by the clocks of all replicas.
             over_at: HalfMinute::of(date)
-                .over_at(self.parts.window)
-                .saturating_add_unsigned(KEPT.as_secs()),
+                .over_at(self.inner.window)
+                .saturating_add_unsigned(RETENTION_MARGIN.as_secs()),
         })
     }
 
     fn status(&self) -> Status {
-        self.parts.status()
+        self.inner.status()
     }
 
     fn near(&self) -> Vec<Near> {
-        self.parts.quota.near()
+        self.inner.quota.near()
     }
 
     fn share_among(&self, replicas: usize) {
-        self.parts.quota.share_among(replicas);
+        self.inner.quota.share_among(replicas);
     }
 
     async fn maintain(&self) {
-        self.parts.round().await;
+        self.inner.round().await;
     }
 
     async fn maintain_until(&self, stop: CancellationToken) {
-        self.parts.keep_up(stop).await;
+        self.inner.keep_up(stop).await;
     }
 
     async fn clean_stop(&self) -> io::Result<()> {
-        self.parts.stopped.store(true, Ordering::Release);
-        self.parts.epoch.store(None);
+        self.inner.stopped.store(true, Ordering::Release);
+        self.inner.epoch.store(None);
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
-//! The replay guard of several replicas: Redis (or Valkey) remembers the nonces, the database remembers when any may
-//! have been accepted. Redis is trusted for no more than it promises: another server, or one that has lost the epoch
-//! key, closes every half minute that was marked before.
+//! The replay guard of several replicas: Redis (or Valkey) stores the nonces, the database the half minutes in which
+//! some may have been accepted. Another server, or one that has lost the epoch key, closes every half minute that was
+//! marked before.
 
 mod address;
 mod agreement;
@@ -19,4 +19,4 @@ pub use config::RedisConfig;
 pub use counters::SharedCounters;
 pub use fault::Fault;
 pub use guard::RedisGuard;
-pub use start::SharedPending;
+pub use start::UnopenedRedisGuard;

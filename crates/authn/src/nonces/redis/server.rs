@@ -1,4 +1,4 @@
-//! What a Redis server says of itself.
+//! The state of a Redis server.
 
 use std::time::Duration;
 
@@ -6,26 +6,25 @@ use ::redis::InfoDict;
 
 use super::fault::Fault;
 
-/// The setting under which Redis never forgets a key for lack of room.
+/// The policy under which Redis never evicts keys.
 const NO_EVICTION: &str = "noeviction";
 
-/// A server as it answers now.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Server {
-    /// Another one after a restart, a failover, and keys that were evicted.
+    /// Changes with a restart, a failover and evicted keys.
     pub(super) life: String,
-    /// What it holds for the epoch key.
+    /// The value of the epoch key.
     pub(super) epoch: Option<String>,
     /// Its clock, since 1970.
     pub(super) time: Duration,
 }
 
 impl Server {
-    /// Reads the answers to `GETEX epoch`, `INFO` and `TIME`.
+    /// Reads the responses to `GETEX epoch`, `INFO` and `TIME`.
     ///
     /// # Errors
     ///
-    /// [`Fault::Eviction`], [`Fault::Role`], and [`Fault::Unfit`] for a server that is none to remember nonces.
+    /// [`Fault::Eviction`], [`Fault::Role`], [`Fault::Unfit`].
     pub(super) fn read(
         epoch: Option<String>,
         info: &InfoDict,

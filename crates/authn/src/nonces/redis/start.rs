@@ -1,4 +1,4 @@
-//! A guard on its way: the lease becomes the replicas', then Redis and the database agree on an epoch.
+//! Opens a guard on Redis: takes the lease for all replicas, then agrees on an epoch.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -13,21 +13,21 @@ use tokio::sync::Notify;
 
 use super::agreement::{Disagreement, Phase, RUN, used};
 use super::config::RedisConfig;
-use super::guard::{Parts, RedisGuard};
+use super::guard::{RedisGuard, RedisGuardInner};
 use crate::nonces::fingerprint::Fingerprints;
 use crate::nonces::half_minutes::HalfMinutes;
-use crate::nonces::lease::live_holder;
+use crate::nonces::lease::wait_for_expiry;
 use crate::nonces::open_error::{LeaseError, OpenError};
 use crate::nonces::quota::Quota;
 use crate::nonces::telemetry::Telemetry;
 
-/// A guard whose database nobody serves by himself; the schema may be brought up.
-pub struct SharedPending {
+/// A guard whose database no process serves with a guard of its own: now the schema may be migrated.
+pub struct UnopenedRedisGuard {
     seen: Option<GuardLease>,
 }
 
-impl SharedPending {
-    /// Waits until no process that remembers nonces itself serves the database, for `lease` at most.
+impl UnopenedRedisGuard {
+    /// Waits until no process serves the database with a guard of its own, at most `lease`.
     ///
     /// # Errors
     ///
@@ -38,19 +38,11 @@ impl SharedPending {
         let Some(other) = seen.filter(|seen| !seen.released && seen.run != RUN) else {
             return Ok(Self { seen: None });
         };
-        tracing::warn!(
-            holder = other.holder,
-            seconds = lease.as_secs(),
-            "another process held the database and did not say that it ends, waiting for a sign of it"
-        );
-        if let Some(holder) = live_holder(store, lease).await.map_err(in_lease)? {
-            return Err(LeaseError::Held(holder).into());
-        }
-        let seen = store.guard_lease().await.map_err(in_lease)?;
+        let seen = wait_for_expiry(store, &other, lease).await?;
         Ok(Self { seen })
     }
 
-    /// Opens it, on a schema that is up to date. To be tried again where Redis is away.
+    /// Opens it, on a current schema. Retry it while Redis cannot be reached.
     ///
     /// # Errors
     ///
@@ -63,7 +55,7 @@ impl SharedPending {
         entropy: &Arc<dyn Entropy>,
     ) -> Result<RedisGuard, OpenError> {
         let fingerprints = Fingerprints::new(&config.hash_key);
-        let parts = Parts {
+        let inner = RedisGuardInner {
             store: Arc::clone(store),
             clock: Arc::clone(clock),
             entropy: Arc::clone(entropy),
@@ -82,20 +74,20 @@ impl SharedPending {
             opening: tokio::sync::Mutex::default(),
             wake: Notify::new(),
             stopped: AtomicBool::new(false),
-            beaten: Mutex::new(clock.monotonic()),
+            lease_extended_at: Mutex::new(clock.monotonic()),
         };
-        let connection = parts.address.connect().await.map_err(Disagreement::from)?;
+        let connection = inner.address.connect().await.map_err(Disagreement::from)?;
         self.take_lease(store).await?;
-        let epoch = parts.agree(connection, Phase::Start).await?;
-        parts.epoch.store(Some(Arc::new(epoch)));
+        let epoch = inner.agree(connection, Phase::Start).await?;
+        inner.epoch.store(Some(Arc::new(epoch)));
         let guard = RedisGuard {
-            parts: Arc::new(parts),
+            inner: Arc::new(inner),
         };
-        guard.parts.round().await;
+        guard.inner.round().await;
         Ok(guard)
     }
 
-    /// Makes the lease the replicas'; what was accepted by one process alone is closed.
+    /// Takes the lease for all replicas; closes what a process with a guard of its own may have accepted.
     async fn take_lease(&self, store: &Store) -> Result<(), OpenError> {
         let in_lease = LeaseError::Store;
         let turn = store.begin_shared_guard().await.map_err(in_lease)?;

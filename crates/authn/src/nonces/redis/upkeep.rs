@@ -1,4 +1,4 @@
-//! Beside the requests: looks at Redis each second, opens what comes next, drops what is over.
+//! Polls Redis each second, opens the next half minutes, drops those that are over.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,28 +9,27 @@ use tokio_util::sync::CancellationToken;
 
 use super::agreement::{Disagreement, Phase, RUN};
 use super::epoch::Epoch;
-use super::guard::Parts;
+use super::guard::RedisGuardInner;
 use crate::nonces::half_minute::HalfMinute;
 use crate::nonces::half_minutes::HalfMinutes;
+use crate::nonces::lease::{EXTENSIONS_PER_LEASE, taken_over};
 use crate::nonces::status::Status;
 
-const ROUND: Duration = Duration::from_secs(1);
-/// While Redis cannot be relied on.
-const SOON: Duration = Duration::from_millis(250);
-/// How often within its time the lease is extended.
-const EXTENSIONS: u32 = 6;
+const INTERVAL: Duration = Duration::from_secs(1);
+/// While Redis is unreliable.
+const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 
-impl Parts {
+impl RedisGuardInner {
     pub(super) async fn keep_up(&self, stop: CancellationToken) {
         let rounds = async {
             loop {
                 Box::pin(self.round()).await;
                 if self.epoch.load().is_none() {
-                    tokio::time::sleep(SOON).await;
+                    tokio::time::sleep(RETRY_INTERVAL).await;
                     continue;
                 }
                 tokio::select! {
-                    () = tokio::time::sleep(ROUND) => {}
+                    () = tokio::time::sleep(INTERVAL) => {}
                     () = self.wake.notified() => {}
                 }
             }
@@ -38,7 +37,7 @@ impl Parts {
         stop.run_until_cancelled(rounds).await;
     }
 
-    /// One round. What fails is in the status, and tried again by the next one.
+    /// One round. Failures are in the status, and retried by the next round.
     pub(super) async fn round(&self) {
         if self.stopped.load(Ordering::Acquire) {
             return;
@@ -59,18 +58,18 @@ impl Parts {
                 .filter(|id| !epoch.closed.contains(*id))
                 .collect();
             if let Err(error) = self.open(&epoch, &open).await {
-                tracing::warn!(%error, "the half minutes to come are not marked yet, it is tried again");
+                tracing::warn!(%error, "could not mark the next half minutes; retrying");
             }
             self.drop_over();
         }
-        self.beat().await;
+        self.extend_lease().await;
         self.telemetry.report(&self.status());
     }
 
-    /// The epoch, if it still is one.
+    /// The epoch, if it is still current.
     async fn check(&self, epoch: Arc<Epoch>) -> Option<Arc<Epoch>> {
-        let looked = epoch.connection.look().await.map_err(Disagreement::from);
-        let server = looked.and_then(|server| {
+        let polled = epoch.connection.poll().await.map_err(Disagreement::from);
+        let server = polled.and_then(|server| {
             self.check_clock(server.time)?;
             Ok(server)
         });
@@ -101,13 +100,13 @@ impl Parts {
                 let epoch = Arc::new(epoch);
                 self.epoch.store(Some(Arc::clone(&epoch)));
                 *self.fault.lock() = None;
-                tracing::info!("nonces are remembered in Redis again");
+                tracing::info!("nonces are stored in Redis again");
                 Some(epoch)
             }
             Err(Disagreement::NotHeld(holder)) => {
                 tracing::error!(
                     holder,
-                    "another process remembers nonces for this database; signed requests are refused here"
+                    "another process has taken the database over; signed requests are refused here"
                 );
                 *self.lost_to.lock() = Some(holder);
                 None
@@ -119,7 +118,7 @@ impl Parts {
         }
     }
 
-    /// Drops the counts of half minutes that are over. Redis drops the nonces by itself, later.
+    /// Drops the counts of half minutes that are over. Redis expires the nonces later.
     fn drop_over(&self) {
         let over = self.counted.lock().take_over(self.window, self.clock.now());
         let mut forgotten = Vec::new();
@@ -139,17 +138,17 @@ impl Parts {
         }
     }
 
-    /// A sign of life for whoever would remember nonces by itself.
-    async fn beat(&self) {
+    /// Extends the lease.
+    async fn extend_lease(&self) {
         let now = self.clock.monotonic();
-        let last = *self.beaten.lock();
-        if now.saturating_sub(last) < self.lease / EXTENSIONS {
+        let last = *self.lease_extended_at.lock();
+        if now.saturating_sub(last) < self.lease / EXTENSIONS_PER_LEASE {
             return;
         }
         match self.store.beat_guard_lease(RUN).await {
-            Ok(_) => *self.beaten.lock() = now,
+            Ok(_) => *self.lease_extended_at.lock() = now,
             Err(error) => {
-                tracing::warn!(%error, "the replay guard's lease of the database was not extended, it is tried again");
+                tracing::warn!(%error, "could not extend the replay guard's lease of the database; retrying");
             }
         }
     }
@@ -164,7 +163,7 @@ impl Parts {
         let is_closed = refused.contains(now);
         refused.add(&self.forgotten.read());
         let open = refused.next_outside(now);
-        // Before the value is put together: a lock within it would be held to its end.
+        // Outside the expression below, which would hold the lock to its end.
         let lost_to = self.lost_to.lock().clone();
         let last_error = epoch.is_none().then(|| self.away().to_string());
         Status {
@@ -178,11 +177,7 @@ impl Parts {
             clock_was_set_back: open > now && !is_closed,
             forgotten_ahead: None,
             near: self.quota.near(),
-            not_held: lost_to.map(|holder| {
-                format!(
-                    "another process has taken the database over ({holder}); stop one of the two"
-                )
-            }),
+            not_held: lost_to.as_deref().map(taken_over),
             lost_until: None,
             last_error,
         }

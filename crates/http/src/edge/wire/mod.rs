@@ -3,15 +3,15 @@
 //!
 //! It parses messages only to find the heads.
 
+mod head_timeout;
 mod scanner;
 mod stream;
 
 use salvo::http::HeaderMap;
 
-pub(super) use stream::{WireLimits, WireStream};
+pub(super) use stream::WireStream;
 
-/// Replaces a bare line feed in a head (RFC 9112 section 2.2): a character that the library always refuses.
-/// library refuses anywhere.
+/// Replaces a bare line feed in a head (RFC 9112 section 2.2): a character that the library refuses anywhere.
 const NO_LINE_FEED: u8 = b'\0';
 
 /// Replace the name of a second `content-length`, or of the second one of `content-length` and

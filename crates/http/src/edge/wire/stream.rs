@@ -1,7 +1,7 @@
 //! A client's connection with the scanner on its read side.
 //!
-//! It also limits the time of a head, replaces the library's bare error responses, and lingers at the end so that
-//! a reset does not lose the last response.
+//! It also applies the time limit of a head, replaces the library's bare error responses, and lingers at the end so
+//! that a reset does not lose the last response.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -14,7 +14,9 @@ use salvo::hyper::body::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+use super::head_timeout::HeadTimeout;
 use super::scanner::Scanner;
+use crate::edge::config::FixedLimits;
 use crate::edge::connections::OpenConnection;
 use crate::edge::request_id::RequestIds;
 use crate::respond::{ApiError, Code};
@@ -26,22 +28,12 @@ const LINGER_BYTES: usize = 2 * 1024 * 1024;
 /// Sent after bytes that the library refuses, since it checks heads and trailers only at their end.
 const END_OF_HEAD: &[u8] = b"\r\n\r\n";
 
-/// Time limits of a connection that the library does not have, or not as the contract requires.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct WireLimits {
-    /// From the first byte of a head to its end; for the first head, from the connection.
-    pub(crate) head: Duration,
-    /// How long the rest of a refused request is read and discarded.
-    pub(crate) linger: Duration,
-}
-
 pub(crate) struct WireStream<S> {
     inner: S,
     scanner: Scanner,
     request_ids: Arc<RequestIds>,
-    limits: WireLimits,
-    /// Runs while a head is awaited or incomplete.
-    head_deadline: Option<Pin<Box<Sleep>>>,
+    head_timeout: HeadTimeout,
+    linger: Duration,
     linger_deadline: Option<Pin<Box<Sleep>>>,
     linger_bytes: usize,
     /// The part of [`END_OF_HEAD`] that the library has not read yet.
@@ -55,15 +47,15 @@ impl<S> WireStream<S> {
     pub(crate) fn new(
         inner: S,
         open: OpenConnection,
-        limits: WireLimits,
+        limits: FixedLimits,
         request_ids: Arc<RequestIds>,
     ) -> Self {
         Self {
             inner,
             scanner: Scanner::new(),
             request_ids,
-            limits,
-            head_deadline: Some(Box::pin(sleep(limits.head))),
+            head_timeout: HeadTimeout::start(limits.head_timeout),
+            linger: limits.linger,
             linger_deadline: None,
             linger_bytes: LINGER_BYTES,
             ending: &[],
@@ -72,24 +64,15 @@ impl<S> WireStream<S> {
         }
     }
 
-    /// Starts the timer at the first byte of a head and stops it at its end.
-    fn follow_head(&mut self) {
-        if !self.scanner.is_in_head() {
-            self.head_deadline = None;
-        } else if self.head_deadline.is_none() {
-            self.head_deadline = Some(Box::pin(sleep(self.limits.head)));
-        }
-    }
-
     /// Scans what was read after the first `before` bytes. At bytes that the library refuses, drops the rest and
     /// makes the library refuse them now.
-    fn look_at(&mut self, buffer: &mut ReadBuf<'_>, before: usize) {
+    fn scan(&mut self, buffer: &mut ReadBuf<'_>, before: usize) {
         let new = buffer.filled_mut().get_mut(before..).unwrap_or_default();
         if new.is_empty() {
             return;
         }
         let refused = self.scanner.scan(new);
-        self.follow_head();
+        self.head_timeout.follow(self.scanner.is_in_head());
         if self.scanner.is_http2() {
             self.open.is_http2();
         }
@@ -106,12 +89,6 @@ impl<S> WireStream<S> {
         buffer.put_slice(now);
         self.ending = later;
     }
-
-    fn head_is_late(&mut self, context: &mut Context<'_>) -> bool {
-        self.head_deadline
-            .as_mut()
-            .is_some_and(|deadline| deadline.as_mut().poll(context).is_ready())
-    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for WireStream<S> {
@@ -126,12 +103,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for WireStream<S> {
         }
         let before = buffer.filled().len();
         let result = Pin::new(&mut self.inner).poll_read(context, buffer);
-        if self.head_is_late(context) {
+        if self.head_timeout.is_over(context) {
             tracing::debug!("closing a connection whose request head took too long");
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         if let Poll::Ready(Ok(())) = result {
-            self.look_at(buffer, before);
+            self.scan(buffer, before);
         }
         result
     }
@@ -206,7 +183,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WireStream<S> {
             if self.scanner.is_between_requests() {
                 return Poll::Ready(Ok(()));
             }
-            self.linger_deadline = Some(Box::pin(sleep(self.limits.linger)));
+            self.linger_deadline = Some(Box::pin(sleep(self.linger)));
         }
         let mut scratch = [0; 4_096];
         loop {

@@ -13,7 +13,7 @@ use charter_domain::timestamp;
 /// A service account.
 #[derive(Serialize, ToSchema)]
 #[salvo(schema(name = "ServiceAccount"))]
-pub struct ServiceAccountBody {
+pub(crate) struct ServiceAccountBody {
     /// `sa-…`
     #[salvo(schema(
         pattern = "^sa-[0-7][0-9a-hjkmnp-tv-z]{25}$",

@@ -17,7 +17,7 @@ use charter_domain::text::{Description, Name};
 
 /// The query of the list.
 #[derive(Debug, Clone)]
-pub struct ServiceAccountsQuery {
+pub(crate) struct ServiceAccountsQuery {
     pub(super) list: ListQuery<ResourceOrder>,
     /// `Some(None)` for a malformed id, which counts as missing.
     pub(super) account_id: Option<Option<AccountId>>,

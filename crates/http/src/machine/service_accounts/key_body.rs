@@ -10,7 +10,7 @@ use charter_domain::timestamp::{self, Timestamp};
 /// An access key without its secret.
 #[derive(Serialize, ToSchema)]
 #[salvo(schema(name = "AccessKey"))]
-pub struct AccessKeyBody {
+pub(crate) struct AccessKeyBody {
     /// `key-…`
     #[salvo(schema(
         pattern = "^key-[0-7][0-9a-hjkmnp-tv-z]{25}$",
@@ -78,7 +78,7 @@ impl AccessKeyBody {
 /// A new access key with its secret.
 #[derive(Serialize, ToSchema)]
 #[salvo(schema(name = "NewAccessKey"))]
-pub struct NewAccessKeyBody {
+pub(crate) struct NewAccessKeyBody {
     /// The key.
     #[serde(flatten)]
     pub(super) key: AccessKeyBody,

@@ -29,7 +29,7 @@ use super::key_body::AccessKeyBody;
 const MAX_DAYS: u64 = 36_500;
 
 /// `GET /keys`
-pub struct ListAllKeys;
+pub(crate) struct ListAllKeys;
 
 impl Operation for ListAllKeys {
     const PERMISSION: Permission = Permission::ListKeys;
@@ -68,7 +68,7 @@ pub async fn list(request: Authorized<ListAllKeys>) -> Result<Listed<OwnedKeyBod
 
 /// The query of the list.
 #[derive(Debug, Clone)]
-pub struct KeysQuery {
+pub(crate) struct KeysQuery {
     list: ListQuery<KeyOrder>,
     /// `Some(None)` for a malformed id, which counts as missing.
     account_id: Option<Option<AccountId>>,
@@ -126,7 +126,7 @@ impl Input for KeysQuery {
 /// An access key with its service account.
 #[derive(Serialize, ToSchema)]
 #[salvo(schema(name = "AccessKeyWithServiceAccount"))]
-pub struct OwnedKeyBody {
+pub(crate) struct OwnedKeyBody {
     /// The key.
     #[serde(flatten)]
     key: AccessKeyBody,

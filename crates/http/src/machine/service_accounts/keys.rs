@@ -33,7 +33,7 @@ use super::key_reach;
 type KeyPath = (PathId<ServiceAccountId>, PathId<AccessKeyId>);
 
 /// `GET /service-accounts/{id}/keys`
-pub struct ListKeys;
+pub(crate) struct ListKeys;
 
 impl Operation for ListKeys {
     const PERMISSION: Permission = Permission::ListKeys;
@@ -62,7 +62,7 @@ pub async fn list(request: Authorized<ListKeys>) -> Result<Listed<AccessKeyBody>
 }
 
 /// `POST /service-accounts/{id}/keys`
-pub struct CreateKey;
+pub(crate) struct CreateKey;
 
 impl Operation for CreateKey {
     const PERMISSION: Permission = Permission::CreateKey;
@@ -106,7 +106,7 @@ pub async fn create(request: Authorized<CreateKey>) -> Result<Created<NewAccessK
 }
 
 /// `POST /service-accounts/{id}/keys/{key_id}/rotate`
-pub struct RotateKey;
+pub(crate) struct RotateKey;
 
 impl Operation for RotateKey {
     const PERMISSION: Permission = Permission::RotateKey;
@@ -165,7 +165,7 @@ pub async fn rotate(request: Authorized<RotateKey>) -> Result<Created<NewAccessK
 }
 
 /// `DELETE /service-accounts/{id}/keys/{key_id}`
-pub struct RevokeKey;
+pub(crate) struct RevokeKey;
 
 impl Operation for RevokeKey {
     const PERMISSION: Permission = Permission::RevokeKey;

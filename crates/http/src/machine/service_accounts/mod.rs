@@ -1,12 +1,12 @@
 //! `/service-accounts` (contract section 4).
 
-pub mod body;
+pub(crate) mod body;
 mod input;
-pub mod key_body;
+pub(crate) mod key_body;
 mod key_input;
 mod key_reach;
-pub mod key_report;
-pub mod keys;
+pub(crate) mod key_report;
+pub(crate) mod keys;
 
 use salvo::Writer;
 use salvo::oapi::endpoint;
@@ -17,7 +17,7 @@ use crate::extract::json_body::Body;
 use crate::extract::operation::{Object, Operation};
 use crate::extract::path::PathId;
 use crate::respond::ApiError;
-use crate::respond::answer::{Changed, Created, Found, NoContent};
+use crate::respond::answer::{Changed, Created, FoundOrNotModified, NoContent};
 use crate::respond::listed::Listed;
 use charter_domain::id::{AccountId, ServiceAccountId};
 use charter_domain::permission::Permission;
@@ -31,7 +31,7 @@ use body::ServiceAccountBody;
 use input::{ServiceAccountInput, ServiceAccountPatch, ServiceAccountsQuery};
 
 /// `GET /service-accounts`
-pub struct ListServiceAccounts;
+pub(crate) struct ListServiceAccounts;
 
 impl Operation for ListServiceAccounts {
     const PERMISSION: Permission = Permission::ListServiceAccounts;
@@ -72,7 +72,7 @@ pub async fn list(
 }
 
 /// `POST /service-accounts`
-pub struct CreateServiceAccount;
+pub(crate) struct CreateServiceAccount;
 
 impl Operation for CreateServiceAccount {
     const PERMISSION: Permission = Permission::CreateServiceAccount;
@@ -112,7 +112,7 @@ pub async fn create(
 }
 
 /// `GET /service-accounts/{id}`
-pub struct GetServiceAccount;
+pub(crate) struct GetServiceAccount;
 
 impl Operation for GetServiceAccount {
     const PERMISSION: Permission = Permission::GetServiceAccount;
@@ -129,14 +129,14 @@ impl Operation for GetServiceAccount {
 #[endpoint(operation_id = "getServiceAccount", tags("service accounts"))]
 pub async fn get(
     request: Authorized<GetServiceAccount>,
-) -> Result<Found<ServiceAccountBody>, ApiError> {
+) -> Result<FoundOrNotModified<ServiceAccountBody>, ApiError> {
     let service_account = &request.object.service_account;
     let shown = ServiceAccountBody::new(service_account, &request.state.last_used);
     request.found(body::etag(service_account, &request.state.last_used), shown)
 }
 
 /// `PATCH /service-accounts/{id}`
-pub struct UpdateServiceAccount;
+pub(crate) struct UpdateServiceAccount;
 
 impl Operation for UpdateServiceAccount {
     const PERMISSION: Permission = Permission::UpdateServiceAccount;
@@ -184,7 +184,7 @@ pub async fn update(
 }
 
 /// `DELETE /service-accounts/{id}`
-pub struct DeleteServiceAccount;
+pub(crate) struct DeleteServiceAccount;
 
 impl Operation for DeleteServiceAccount {
     const PERMISSION: Permission = Permission::DeleteServiceAccount;

@@ -12,7 +12,7 @@ on_both_services!(
     a_key_makes_none_that_lives_longer_or_works_from_more_places,
     a_rotation_gives_no_more_either,
     the_permission_lifts_it,
-    who_signs_with_no_key_is_not_bound,
+    users_are_not_bound_by_a_key,
 );
 
 /// In an hour.
@@ -126,7 +126,7 @@ async fn the_permission_lifts_it(service: &Service) {
     assert_eq!(rotated["expires_at"], json!(null));
 }
 
-async fn who_signs_with_no_key_is_not_bound(service: &Service) {
+async fn users_are_not_bound_by_a_key(service: &Service) {
     let acme = service.organization("acme").await;
     let owner = acme.person(TeamRole::Owner).await;
     let signer = acme.signer(&[]).await;

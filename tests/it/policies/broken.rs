@@ -1,0 +1,207 @@
+//! Folders as people have them: each odd file is taken or named in a clear line, in the form that was
+//! asked for, and nothing of it reaches the terminal that would be obeyed.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use charter_authz::snapshot::Snapshot;
+use charter_policy::diff::revision;
+use serde_json::Value;
+use tempfile::TempDir;
+use test_support::policy_world::{copy, shipped, whole_copy_of_shipped};
+use test_support::process::Home;
+
+use crate::policies::diff_revisions::git;
+
+const POLICY: &str = "@id(\"extra\")\nforbid (principal is User, action, resource) when { !principal.email_verified };\n";
+
+#[track_caller]
+fn fault(name: &str, text: &str) -> String {
+    let folder = whole_copy_of_shipped();
+    let file = folder.path().join(name);
+    fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+    fs::write(file, text).expect("a file");
+    let error = Snapshot::load(folder.path()).expect_err("a fault");
+    error.report()
+}
+
+#[test]
+fn a_file_that_would_not_be_read_as_people_see_it_is_named() {
+    for (name, text, told) in [
+        (
+            "extra.cedar",
+            format!("\u{feff}{POLICY}"),
+            "begins with a byte order mark",
+        ),
+        (
+            "extra.cedar",
+            format!("// Everybody.\r{POLICY}"),
+            "carriage return without a line feed in line 1",
+        ),
+        (
+            "team/extra.cedar",
+            POLICY.to_owned(),
+            "team/extra.cedar` is not read",
+        ),
+        (
+            "invariants/more/extra.cedar",
+            POLICY.to_owned(),
+            "extra.cedar` is not read",
+        ),
+        ("stop.CEDAR", POLICY.to_owned(), "stop.CEDAR` is not read"),
+        ("tests/team.Json", "[]".to_owned(), "team.Json` is not read"),
+    ] {
+        let report = fault(name, &text);
+        assert!(report.contains(told), "{name}: {report}");
+    }
+    let folder = whole_copy_of_shipped();
+    fs::write(
+        folder.path().join("extra.cedar"),
+        POLICY.replace('\n', "\r\n"),
+    )
+    .expect("a file");
+    fs::create_dir(folder.path().join(".git")).expect("a folder");
+    fs::write(folder.path().join(".git/extra.cedar"), "hidden").expect("a file");
+    Snapshot::load(folder.path()).expect("a good folder");
+}
+
+#[test]
+fn a_mistake_made_thousands_of_times_is_shown_a_hundred_times() {
+    let folder = whole_copy_of_shipped();
+    let many = "permit (principal, action, resource);\n".repeat(12_000);
+    fs::write(folder.path().join("many.cedar"), many).expect("a file");
+    let report = Snapshot::load(folder.path()).expect_err("faults").report();
+    assert_eq!(report.matches("the policy has no `@id`").count(), 100);
+    assert!(
+        report.ends_with("… and 11900 more faults\n"),
+        "{}",
+        &report[report.len() - 100..]
+    );
+}
+
+#[test]
+fn control_characters_of_a_policy_are_written_out() {
+    let report = fault(
+        "extra.cedar",
+        "@id(\"extra\")\nforbid (principal, action, resource) when { principal.\u{1b}[2J };\n",
+    );
+    assert!(
+        report.contains("\\u001b[2J") && !report.contains('\u{1b}'),
+        "{report:?}"
+    );
+    let report = fault(
+        "extra.cedar",
+        "@id(\"extra\")\nforbid (principal in Role::\"\u{202e}\u{9b}1mrenwo\", action, resource);\n",
+    );
+    assert!(
+        report.contains("\\u202e\\u009b1m") && !report.contains('\u{202e}'),
+        "{report:?}"
+    );
+}
+
+fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = Home::new()
+        .command(arguments)
+        .output()
+        .expect("the command");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (
+        output.status.code(),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
+}
+
+#[test]
+fn machines_are_told_of_a_broken_folder_in_their_form() {
+    let folder = whole_copy_of_shipped();
+    fs::write(folder.path().join("extra.cedar"), "\npermit (principal").expect("a file");
+    let dir = folder.path().display().to_string();
+    let report = TempDir::new().expect("a folder");
+    let junit = report.path().join("junit.xml").display().to_string();
+    let good = shipped().display().to_string();
+    for arguments in [
+        vec!["policy", "test", "--json", "--junit", &junit, &dir],
+        vec!["policy", "prove", "--json", &dir],
+        vec!["policy", "prove", "--json", "--against", &dir, &good],
+        vec!["policy", "diff", "--json", &dir, &good],
+    ] {
+        let (code, out, err) = run(&arguments);
+        assert_eq!(code, Some(2), "{arguments:?}: {out}{err}");
+        let document: Value = serde_json::from_str(&out).expect("one document");
+        let first = &document["faults"][0];
+        assert_eq!(
+            (&first["line"], &document["count"]),
+            (&2.into(), &1.into()),
+            "{document}"
+        );
+        assert!(
+            first["file"]
+                .as_str()
+                .expect("a file")
+                .ends_with("extra.cedar"),
+            "{document}"
+        );
+    }
+    let junit = fs::read_to_string(junit).expect("a report");
+    assert!(
+        junit.contains("<error") && junit.contains("extra.cedar:2:"),
+        "{junit}"
+    );
+    let (code, out, err) = run(&["policy", "test", &dir]);
+    assert!(
+        code == Some(2) && out.is_empty() && err.contains("extra.cedar:2:"),
+        "{out}{err}"
+    );
+}
+
+/// `charter policy diff` and its kin take what git calls a folder of a revision.
+#[test]
+fn a_folder_of_a_revision_may_be_the_top_be_relative_and_hold_links() {
+    let repository = TempDir::new().expect("a temporary folder");
+    let dir = repository.path();
+    git(dir, &["init", "--quiet"]);
+    for entry in fs::read_dir(shipped()).expect("the shipped folder") {
+        let path = entry.expect("an entry").path();
+        let to = dir.join(path.file_name().expect("a name"));
+        if path.is_dir() {
+            copy(&path, &to);
+        } else {
+            fs::copy(&path, to).expect("a copy");
+        }
+    }
+    // As a mounted volume has them: links to links.
+    copy(&shipped(), &dir.join("mounted"));
+    let data = dir.join("mounted/..2026");
+    fs::create_dir(&data).expect("a folder");
+    fs::rename(dir.join("mounted/roles.cedar"), data.join("roles.cedar")).expect("moved");
+    symlink("..2026", dir.join("mounted/..data")).expect("a link");
+    symlink("..data/roles.cedar", dir.join("mounted/roles.cedar")).expect("a link");
+    git(dir, &["add", "."]);
+    git(dir, &["commit", "--quiet", "-m", "one"]);
+    let digest = |snapshot: &Snapshot| snapshot.digest().to_string();
+    let expected = digest(&Snapshot::load(&shipped()).expect("the shipped folder"));
+    for (from, spec) in [
+        (dir.to_owned(), "HEAD:mounted"),
+        (dir.to_owned(), "HEAD:mounted/"),
+        (dir.to_owned(), "HEAD:./mounted"),
+        (dir.join("tests"), "HEAD:../mounted"),
+        (dir.join("mounted"), "HEAD:./"),
+    ] {
+        assert_eq!(at(&from, spec), Ok(expected.clone()), "{spec}");
+    }
+    // The top itself is a folder with another one below it, whose policies would not be read.
+    let top = at(dir, "HEAD:").expect_err("a fault");
+    assert!(
+        top.contains("HEAD:/mounted/roles.cedar` is not read"),
+        "{top}"
+    );
+}
+
+/// The digest of a folder of a revision, read from within a folder.
+fn at(dir: &Path, spec: &str) -> Result<String, String> {
+    revision::load_from(dir, spec)
+        .map(|loaded| loaded.snapshot.digest().to_string())
+        .map_err(|error| error.to_string())
+}
