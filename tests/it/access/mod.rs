@@ -17,6 +17,7 @@ mod protocol;
 mod recorded;
 mod restarts;
 mod search;
+mod spellings;
 mod tokens;
 
 use serde_json::{Value, json};

@@ -173,11 +173,12 @@ impl<'a> Own<'a> {
 
 /// The question with ids of records in their one form.
 pub(crate) fn respelled(question: &Question) -> Question {
-    Question {
-        subject: facts::respelled(&question.subject),
-        resource: facts::respelled(&question.resource),
-        ..question.clone()
-    }
+    let mut question = question.clone();
+    facts::respell(&mut question.subject);
+    facts::respell_values(&mut question.action.properties);
+    facts::respell(&mut question.resource);
+    facts::respell_values(&mut question.context);
+    question
 }
 
 /// The question as a domain takes it.
