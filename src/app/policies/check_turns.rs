@@ -93,7 +93,7 @@ mod tests {
             let waits = poll_fn(|context| Poll::Ready(third.as_mut().poll(context).is_pending()));
             assert!(waits.await);
             assert_eq!(begun.available_permits(), 2);
-            end.add_permits(1);
+            end.add_permits(3);
             third.await.is_some()
         };
         assert!(tokio::join!(check(), check(), watch).2);
