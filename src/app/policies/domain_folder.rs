@@ -61,7 +61,7 @@ impl DomainFolder {
     /// Runs until the folder is gone and all that was in force is recorded.
     pub(super) async fn run(mut self, phase: Phase) {
         let (policies, gone) = (Arc::clone(&self.policies), self.gone.clone());
-        gone.run_until_cancelled(self.follow(phase)).await;
+        gone.run_until_cancelled(Box::pin(self.follow(phase))).await;
         while policies.accepted.has_unwritten() {
             // It is tried again.
             let _ = policies.accepted.write().await;
