@@ -9,6 +9,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
+    clippy::cast_precision_loss,
     reason = "a benchmark that cannot prepare has nothing to measure, and measures real time"
 )]
 

@@ -28,6 +28,9 @@ permit (principal, action, resource) when { context has buyer && context.buyer =
 permit (principal, action, resource) when { context has agent && context.agent == principal };
 ";
 
+/// Puts an entity into the resource's properties, the context, or the action's properties.
+type Place = fn(Value) -> (Value, Value, Value);
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_user_within_properties_and_context_is_known_by_both_forms_of_the_id() {
     let folder = Folder::with(&[]);
@@ -49,7 +52,7 @@ async fn a_user_within_properties_and_context_is_known_by_both_forms_of_the_id()
         [id, uuid.to_owned(), uuid.to_uppercase()]
     };
     let user = |id: &str| json!({"type": "Charter::User", "id": id});
-    let places: [fn(Value) -> (Value, Value, Value); 5] = [
+    let places: [Place; 5] = [
         |user| (json!({"owner": user}), json!({}), json!({})),
         |user| (json!({"heirs": [user]}), json!({}), json!({})),
         |user| {
