@@ -53,9 +53,9 @@ pub(super) async fn follow(
     stop: CancellationToken,
 ) {
     let rounds = async {
-        let mut differ_since = None;
+        let mut known = Known::default();
         loop {
-            if let Err(error) = round(&presence, &state, &store, &mut differ_since).await {
+            if let Err(error) = round(&presence, &state, &store, &mut known).await {
                 tracing::warn!(%error, "could not write the heartbeat for the other replicas; retrying");
             }
             tokio::time::sleep(INTERVAL).await;
@@ -67,11 +67,39 @@ pub(super) async fn follow(
     }
 }
 
+/// What is kept from one round to the next.
+#[derive(Default)]
+struct Known {
+    /// Since when replicas differ, by the monotonic clock.
+    differ_since: Option<Duration>,
+    built_in: HashedFolder,
+}
+
+/// The built-in folder in force with its digest, which is computed anew when another one is in force.
+#[derive(Default)]
+struct HashedFolder {
+    files: Arc<Files>,
+    digest: String,
+}
+
+impl HashedFolder {
+    fn digest_of(&mut self, files: &Arc<Files>) -> &str {
+        if self.digest.is_empty() || !Arc::ptr_eq(&self.files, files) {
+            self.digest = content_digest(files);
+            self.files = Arc::clone(files);
+        }
+        &self.digest
+    }
+}
+
 async fn round(
     presence: &Presence,
     state: &State,
     store: &Store,
-    differ_since: &mut Option<Duration>,
+    Known {
+        differ_since,
+        built_in,
+    }: &mut Known,
 ) -> Result<(), Error> {
     let now = state.clock.now();
     let own = Replica {
@@ -81,7 +109,7 @@ async fn round(
         started_at: presence.started_at,
         policy_digest: state.engine.snapshot().digest().to_string(),
         domain_digests: Some(domain_digests(state)),
-        folder_digest: Some(folder_digest(state)),
+        folder_digest: Some(folder_digest(state, built_in)),
         readiness: ops::status(state).await.to_owned(),
         seen_at: now,
     };
@@ -152,10 +180,13 @@ fn difference(own: &Replica, other: &Replica) -> Option<String> {
 }
 
 /// Of all files that were taken together with the policies in force, and of those of the domains in force.
-fn folder_digest(state: &State) -> String {
+fn folder_digest(state: &State, built_in: &mut HashedFolder) -> String {
     let mut parts = Files::new();
     let mut add = |name: String, digest: &str| parts.insert(name, digest.into());
-    add(String::new(), &content_digest(&state.engine.health().files));
+    add(
+        String::new(),
+        built_in.digest_of(&state.engine.health().files),
+    );
     for (name, domain) in state.domains.all() {
         if let Some(in_force) = domain.in_force {
             add(name, in_force.content_digest());

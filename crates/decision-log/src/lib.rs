@@ -68,7 +68,7 @@ pub use page::{LogPosition, MalformedPosition};
 pub use record::{DecisionRecord, RecordedError};
 pub use record_list::{RecordFilter, RecordPage, files_since};
 pub use recorder::{DecisionContext, NotRecorded, RecordedDecision, Recorder};
-pub use shadow::ShadowPolicies;
+pub use shadow::{ShadowDomain, ShadowPolicies};
 pub use status::{Status, WriterStatus};
 pub use verify::verify;
 pub use via::{EVALUATION, Via};

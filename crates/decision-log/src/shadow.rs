@@ -14,15 +14,28 @@ use super::domain_decision::DomainDecision;
 use super::log_entry::{BuiltInDecision, Decided, EvaluationInput, LogEntry};
 use super::metric_counts::MetricCounts;
 use charter_authz::decision::Verdict;
+use charter_authz::engine::ShadowInUse;
 use charter_authz::json::is_action;
+use charter_authz::own_domain::OwnDomain;
 use charter_authz::snapshot::Snapshot;
 
 #[derive(Debug, Default)]
 pub struct ShadowPolicies {
     snapshot: ArcSwapOption<Snapshot>,
     /// Of domains of one's own, by name.
-    domains: ArcSwap<BTreeMap<String, Arc<Snapshot>>>,
+    domains: ArcSwap<BTreeMap<String, ShadowDomain>>,
     remembered: Mutex<ShadowState>,
+}
+
+/// The shadow of one domain of one's own.
+#[derive(Debug, Clone, Default)]
+pub struct ShadowDomain {
+    /// The last version that could be loaded.
+    pub domain: Option<Arc<OwnDomain>>,
+    /// Its folder.
+    pub in_use: Option<ShadowInUse>,
+    /// Why the folder cannot be used as it is now.
+    pub fault: Option<String>,
 }
 
 /// What shadow policies decide.
@@ -51,8 +64,14 @@ impl ShadowPolicies {
     }
 
     /// Those of domains of one's own; a domain that has none is not compared.
-    pub fn replace_domains(&self, domains: BTreeMap<String, Arc<Snapshot>>) {
+    pub fn replace_domains(&self, domains: BTreeMap<String, ShadowDomain>) {
         self.domains.store(Arc::new(domains));
+    }
+
+    /// That of a domain of one's own, if there is a folder of that name.
+    #[must_use]
+    pub fn domain(&self, name: &str) -> Option<ShadowDomain> {
+        self.domains.load().get(name).cloned()
     }
 
     #[must_use]
@@ -102,7 +121,8 @@ impl ShadowPolicies {
     /// `None` also for a question that the shadow's schema does not allow.
     fn ask_domain(&self, decision: &DomainDecision) -> Option<ShadowAnswer> {
         let domains = self.domains.load();
-        let snapshot = domains.get(&*decision.domain)?;
+        let shadow = domains.get(&*decision.domain)?;
+        let snapshot = shadow.domain.as_ref()?.snapshot();
         let schema = Some(snapshot.schema());
         let asked = &decision.answered.request;
         let request = Request::new(

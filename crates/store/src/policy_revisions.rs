@@ -82,16 +82,16 @@ pub struct PolicyRevision {
 const BUILT_IN: &str = "policy-revision-";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LastRevision {
+pub enum LastRevision<Texts = PolicyFiles> {
     /// There never was one.
     None,
     /// There was one, but it is not readable or authentic; the number that its successor follows.
     Unknown(i64),
-    /// With its texts.
-    Known(PolicyRevision, PolicyFiles),
+    /// With its texts, unless it was asked for without.
+    Known(PolicyRevision, Texts),
 }
 
-impl LastRevision {
+impl<Texts> LastRevision<Texts> {
     /// Its number; 0 if there is none.
     #[must_use]
     pub const fn sequence(&self) -> i64 {
@@ -106,6 +106,21 @@ impl LastRevision {
 impl Store {
     /// The last revision of a domain, `None` being the built-in one. Damaged ones are [`LastRevision::Unknown`].
     pub async fn last_policy_revision(&self, domain: Option<&str>) -> Result<LastRevision, Error> {
+        Ok(match self.newest_policy_revision(domain).await? {
+            LastRevision::None => LastRevision::None,
+            LastRevision::Unknown(sequence) => LastRevision::Unknown(sequence),
+            LastRevision::Known(revision, ()) => match self.policy_files(&revision).await? {
+                Some(files) => LastRevision::Known(revision, files),
+                None => LastRevision::Unknown(revision.sequence),
+            },
+        })
+    }
+
+    /// The same without texts, which may be damaged.
+    pub async fn newest_policy_revision(
+        &self,
+        domain: Option<&str>,
+    ) -> Result<LastRevision<()>, Error> {
         // Before the row, since another one may come meanwhile.
         let told = self.last_acceptance(domain).await?;
         let Some(row) = policy_revision::of_domain(domain).one(&self.reader).await? else {
@@ -120,15 +135,8 @@ impl Store {
             // A later one was removed.
             return Ok(LastRevision::Unknown(sequence));
         }
-        let known = match self.authentic(&self.reader, row).await? {
-            Some(revision) => self
-                .policy_files(&revision)
-                .await?
-                .map(|files| (revision, files)),
-            None => None,
-        };
-        Ok(match known {
-            Some((revision, files)) => LastRevision::Known(revision, files),
+        Ok(match self.authentic(&self.reader, row).await? {
+            Some(revision) => LastRevision::Known(revision, ()),
             None => LastRevision::Unknown(sequence),
         })
     }

@@ -99,12 +99,12 @@ impl AcceptedStore {
         if self.ledger.approvers(digest, base).await?.len() >= self.approvals {
             return Ok(true);
         }
-        let newest = self.ledger.last().await?;
-        let Some(newer) = newest.base.filter(|newer| *newer != base) else {
+        let (newer, in_force) = self.ledger.newest().await?;
+        if newer == base {
             return Ok(false);
-        };
-        let is_in_force = newest.revision().is_some_and(|it| it.digest == digest);
-        Ok(is_in_force || self.ledger.approvers(digest, newer).await?.len() >= self.approvals)
+        }
+        Ok(in_force.as_deref() == Some(digest)
+            || self.ledger.approvers(digest, newer).await?.len() >= self.approvals)
     }
 }
 
@@ -152,6 +152,13 @@ mod tests {
                 base: Some(i64::try_from(digests.len()).expect("few")),
                 what: revision.map_or(LastRevisionState::None, LastRevisionState::Revision),
             })
+        }
+
+        async fn newest(&self) -> Result<(i64, Option<String>), Error> {
+            self.check()?;
+            let digests = self.digests.lock();
+            let number = i64::try_from(digests.len()).expect("few");
+            Ok((number, digests.last().cloned()))
         }
 
         async fn accept(&self, new: &NewPolicyRevision) -> Result<i64, Error> {

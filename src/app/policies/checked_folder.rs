@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac};
+use parking_lot::Mutex;
 use sha2::Sha256;
 
 use crate::settings::keys::Keys;
@@ -30,6 +31,8 @@ pub(in crate::app) struct Policies {
     pub(super) checker: Checker,
     pub(super) accepted: AcceptedStore,
     pub(super) is_demo: bool,
+    /// The last reading, since most polls find the same.
+    pub(super) last_read: Mutex<Option<Folder>>,
     records: Option<Records>,
 }
 
@@ -92,6 +95,7 @@ impl Policies {
             ),
             accepted: accepted(records.clone(), None, policies.approvals),
             is_demo: settings.is_demo,
+            last_read: Mutex::default(),
             records,
         }
     }
@@ -107,6 +111,7 @@ impl Policies {
             checker: self.checker.clone(),
             accepted: accepted(self.records.clone(), domain.clone(), self.rules.approvals),
             is_demo: self.is_demo,
+            last_read: Mutex::default(),
             records: self.records.clone(),
             domain,
         }

@@ -17,6 +17,8 @@ use charter_policy::emergency_stop::StopCheckRequest;
 use charter_policy::gates::{CheckRequest, GateVerdict, PolicyGate};
 use charter_policy::{process_limits, solver};
 
+use super::check_turns::CheckTurns;
+
 /// A verdict consists of a few reports.
 const MAX_VERDICT_BYTES: u64 = 4 * 1024 * 1024;
 
@@ -31,6 +33,8 @@ pub(super) struct Checker {
     timeout: Duration,
     /// Additional time for each policy.
     per_policy: Duration,
+    /// For the checks of domains.
+    pub(super) turns: CheckTurns,
 }
 
 impl Checker {
@@ -46,6 +50,7 @@ impl Checker {
             search_path,
             timeout,
             per_policy,
+            turns: CheckTurns::new(),
         }
     }
 

@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
+use charter_authz::engine::ShadowInUse;
 use charter_authz::folder::{DOMAINS, Files, Folder};
-use charter_authz::snapshot::Snapshot;
-use charter_decision_log::ShadowPolicies;
+use charter_authz::own_domain::OwnDomain;
+use charter_decision_log::{ShadowDomain, ShadowPolicies};
+use charter_domain::clock::Clock;
 use charter_policy::gates::{CheckRequest, GateRequirement};
 
 use super::checked_folder::Policies;
 use super::folder_follower::{FolderFollower, Refusal, files_of, names_below, read};
-use super::folder_reading::run_in_background;
+use super::folder_reading::{FromFolder, run_in_background};
 
 pub(super) struct DomainShadows {
     dir: PathBuf,
@@ -24,9 +25,7 @@ pub(super) struct DomainShadows {
 #[derive(Default)]
 struct KnownShadow {
     follower: FolderFollower<Result<Files, String>>,
-    /// The last that could be loaded.
-    snapshot: Option<Arc<Snapshot>>,
-    fault: Option<String>,
+    shown: ShadowDomain,
 }
 
 impl DomainShadows {
@@ -41,7 +40,7 @@ impl DomainShadows {
     }
 
     /// Loads what has changed.
-    pub(super) async fn look(&mut self, now: Duration) {
+    pub(super) async fn look(&mut self, clock: &dyn Clock) {
         let Some(names) = names_below(self.dir.clone()).await else {
             return;
         };
@@ -49,28 +48,26 @@ impl DomainShadows {
         self.known.retain(|name, _| names.contains(name));
         let mut is_changed = self.known.len() != before;
         for name in names {
-            is_changed |= self.look_at(name, now).await;
+            is_changed |= self.look_at(name, clock).await;
         }
         if is_changed {
             let domains = self.known.iter();
-            let loaded = domains.filter_map(|(name, known)| {
-                let snapshot = known.snapshot.clone()?;
-                Some((name.clone(), snapshot))
-            });
-            self.shadow.replace_domains(loaded.collect());
+            let shown = domains.map(|(name, known)| (name.clone(), known.shown.clone()));
+            self.shadow.replace_domains(shown.collect());
         }
     }
 
     /// Why any cannot be used.
     pub(super) fn faults(&self) -> impl Iterator<Item = String> {
         self.known.iter().filter_map(|(name, known)| {
-            let fault = known.fault.as_ref()?;
+            let fault = known.shown.fault.as_ref()?;
             Some(format!("the domain `{name}` of the shadow: {fault}"))
         })
     }
 
-    /// Whether it was loaded anew.
-    async fn look_at(&mut self, name: String, now: Duration) -> bool {
+    /// Whether it was judged anew.
+    async fn look_at(&mut self, name: String, clock: &dyn Clock) -> bool {
+        let now = clock.monotonic();
         let dir = self.dir.join(&name);
         let Some(reading) = read(&dir).await else {
             return false;
@@ -80,37 +77,48 @@ impl DomainShadows {
         if !known.follower.is_due(&files, now) {
             return false;
         }
+        let mut in_use = None;
         let loaded = match reading {
-            Ok(folder) => load(&self.policies, &dir, folder).await,
+            Ok(folder) => {
+                in_use = Some(ShadowInUse {
+                    whole_digest: Arc::clone(folder.whole_digest()),
+                    since: clock.now(),
+                    files: Arc::new(folder.files().clone()),
+                });
+                load::<OwnDomain>(&self.policies, &dir, folder).await
+            }
             Err(fault) => Err(fault.into()),
         };
         let is_unfinished = loaded.as_ref().is_err_and(|it: &Refusal| it.is_unfinished);
         known.follower.judged(files, is_unfinished, now);
         match loaded {
-            Ok(snapshot) => {
-                tracing::info!(domain = name, digest = %snapshot.digest(), "new shadow policies of a domain are in use");
-                known.snapshot = Some(Arc::new(snapshot));
-                known.fault = None;
-                true
+            Ok(domain) => {
+                let digest = domain.snapshot().digest();
+                tracing::info!(domain = name, %digest, "new shadow policies of a domain are in use");
+                known.shown = ShadowDomain {
+                    domain: Some(Arc::new(domain)),
+                    in_use,
+                    fault: None,
+                };
             }
             Err(Refusal { report, .. }) => {
                 tracing::error!(
                     domain = name,
                     "the shadow policies of a domain cannot be used; the previous ones stay in use\n{report}"
                 );
-                known.fault = Some(report);
-                false
+                known.shown.fault = Some(report);
             }
         }
+        true
     }
 }
 
 /// Loads shadow policies. They decide nothing, so only validation is required.
-pub(super) async fn load(
+pub(super) async fn load<L: FromFolder>(
     policies: &Policies,
     dir: &Path,
     folder: Folder,
-) -> Result<Snapshot, Refusal> {
+) -> Result<L, Refusal> {
     let request = CheckRequest {
         dir: dir.to_owned(),
         tests: GateRequirement::Off,
@@ -125,7 +133,7 @@ pub(super) async fn load(
             is_unfinished: verdict.unfinished,
         });
     }
-    let load = move || Snapshot::from_folder(&folder).map_err(|error| error.report());
+    let load = move || L::from_folder(&folder).map_err(|error| error.report());
     let loaded = run_in_background(load).await;
     let loaded = loaded.unwrap_or_else(|| Err("the policies could not be loaded".to_owned()));
     loaded.map_err(Refusal::from)

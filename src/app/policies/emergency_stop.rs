@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use charter_authz::folder::{Files, Folder};
-use charter_authz::snapshot::Snapshot;
 use charter_policy::emergency_stop::StopCheckRequest;
 use charter_policy::manifest;
 use charter_store::TakenAs;
 
-use super::folder_reading::{FolderReading, run_on_thread};
-use super::reload::Reloader;
+use super::folder_reading::{FolderReading, FromFolder as _, run_on_thread};
+use super::folder_reloader::FolderReloader;
+use super::in_force::InForce;
 
-impl Reloader {
+impl<P: InForce> FolderReloader<P> {
     /// Puts files in force that only add forbids. `read` and `again` are two consecutive readings:
     /// a file that is the same in both is written completely.
     pub(super) async fn take_stops(&mut self, read: &FolderReading, again: &FolderReading) {
@@ -35,12 +35,13 @@ impl Reloader {
             Ok(names) => names,
             Err(reason) => {
                 tracing::error!(
+                    domain = self.domain(),
                     "cannot tell whether an edit of the policies is an emergency stop: {reason}"
                 );
                 BTreeSet::new()
             }
         };
-        if let Some((folder, snapshot)) = self.apply_stops(&request.now, names, other).await {
+        if let Some((folder, loaded)) = self.apply_stops(&request.now, names, other).await {
             let is_whole = folder.files() == other;
             let version = if is_whole {
                 version
@@ -48,12 +49,13 @@ impl Reloader {
                 Self::version_in_force(again)
             };
             tracing::info!(
-                digest = %snapshot.digest(),
+                domain = self.domain(),
+                digest = %folder.digest(),
                 "an emergency stop is in force; its checks follow"
             );
             self.checked = false;
             self.last_checked = None;
-            self.put_in_force(&folder, snapshot, TakenAs::Stop, version)
+            self.put_in_force(&folder, loaded, TakenAs::Stop, version)
                 .await;
         } else {
             self.no_stops = Some(request.now);
@@ -88,12 +90,12 @@ impl Reloader {
         now: &Files,
         names: BTreeSet<String>,
         whole: &Files,
-    ) -> Option<(Folder, Snapshot)> {
+    ) -> Option<(Folder, P::Loaded)> {
         if names.is_empty() {
             return None;
         }
         let (dir, live, now) = (self.policies.dir.clone(), self.live.clone(), now.clone());
-        let (whole, current) = (whole.clone(), self.state.engine.snapshot());
+        let (whole, current) = (whole.clone(), self.place.current());
         let load = move || {
             let with = |names: &BTreeSet<String>| {
                 let mut files = live.clone();
@@ -103,7 +105,7 @@ impl Reloader {
                     files.clone_from(&whole);
                 }
                 let folder = Folder::from_files(&dir, files)?;
-                Snapshot::updated_from(&current, &folder).map(|snapshot| (folder, snapshot))
+                P::Loaded::after(current.as_deref(), &folder).map(|loaded| (folder, loaded))
             };
             let all = with(&names);
             if let Ok(all) = all {

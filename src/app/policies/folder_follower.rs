@@ -97,7 +97,10 @@ fn list(dir: &Path) -> io::Result<BTreeSet<String>> {
     for entry in entries {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if entry.path().is_dir() && !name.starts_with('.') {
+        // Only a link needs to be followed: a mount that does not answer holds up nobody here.
+        let found = entry.file_type()?;
+        if (found.is_dir() || found.is_symlink() && entry.path().is_dir()) && !name.starts_with('.')
+        {
             names.insert(name);
         }
     }

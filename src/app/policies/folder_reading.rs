@@ -33,10 +33,13 @@ pub(super) struct CheckInput {
 }
 
 /// What a folder is loaded as.
-pub(super) trait FromFolder: Sized + Send + 'static {
+pub(super) trait FromFolder: Sized + Send + Sync + 'static {
     const IS_OWN_DOMAIN: bool;
 
     fn from_folder(folder: &Folder) -> Result<Self, LoadError>;
+
+    /// What is unchanged since `before` is not checked again.
+    fn after(before: Option<&Self>, folder: &Folder) -> Result<Self, LoadError>;
 }
 
 impl FromFolder for Snapshot {
@@ -45,6 +48,13 @@ impl FromFolder for Snapshot {
     fn from_folder(folder: &Folder) -> Result<Self, LoadError> {
         Self::from_folder(folder)
     }
+
+    fn after(before: Option<&Self>, folder: &Folder) -> Result<Self, LoadError> {
+        match before {
+            Some(before) => Self::updated_from(before, folder),
+            None => Self::from_folder(folder),
+        }
+    }
 }
 
 impl FromFolder for OwnDomain {
@@ -52,6 +62,13 @@ impl FromFolder for OwnDomain {
 
     fn from_folder(folder: &Folder) -> Result<Self, LoadError> {
         Self::from_folder(folder)
+    }
+
+    fn after(before: Option<&Self>, folder: &Folder) -> Result<Self, LoadError> {
+        match before {
+            Some(before) => Self::updated_from(before, folder),
+            None => Self::from_folder(folder),
+        }
     }
 }
 
@@ -86,11 +103,20 @@ impl Policies {
 
     /// The same, the last revision being known.
     pub(super) async fn read_after(&self, last: Arc<LastAccepted>, live: &Files) -> FolderReading {
-        let dir = self.dir.clone();
-        let folder =
-            run_on_thread(move || Folder::read(&dir).map_err(|error| error.report())).await;
-        let folder =
-            folder.unwrap_or_else(|| Err("the policy folder could not be read".to_owned()));
+        let (dir, known) = (self.dir.clone(), self.last_read.lock().clone());
+        let folder = run_on_thread(move || {
+            let folder = match known {
+                Some(known) => known.read_again(&dir),
+                None => Folder::read(&dir),
+            };
+            folder.map_err(|error| error.report())
+        });
+        let folder = folder
+            .await
+            .unwrap_or_else(|| Err("the policy folder could not be read".to_owned()));
+        if let Ok(folder) = &folder {
+            *self.last_read.lock() = Some(folder.clone());
+        }
         let approved = match &folder {
             Ok(folder) if folder.files() != live => {
                 self.accepted

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use charter_domain::clock::Clock;
-use charter_store::{Error, NewPolicyRevision, Store, person};
+use charter_store::{Error, LastRevision, NewPolicyRevision, Store, person};
 
 use super::super::provision;
 use super::last_accepted::LastAccepted;
@@ -16,6 +16,9 @@ use super::last_accepted::LastAccepted;
 pub(super) trait PolicyLedger: Send + Sync {
     /// The last accepted revision.
     async fn last(&self) -> Result<LastAccepted, Error>;
+
+    /// The number of the last accepted revision, and its digest if it is authentic. Its texts are not read.
+    async fn newest(&self) -> Result<(i64, Option<String>), Error>;
 
     /// Records a revision as the successor of the last one and returns its sequence number.
     async fn accept(&self, new: &NewPolicyRevision) -> Result<i64, Error>;
@@ -39,6 +42,14 @@ impl PolicyLedger for DatabaseLedger {
         last.await.map(Into::into)
     }
 
+    async fn newest(&self) -> Result<(i64, Option<String>), Error> {
+        let newest = self.store.newest_policy_revision(self.domain.as_deref());
+        Ok(match newest.await? {
+            LastRevision::Known(revision, ()) => (revision.sequence, Some(revision.whole_digest)),
+            other => (other.sequence(), None),
+        })
+    }
+
     async fn accept(&self, new: &NewPolicyRevision) -> Result<i64, Error> {
         let by = provision::system(&*self.clock);
         let domain = self.domain.as_deref();
@@ -59,6 +70,10 @@ pub(super) struct NoLedger;
 impl PolicyLedger for NoLedger {
     async fn last(&self) -> Result<LastAccepted, Error> {
         Ok(LastAccepted::none())
+    }
+
+    async fn newest(&self) -> Result<(i64, Option<String>), Error> {
+        Ok((0, None))
     }
 
     async fn accept(&self, _: &NewPolicyRevision) -> Result<i64, Error> {

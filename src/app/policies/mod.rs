@@ -4,21 +4,27 @@
 
 mod accepted;
 mod baseline;
+mod check_turns;
 mod checked_folder;
 mod checker;
+mod domain_folder;
 mod domain_shadows;
 mod domains;
 mod emergency_stop;
 mod folder_follower;
 mod folder_reading;
+mod folder_reloader;
 mod folder_watch;
+mod in_force;
 mod last_accepted;
 mod ledger;
 mod reload;
 mod report;
+mod restore;
 mod shadow;
 mod start;
 mod take;
+mod taken;
 mod tools;
 mod writable;
 

@@ -1,93 +1,30 @@
-//! Follows the folder while the service runs: reads it and has edits checked, one at a time.
-//!
-//! Emergency stops take effect at once (`emergency_stop`); other edits take effect or are refused
-//! after their check (`take`).
+//! Follows all folders while the service runs: the built-in one, those of the domains and that of the shadow. None waits
+//! for another.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use charter_authz::engine::PolicyHealth;
-use charter_authz::folder::{Files, Folder};
-use charter_authz::snapshot::Snapshot;
 use charter_decision_log::ShadowPolicies;
 use charter_http::state::State;
-use charter_policy::gates::{CheckRequest, GateRequirement, GateVerdict, PolicyGate};
 use charter_store::Store;
 
-use super::baseline::InvariantBaseline;
 use super::checked_folder::Policies;
 use super::domains::DomainFolders;
-use super::folder_reading::{CheckInput, FolderReading, run_in_background};
-use super::folder_watch::{FolderWatch, POLL, SETTLE};
-use super::report::{RefusedSubject, report_unread};
+use super::folder_reloader::FolderReloader;
+use super::folder_watch::FolderWatch;
+use super::in_force::BuiltIn;
 use super::shadow::ShadowFolder;
-use super::start::TakenFolder;
+use super::taken::TakenFolder;
+use super::writable::follow_writable;
 
-/// How often a folder that keeps changing is read before the next poll.
-const MAX_READS: usize = 10;
-/// Consecutive checks that are cancelled for a newer edit; the next one runs to its end, so that a
-/// folder that keeps changing makes progress.
-const MAX_SUPERSEDED: usize = 2;
-
-/// Takes edits of the policy folder.
+/// Takes edits of the policy folders.
 pub(crate) struct Reloader {
-    pub(super) policies: Arc<Policies>,
+    built_in: FolderReloader<BuiltIn>,
+    domains: DomainFolders,
     shadow: Option<ShadowFolder>,
-    domains: Option<DomainFolders>,
-    pub(super) state: Arc<State>,
-    pub(super) store: Arc<Store>,
-    /// The files in force.
-    pub(super) live: Files,
-    /// Whether the files in force have passed through every gate.
-    pub(super) checked: bool,
-    /// What a candidate must keep besides its own invariants.
-    pub(super) baseline: InvariantBaseline,
-    /// Whether a proof has succeeded before: from then on a missing solver is an error.
-    pub(super) can_prove: bool,
-    /// Inputs of the last finished check.
-    pub(super) last_checked: Option<CheckInput>,
-    /// The running check.
-    pub(super) checking: Option<RunningCheck>,
-    /// Consecutive checks that were cancelled for a newer edit.
-    superseded: usize,
-    /// Changed files that are known not to be emergency stops.
-    pub(super) no_stops: Option<Files>,
-    /// When to check the same folder again, by the monotonic clock.
-    pub(super) retry_at: Option<Duration>,
-    /// When to check the policies in force again, by the monotonic clock.
-    pub(super) check_again_at: Option<Duration>,
-    /// Replaced snapshots that requests may still use.
-    pub(super) retired: Vec<Arc<Snapshot>>,
-}
-
-/// A check that runs in a child process.
-pub(super) struct RunningCheck {
-    pub(super) of: CheckSubject,
-    /// The files in force when it began.
-    pub(super) live: Files,
-    verdict: Pin<Box<dyn Future<Output = GateVerdict> + Send>>,
-}
-
-/// The subject of a check.
-pub(super) enum CheckSubject {
-    /// A reading of the folder, and its manifest's version.
-    Edit(Box<FolderReading>, Option<u64>),
-    /// The policies in force, after an emergency stop.
-    InForce,
-}
-
-impl RunningCheck {
-    fn check_input(&self) -> Option<CheckInput> {
-        match &self.of {
-            CheckSubject::Edit(read, _) => Some(read.check_input()),
-            CheckSubject::InForce => None,
-        }
-    }
+    policies: Arc<Policies>,
+    state: Arc<State>,
 }
 
 impl Reloader {
@@ -99,281 +36,47 @@ impl Reloader {
         started: &TakenFolder,
     ) -> Self {
         let shadow = policies.shadow.clone().zip(shadow);
+        let shadow = shadow.map(|(dir, shadow)| {
+            ShadowFolder::new(dir, shadow, Arc::clone(&policies), Arc::clone(&state))
+        });
+        let place = BuiltIn {
+            state: Arc::clone(&state),
+            store,
+        };
+        let clock = Arc::clone(&state.clock);
         Self {
-            shadow: shadow.map(|(dir, shadow)| {
-                ShadowFolder::new(dir, shadow, Arc::clone(&policies), Arc::clone(&state))
-            }),
-            domains: Some(DomainFolders::new(
-                Arc::clone(&policies),
-                Arc::clone(&state),
-            )),
+            built_in: FolderReloader::new(Arc::clone(&policies), place, clock, started),
+            domains: DomainFolders::new(Arc::clone(&policies), Arc::clone(&state)),
+            shadow,
             policies,
             state,
-            store,
-            live: started.folder.files().clone(),
-            checked: true,
-            baseline: InvariantBaseline::new(started.folder.files().clone()),
-            can_prove: started.proved,
-            last_checked: started.last_checked.clone(),
-            checking: None,
-            superseded: 0,
-            no_stops: None,
-            retry_at: None,
-            check_again_at: None,
-            retired: Vec::new(),
         }
     }
 
     /// Loads the domains before anything is served.
     pub(crate) async fn load_domains(&mut self) {
-        if let Some(domains) = &mut self.domains {
-            domains.load().await;
-        }
+        self.domains.load().await;
     }
 
     /// Runs until `stop` is cancelled.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
-        let (shadow, domains) = (self.shadow.take(), self.domains.take());
-        let followed = async {
-            if let Some(domains) = domains {
-                domains.follow().await;
-            }
-        };
-        let beside = async {
-            if let Some(shadow) = shadow {
+        let shadow = async {
+            if let Some(shadow) = self.shadow {
                 shadow.run().await;
             }
         };
+        let followed = async {
+            tokio::join!(
+                self.built_in.follow(Some(FolderWatch::new())),
+                self.domains.follow(),
+                shadow,
+                follow_writable(&self.policies, &self.state.engine),
+            )
+        };
         // Stopping does not wait for a proof.
         tokio::select! {
-            ((), (), ()) = async { tokio::join!(self.follow(), beside, followed) } => {}
+            _ = followed => {}
             () = stop.cancelled() => {}
         }
-    }
-
-    async fn follow(&mut self) {
-        let mut watch = FolderWatch::new();
-        watch.watch(&self.policies.dir);
-        let changed = watch.change_signal();
-        let mut hangup = signal(SignalKind::hangup())
-            .inspect_err(|error| tracing::warn!(%error, "cannot listen for SIGHUP"))
-            .ok();
-        let mut poll = tokio::time::interval(POLL);
-        poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            let hangup = async {
-                match &mut hangup {
-                    Some(hangup) => hangup.recv().await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                _ = poll.tick() => {}
-                () = changed.notified() => {
-                    // Changes come in bursts; one reading covers all of them.
-                    tokio::time::sleep(SETTLE).await;
-                }
-                _ = hangup => {
-                    tracing::info!("SIGHUP: checking the policies again");
-                    self.last_checked = None;
-                    self.no_stops = None;
-                    self.retry_at = None;
-                    self.check_again_at = None;
-                }
-                (checking, verdict) = finished(&mut self.checking) => {
-                    self.superseded = 0;
-                    self.finish_check(checking, verdict).await;
-                }
-            }
-            self.drop_retired().await;
-            self.retry_recording().await;
-            if self
-                .retry_at
-                .is_some_and(|at| self.state.clock.monotonic() >= at)
-            {
-                self.retry_at = None;
-                self.last_checked = None;
-            }
-            if self.poll_folder().await {
-                watch.watch(&self.policies.dir);
-            }
-            self.check_policies_in_force();
-        }
-    }
-
-    /// Reads the folder; returns whether it has changed.
-    async fn poll_folder(&mut self) -> bool {
-        let Some(mut read) = self.read().await else {
-            return false;
-        };
-        self.report_unread(&read);
-        if self.is_known(&read.check_input()) {
-            return false;
-        }
-        let mut rests_but_for_tests = false;
-        for _ in 0..MAX_READS {
-            tokio::time::sleep(SETTLE).await;
-            let Some(again) = self.read().await else {
-                return false;
-            };
-            self.take_stops(&read, &again).await;
-            if again.check_input() == read.check_input() {
-                self.start_check(again);
-                return true;
-            }
-            rests_but_for_tests = again.is_alike_but_for_tests(&read);
-            read = again;
-        }
-        tracing::warn!("the policy folder keeps changing; reading it again in a second");
-        if rests_but_for_tests {
-            self.start_check(read);
-        }
-        true
-    }
-
-    /// Reports ignored files as soon as they are seen; they do not count as an edit.
-    fn report_unread(&self, read: &FolderReading) {
-        let unread = read.folder.as_ref().map_or(&[][..], Folder::unread);
-        let health = self.state.engine.health();
-        let reported = health.warnings.iter().filter(|it| it.starts_with("files:"));
-        if !reported.eq(unread) {
-            let update = |health: &mut PolicyHealth| report_unread(health, unread);
-            self.state.engine.update(update);
-        }
-    }
-
-    fn is_known(&self, last_checked: &CheckInput) -> bool {
-        let checking = self.checking.as_ref().and_then(RunningCheck::check_input);
-        self.last_checked.as_ref() == Some(last_checked) || checking.as_ref() == Some(last_checked)
-    }
-
-    /// `None` while the last revision is unknown.
-    async fn read(&mut self) -> Option<FolderReading> {
-        let read = self.policies.read(&self.live).await;
-        read.inspect_err(|reason| tracing::warn!("{reason}")).ok()
-    }
-
-    /// Starts the check of a folder, or refuses it at once.
-    fn start_check(&mut self, read: FolderReading) {
-        let last_checked = read.check_input();
-        let folder = match &read.folder {
-            Ok(folder) => folder.clone(),
-            Err(reason) => {
-                let verdict = GateVerdict::refused(PolicyGate::Folder, reason);
-                self.refuse(RefusedSubject::default(), &verdict);
-                self.last_checked = Some(last_checked);
-                return;
-            }
-        };
-        let version = match self.policies.check_version(&folder, &read.last) {
-            Ok(version) => version,
-            Err(reason) => {
-                let subject = RefusedSubject {
-                    digest: Some(Arc::clone(folder.whole_digest())),
-                    files: Some(Arc::new(folder.files().clone())),
-                };
-                self.refuse(subject, &GateVerdict::refused(PolicyGate::Folder, reason));
-                self.last_checked = Some(last_checked);
-                return;
-            }
-        };
-        if *folder.files() == self.live {
-            self.cancel_edit_check();
-            self.clear_refusal(&folder);
-            self.last_checked = Some(last_checked);
-            return;
-        }
-        if self.is_edit_checked() {
-            if self.superseded >= MAX_SUPERSEDED {
-                return;
-            }
-            self.superseded += 1;
-            self.cancel_edit_check();
-        }
-        let request = self.check_request(&folder, read.approved);
-        self.check(CheckSubject::Edit(Box::new(read), version), request);
-    }
-
-    const fn is_edit_checked(&self) -> bool {
-        matches!(
-            &self.checking,
-            Some(RunningCheck {
-                of: CheckSubject::Edit(..),
-                ..
-            })
-        )
-    }
-
-    fn cancel_edit_check(&mut self) {
-        if self.is_edit_checked() {
-            self.checking = None;
-        }
-    }
-
-    /// Checks an emergency stop in force while no other check runs.
-    fn check_policies_in_force(&mut self) {
-        let now = self.state.clock.monotonic();
-        if self.checked || self.checking.is_some() || self.check_again_at.is_some_and(|at| now < at)
-        {
-            return;
-        }
-        self.check_again_at = None;
-        let Ok(folder) = Folder::from_files(&self.policies.dir, self.live.clone()) else {
-            return;
-        };
-        let request = CheckRequest {
-            live: None,
-            is_stop: true,
-            hold_widening: false,
-            ..self.check_request(&folder, false)
-        };
-        self.check(CheckSubject::InForce, request);
-    }
-
-    fn check(&mut self, of: CheckSubject, request: CheckRequest) {
-        let policies = Arc::clone(&self.policies);
-        self.checking = Some(RunningCheck {
-            of,
-            live: self.live.clone(),
-            verdict: Box::pin(async move { policies.checker.check(&request).await }),
-        });
-    }
-
-    fn check_request(&self, folder: &Folder, approved: bool) -> CheckRequest {
-        let mut request = self.policies.check_request(folder);
-        request.live = Some(self.live.clone());
-        if approved {
-            request.hold_widening = false;
-        } else {
-            request.baseline = Some(self.baseline.files().clone());
-        }
-        if self.can_prove && request.proofs == GateRequirement::IfPossible {
-            request.proofs = GateRequirement::Required;
-        }
-        request
-    }
-
-    /// Dropping thousands of policies takes long and must not delay a request.
-    async fn drop_retired(&mut self) {
-        let (unused, used) = std::mem::take(&mut self.retired)
-            .into_iter()
-            .partition(|snapshot| Arc::strong_count(snapshot) == 1);
-        self.retired = used;
-        let unused: Vec<Arc<Snapshot>> = unused;
-        if !unused.is_empty() {
-            run_in_background(move || drop(unused)).await;
-        }
-    }
-}
-
-/// Waits for the running check; for ever if there is none.
-async fn finished(checking: &mut Option<RunningCheck>) -> (RunningCheck, GateVerdict) {
-    let verdict = match checking {
-        Some(checking) => checking.verdict.as_mut().await,
-        None => std::future::pending().await,
-    };
-    match checking.take() {
-        Some(checking) => (checking, verdict),
-        None => std::future::pending().await,
     }
 }

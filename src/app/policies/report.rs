@@ -17,6 +17,12 @@ const MAX_REASON_BYTES: usize = 8_000;
 /// Warning of `/readyz` while the revision is not recorded.
 pub(super) const NOT_RECORDED: &str = "notes: could not persist the active policy revision; retrying each second. \
     Until then nothing can be approved, and a restart would compare with the previous revision";
+/// Warning of `/readyz` until an emergency stop is checked.
+pub(super) const NOT_CHECKED: &str =
+    "stop: an emergency stop is in force, its checks have not finished";
+/// The same for a domain's folder that has not changed since it was accepted.
+pub(super) const NOT_CHECKED_AGAIN: &str =
+    "start: the folder is as it was accepted last, its checks since the start have not finished";
 /// What is refused; both `None` if it could not be read.
 #[derive(Default)]
 pub(super) struct RefusedSubject {

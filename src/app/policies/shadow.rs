@@ -7,6 +7,7 @@ use std::time::Duration;
 use charter_authz::engine::ShadowInUse;
 use charter_authz::fault::LoadError;
 use charter_authz::folder::Files;
+use charter_authz::snapshot::Snapshot;
 use charter_decision_log::ShadowPolicies;
 use charter_http::state::State;
 
@@ -55,7 +56,7 @@ impl ShadowFolder {
         loop {
             poll.tick().await;
             let now = self.state.clock.monotonic();
-            self.domains.look(now).await;
+            self.domains.look(&*self.state.clock).await;
             self.poll_folder(now).await;
             self.report();
         }
@@ -96,7 +97,7 @@ impl ShadowFolder {
                     since: self.state.clock.now(),
                     files: Arc::new(folder.files().clone()),
                 });
-                load(&self.policies, &self.dir, folder).await
+                load::<Snapshot>(&self.policies, &self.dir, folder).await
             }
             Err(fault) => Err(fault.into()),
         };

@@ -5,69 +5,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::settings::PolicyStart;
-use charter_authz::engine::{PolicyHealth, RefusedFolder};
+use charter_authz::engine::PolicyHealth;
 use charter_authz::folder::{DOMAINS, Files, Folder};
-use charter_authz::gate_outcome::GateOutcome;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::timestamp::Timestamp;
 use charter_policy::gates::{
     CheckRequest, GateRequirement, GateVerdict, PolicyGate, approval_hint,
 };
-use charter_store::{NewPolicyRevision, TakenAs};
+use charter_store::TakenAs;
 
 use super::super::StartError;
 use super::baseline::InvariantBaseline;
 use super::checked_folder::Policies;
-use super::folder_reading::{CheckInput, FolderReading, FromFolder, Phase};
+use super::folder_reading::{FolderReading, FromFolder, Phase};
 use super::last_accepted::LastAccepted;
-use super::report::{gate_outcomes, health, log_findings, new_revision, report_unread, shortened};
+use super::report::{gate_outcomes, health, log_findings, new_revision, report_unread};
+use super::taken::{Started, TakenFolder, UnfitFolder};
 use super::writable::report_writable;
 
 /// Minimal time limit of the checks at start.
 const START_TIMEOUT: Duration = Duration::from_mins(5);
-
-/// Policies to put in force.
-pub(in crate::app) struct Started<L = Snapshot> {
-    pub(in crate::app) loaded: L,
-    pub(in crate::app) health: PolicyHealth,
-    pub(in crate::app) taken: TakenFolder,
-    /// The folder is refused for now, since its check did not finish.
-    pub(super) is_unfinished: bool,
-}
-
-/// The folder that was put in force at start.
-pub(in crate::app) struct TakenFolder {
-    pub(super) folder: Folder,
-    /// Whether the invariants were proved.
-    pub(super) proved: bool,
-    /// Inputs of the check; `None` if the folder could not be read.
-    pub(super) last_checked: Option<CheckInput>,
-    /// The revision to record, if it was not in force before.
-    pub(super) new: Option<NewPolicyRevision>,
-}
-
-/// Why the folder is refused.
-pub(super) struct UnfitFolder {
-    digest: Option<Arc<str>>,
-    pub(super) reason: String,
-    gates: Vec<GateOutcome>,
-    last_checked: Option<CheckInput>,
-    /// The check did not finish.
-    pub(super) is_unfinished: bool,
-}
-
-impl UnfitFolder {
-    pub(super) fn refused_at(self, now: Timestamp) -> RefusedFolder {
-        let read = self.last_checked.and_then(|input| input.read.ok());
-        RefusedFolder {
-            digest: self.digest,
-            reason: shortened(self.reason),
-            since: now,
-            gates: self.gates,
-            files: read.map(Arc::new),
-        }
-    }
-}
 
 impl Policies {
     /// Reads the folder and runs the required gates. If it fails and the settings allow it, the
@@ -155,10 +112,7 @@ impl Policies {
             || request.proofs != GateRequirement::Off
             || request.hold_widening
         {
-            verdict = match phase {
-                Phase::Start => self.checker.check_at_start(&request).await,
-                Phase::Serving => self.checker.check(&request).await,
-            };
+            verdict = self.check(&request, phase).await;
             if let Some(report) = verdict.report() {
                 return Err(UnfitFolder {
                     gates: gate_outcomes(&verdict),
@@ -188,7 +142,6 @@ impl Policies {
         report_unread(&mut health, folder.unread());
         Ok(Started {
             loaded,
-            is_unfinished: false,
             health: PolicyHealth {
                 whole_digest: Some(Arc::clone(folder.whole_digest())),
                 files: Arc::new(folder.files().clone()),
@@ -200,10 +153,26 @@ impl Policies {
                     .is_none()
                     .then(|| new_revision(&folder, version, taken_as, now)),
                 proved: verdict.proved,
+                is_checked: true,
+                is_unfinished: false,
                 last_checked: Some(last_checked),
                 folder,
             },
         })
+    }
+
+    /// Runs the gates. Those of domains take turns; the built-in policies need none.
+    pub(super) async fn check(&self, request: &CheckRequest, phase: Phase) -> GateVerdict {
+        let check = async {
+            match phase {
+                Phase::Start => self.checker.check_at_start(request).await,
+                Phase::Serving => self.checker.check(request).await,
+            }
+        };
+        match self.domain {
+            None => check.await,
+            Some(_) => self.checker.turns.run(check).await,
+        }
     }
 
     /// Why a folder is neither the built-in one nor that of its domain.
@@ -214,60 +183,6 @@ impl Policies {
         "`policies.dir` is directly below a folder called `domains`, where only domains of one's own \
          are: move it"
             .to_owned()
-    }
-
-    /// Restores what was in force before the stop, and reports the folder as refused.
-    async fn restore<L: FromFolder>(
-        &self,
-        last: &LastAccepted,
-        unfit: UnfitFolder,
-        now: Timestamp,
-        phase: Phase,
-    ) -> Result<Started<L>, UnfitFolder> {
-        let Some(revision) = last.revision() else {
-            return Err(unfit);
-        };
-        let (dir, files) = (self.dir.clone(), revision.files.clone());
-        let loaded = phase.run(move || {
-            let folder = Folder::from_files(&dir, files)?;
-            L::from_folder(&folder).map(|loaded| (folder, loaded))
-        });
-        let (folder, loaded) = match loaded.await {
-            Some(Ok(loaded)) => loaded,
-            Some(Err(error)) => {
-                let reason = format!(
-                    "{}\nthe policies that were in force before cannot be loaded by this version either\n{}",
-                    unfit.reason,
-                    error.report()
-                );
-                return Err(UnfitFolder { reason, ..unfit });
-            }
-            None => return Err(unfit),
-        };
-        tracing::error!(
-            domain = self.domain.as_deref(),
-            digest = %folder.digest(),
-            "the policy folder was refused; the policies from before the stop are in force (`policies.start`)\n{}",
-            unfit.reason
-        );
-        metrics::counter!("charter_policies_reloads_total", "outcome" => "refused").increment(1);
-        Ok(Started {
-            loaded,
-            is_unfinished: unfit.is_unfinished,
-            taken: TakenFolder {
-                proved: false,
-                last_checked: unfit.last_checked.clone(),
-                new: None,
-                folder: folder.clone(),
-            },
-            health: PolicyHealth {
-                whole_digest: Some(Arc::clone(folder.whole_digest())),
-                files: Arc::new(folder.files().clone()),
-                since: Some(revision.since),
-                refused: Some(unfit.refused_at(now)),
-                ..PolicyHealth::default()
-            },
-        })
     }
 
     /// With `widening = "approved"`, a restart does not remove invariants.

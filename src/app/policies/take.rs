@@ -4,28 +4,23 @@ use std::sync::Arc;
 
 use charter_authz::engine::{PolicyHealth, RefusedFolder};
 use charter_authz::folder::{Files, Folder};
-use charter_authz::snapshot::Snapshot;
 use charter_policy::gates::{GateFinding, GateVerdict, PolicyGate, approval_hint};
 use charter_store::TakenAs;
 
-use super::folder_reading::{FolderReading, run_in_background};
+use super::folder_reading::{FolderReading, FromFolder as _, run_in_background};
+use super::folder_reloader::{CheckSubject, FolderReloader, RunningCheck};
 use super::folder_watch::RETRY;
-use super::reload::{CheckSubject, Reloader, RunningCheck};
+use super::in_force::InForce;
 use super::report::{
-    NOT_RECORDED, RefusedSubject, gate_outcomes, health, log_findings, new_revision, set_warning,
-    shortened, warn_of_unknown_names,
+    NOT_CHECKED, NOT_CHECKED_AGAIN, NOT_RECORDED, RefusedSubject, gate_outcomes, health,
+    log_findings, new_revision, set_warning, shortened,
 };
-use super::writable::report_writable;
+use super::writable::keep_writable;
 
-/// Warning of `/readyz` until an emergency stop is checked.
-const NOT_CHECKED: &str = "stop: an emergency stop is in force, its checks have not finished";
-
-impl Reloader {
+impl<P: InForce> FolderReloader<P> {
     /// Handles the result of a check.
     pub(super) async fn finish_check(&mut self, checking: RunningCheck, verdict: GateVerdict) {
-        let again = verdict
-            .unfinished
-            .then(|| self.state.clock.monotonic() + RETRY);
+        let again = verdict.unfinished.then(|| self.clock.monotonic() + RETRY);
         match checking.of {
             CheckSubject::Edit(read, version) => {
                 self.retry_at = again;
@@ -35,7 +30,7 @@ impl Reloader {
             }
             CheckSubject::InForce if checking.live == self.live => {
                 self.check_again_at = again;
-                self.report_stop(&verdict);
+                self.report_in_force(&verdict);
             }
             // A newer stop arrived; all of it is checked together.
             CheckSubject::InForce => {}
@@ -87,13 +82,13 @@ impl Reloader {
                 return;
             }
         };
-        let current = self.state.engine.snapshot();
+        let current = self.place.current();
         let loading = folder.clone();
         let loaded = run_in_background(move || {
-            Snapshot::updated_from(&current, &loading).map_err(|error| error.report())
+            P::Loaded::after(current.as_deref(), &loading).map_err(|error| error.report())
         });
-        let snapshot = match loaded.await {
-            Some(Ok(snapshot)) => snapshot,
+        let loaded = match loaded.await {
+            Some(Ok(loaded)) => loaded,
             Some(Err(reason)) => {
                 self.refuse(
                     refused(digest),
@@ -103,7 +98,8 @@ impl Reloader {
             }
             None => return,
         };
-        tracing::info!(digest = %snapshot.digest(), "new policies are in force");
+        let domain = self.domain();
+        tracing::info!(domain, digest = %folder.digest(), "new policies are in force");
         log_findings(&verdict);
         self.checked = is_as_checked;
         self.can_prove |= verdict.proved;
@@ -116,14 +112,13 @@ impl Reloader {
             .warnings
             .extend((!is_as_checked).then(|| NOT_CHECKED.to_owned()));
         new_health.warnings.extend(unread);
-        let found = self.policies.writable_warnings().await.unwrap_or_default();
-        let before = self.state.engine.health();
-        report_writable(&mut new_health, &before, &found);
+        let before = self.place.health();
+        keep_writable(&mut new_health, &before);
         new_health.shadow.clone_from(&before.shadow);
         new_health.shadow_in_use.clone_from(&before.shadow_in_use);
         new_health.files.clone_from(&before.files);
-        self.state.engine.report(new_health);
-        self.put_in_force(&folder, snapshot, TakenAs::Edit, version)
+        self.place.report(new_health);
+        self.put_in_force(&folder, loaded, TakenAs::Edit, version)
             .await;
     }
 
@@ -152,18 +147,18 @@ impl Reloader {
     pub(super) async fn put_in_force(
         &mut self,
         folder: &Folder,
-        snapshot: Snapshot,
+        loaded: P::Loaded,
         taken_as: TakenAs,
         version: Option<u64>,
     ) {
-        let now = self.state.clock.now();
+        let now = self.clock.now();
         metrics::counter!("charter_policies_reloads_total", "outcome" => "taken").increment(1);
         let new = new_revision(folder, version, taken_as, now);
         let digest = Arc::clone(folder.whole_digest());
-        self.retired.push(self.state.engine.replace(snapshot));
+        self.retired.extend(self.place.replace(loaded));
         self.live.clone_from(folder.files());
         let files = Arc::new(folder.files().clone());
-        self.state.engine.update(|health| {
+        self.place.update(|health| {
             health.whole_digest = Some(Arc::clone(&digest));
             health.since = Some(now);
             health.files = Arc::clone(&files);
@@ -174,12 +169,12 @@ impl Reloader {
         });
         let recorded = self.policies.accepted.accept(new).await;
         if let Err(error) = &recorded {
-            tracing::error!(error = error as &dyn std::error::Error, "{NOT_RECORDED}");
+            let (domain, error) = (self.domain(), error as &dyn std::error::Error);
+            tracing::error!(domain, error, "{NOT_RECORDED}");
         }
         let is_behind = recorded.is_err();
-        let snapshot = self.state.engine.snapshot();
-        let names = warn_of_unknown_names(&self.store, &snapshot).await;
-        self.state.engine.update(|health| {
+        let names = self.place.unknown_names().await;
+        self.place.update(|health| {
             set_warning(&mut health.warnings, NOT_RECORDED, is_behind);
             if let Some(names) = &names {
                 health
@@ -190,8 +185,9 @@ impl Reloader {
         });
     }
 
-    /// Reports the result of checking an emergency stop in force.
-    fn report_stop(&mut self, verdict: &GateVerdict) {
+    /// Reports the result of checking what is in force: an emergency stop, or a domain's folder that has not changed
+    /// since it was accepted.
+    fn report_in_force(&mut self, verdict: &GateVerdict) {
         // An unfinished check is repeated later.
         self.checked = !verdict.unfinished;
         self.can_prove |= verdict.proved;
@@ -202,18 +198,22 @@ impl Reloader {
         let failing: Vec<String> = failing.map(shortened).collect();
         if !failing.is_empty() {
             tracing::error!(
-                "an emergency stop is in force and does not pass its checks\n{}",
+                domain = self.domain(),
+                "what is in force does not pass its checks\n{}",
                 failing.join("\n")
             );
         }
-        self.state.engine.update(|health| {
+        self.place.update(|health| {
             health.failed_checks.clone_from(&failing);
             for warning in &found.warnings {
                 set_warning(&mut health.warnings, warning, true);
             }
             health.not_run.clone_from(&found.not_run);
             health.gates.clone_from(&found.gates);
-            set_warning(&mut health.warnings, NOT_CHECKED, verdict.unfinished);
+            if !verdict.unfinished {
+                set_warning(&mut health.warnings, NOT_CHECKED, false);
+                set_warning(&mut health.warnings, NOT_CHECKED_AGAIN, false);
+            }
         });
     }
 
@@ -223,18 +223,19 @@ impl Reloader {
             return;
         }
         if self.policies.accepted.write().await.is_ok() {
-            tracing::info!("the active policy revision is persisted");
+            let domain = self.domain();
+            tracing::info!(domain, "the active policy revision is persisted");
             let update =
                 |health: &mut PolicyHealth| set_warning(&mut health.warnings, NOT_RECORDED, false);
-            self.state.engine.update(update);
+            self.place.update(update);
         }
     }
 
     /// The folder is again what is in force.
     pub(super) fn clear_refusal(&self, folder: &Folder) {
-        if self.state.engine.health().refused.is_some() {
-            tracing::info!(digest = %folder.digest(), "the policy folder is the same as the policies in force again");
-            self.state.engine.update(|health| health.refused = None);
+        if self.place.health().refused.is_some() {
+            tracing::info!(domain = self.domain(), digest = %folder.digest(), "the policy folder is the same as the policies in force again");
+            self.place.update(|health| health.refused = None);
         }
     }
 
@@ -249,12 +250,13 @@ impl Reloader {
         }
         metrics::counter!("charter_policies_reloads_total", "outcome" => "refused").increment(1);
         tracing::error!(
+            domain = self.domain(),
             digest = digest.as_deref(),
             "the edited policies were refused; the previous ones stay in force\n{reason}"
         );
-        let since = self.state.clock.now();
+        let since = self.clock.now();
         let gates = gate_outcomes(verdict);
-        self.state.engine.update(|health| {
+        self.place.update(|health| {
             health.refused = Some(RefusedFolder {
                 digest: digest.clone(),
                 reason: reason.clone(),

@@ -3,8 +3,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use charter_authz::engine::PolicyHealth;
+use charter_authz::engine::{Engine, PolicyHealth};
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 
 use super::checked_folder::Policies;
@@ -12,6 +13,7 @@ use super::folder_reading::run_on_thread;
 
 /// `policies/domains/{name}/invariants/x.cedar`
 const MAX_DEPTH: usize = 4;
+const INTERVAL: Duration = Duration::from_secs(5);
 /// How the warnings start.
 const MARK: &str = "writable:";
 
@@ -24,6 +26,30 @@ impl Policies {
         let dir = self.dir.clone();
         run_on_thread(move || warnings(&dir)).await
     }
+}
+
+/// Finds out again and again, since permissions change without an edit.
+pub(super) async fn follow_writable(policies: &Policies, engine: &Engine) {
+    loop {
+        tokio::time::sleep(INTERVAL).await;
+        if let Some(found) = policies.writable_warnings().await {
+            let known = engine.health();
+            if !known
+                .warnings
+                .iter()
+                .filter(|it| it.starts_with(MARK))
+                .eq(&found)
+            {
+                engine.update(|health| report_writable(health, &known, &found));
+            }
+        }
+    }
+}
+
+/// Keeps the warnings of writable files when the others are replaced.
+pub(super) fn keep_writable(health: &mut PolicyHealth, before: &PolicyHealth) {
+    let kept = before.warnings.iter().filter(|it| it.starts_with(MARK));
+    health.warnings.extend(kept.cloned());
 }
 
 /// Replaces the warnings of writable files, and logs those that were not `known`.

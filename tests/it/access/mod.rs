@@ -6,6 +6,7 @@ mod certification;
 mod certification_cases;
 mod certification_searches;
 mod domain_folders;
+mod domain_stops;
 pub(crate) mod domains;
 mod foreign_client;
 mod forward_auth;
@@ -16,6 +17,7 @@ mod protocol;
 mod recorded;
 mod restarts;
 mod search;
+mod spellings;
 mod tokens;
 
 use serde_json::{Value, json};

@@ -57,21 +57,17 @@ async fn policies_that_the_service_could_change_are_told_of() {
     assert_eq!(warnings(&before["warnings"], BY_US), 1, "{before}");
     assert_eq!(warnings(&before["warnings"], BY_ALL), 0, "{before}");
     assert!(installation.home.log().contains(BY_US));
-    // Looked at again with each edit.
+    // Looked at again, whether the policies are edited or not.
     let invariants = folder.path().join("invariants");
     fs::set_permissions(&invariants, Permissions::from_mode(0o777)).expect("set");
-    let edited = folder.path().join("decisions.cedar");
-    let text = fs::read_to_string(&edited).expect("a policy file");
-    fs::write(&edited, format!("{text}\n// Edited.\n")).expect("written");
     let after = loop {
         let now = policies(&service).await;
-        if now["digest"] != before["digest"] {
+        if warnings(&now["warnings"], BY_ALL) == 1 {
             break now;
         }
         tokio::task::yield_now().await;
     };
     assert_eq!(warnings(&after["warnings"], BY_US), 1, "{after}");
-    assert_eq!(warnings(&after["warnings"], BY_ALL), 1, "{after}");
     service.stop();
 }
 

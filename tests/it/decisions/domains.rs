@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use charter_authz::folder::Folder as AuthzFolder;
+use charter_authz::own_domain::OwnDomain;
 use charter_authz::snapshot::Snapshot;
 use charter_budgets::{Budgets, Resource, Share};
 use charter_decision_log::{
     DecisionFilter, DecisionLookup as _, DecisionQuery, LogDirectory, Mask, MaskStyle, Overflow,
-    RecordFilter, Via,
+    RecordFilter, ShadowDomain, Via,
 };
 use charter_domain::progress::Progress;
 use charter_policy::replay::{EarlierSnapshots, ReplayMode, ReplayPolicies, replay};
@@ -342,8 +344,13 @@ fn the_shadow_of_a_domain_marks_what_it_would_decide_otherwise() {
     }
     let shadow = |names: &[&str]| {
         let load = |name: &&str| {
-            let snapshot = Snapshot::load(&closed.domain(name)).expect("sound");
-            ((*name).to_owned(), Arc::new(snapshot))
+            let folder = AuthzFolder::read(&closed.domain(name)).expect("readable");
+            let domain = OwnDomain::from_folder(&folder).expect("sound");
+            let shadow = ShadowDomain {
+                domain: Some(Arc::new(domain)),
+                ..ShadowDomain::default()
+            };
+            ((*name).to_owned(), shadow)
         };
         log.shadow()
             .replace_domains(names.iter().map(load).collect());

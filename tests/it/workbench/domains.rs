@@ -11,8 +11,13 @@ use crate::access::{Asks as _, question};
 
 impl Folder {
     async fn served(&self) -> Service {
+        self.served_with("").await
+    }
+
+    /// With further settings in `[policies]`.
+    async fn served_with(&self, more: &str) -> Service {
         let access = format!(
-            "[access]\ntokens = [\"gateway:{}\"]\n",
+            "{more}\n[access]\ntokens = [\"gateway:{}\"]\n",
             crate::access::TOKEN
         );
         serve(&self.path(), &access).await
@@ -79,6 +84,75 @@ async fn a_question_is_explained_by_the_domain_or_a_folder_sent_along() {
     let mut unknown = write("record-1");
     unknown["more"] = json!(1);
     ask(&unknown).await.assert_refused(400, "UNKNOWN_FIELD");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_shadow_of_a_domain_is_shown_and_asked() {
+    let (folder, shadow) = (
+        Folder::with(&["records", "todo"]),
+        Folder::with(&["records"]),
+    );
+    shadow.write("records", "wider.cedar", WIDER);
+    let more = format!("shadow = \"{}\"", shadow.path().display());
+    let service = folder.served_with(&more).await;
+    let shown = loop {
+        let shown = get(&service, "/policies?domain=records").await.ok();
+        if !shown["shadow"].is_null() {
+            break shown;
+        }
+    };
+    let of_shadow = &shown["shadow"];
+    assert_ne!(of_shadow["digest"], shown["in_force"]["digest"]);
+    assert_eq!(of_shadow["fault"], Value::Null);
+    let changed = of_shadow["changed"].as_array().expect("a list");
+    let changed: Vec<&Value> = changed.iter().map(|file| &file["name"]).collect();
+    assert_eq!(changed, ["wider.cedar"]);
+    let ids = of_shadow["policies"].as_array().expect("a list").iter();
+    assert!(
+        ids.clone().any(|policy| policy["id"] == "wider"),
+        "{of_shadow}"
+    );
+    let of_shadow = |mut question: Value| {
+        question["policies"] = json!("shadow");
+        question
+    };
+    let ask = async |question: &Value| post(&service, "/policies/evaluation", question).await;
+    assert_eq!(ask(&write("record-2")).await.ok()["decision"], false);
+    let asked = ask(&of_shadow(write("record-2"))).await.ok();
+    assert_eq!(
+        (&asked["decision"], &asked["policies"]["are"]),
+        (&json!(true), &json!("shadow"))
+    );
+    assert_eq!(
+        asked["explanation"]["determining"][0]["file"],
+        "wider.cedar"
+    );
+    let mut what = write("record-1");
+    what["resource"] = json!({"type": "record"});
+    let list = async |question: &Value| post(&service, "/policies/access", question).await.ok();
+    let (now, then) = (list(&what).await, list(&of_shadow(what)).await);
+    let count = |listed: &Value| listed["results"].as_array().map(Vec::len);
+    assert!(count(&then) > count(&now), "{then}");
+    // A broken one is told of, and what was loaded stays.
+    shadow.write("records", "wider.cedar", "permit (");
+    loop {
+        let shown = get(&service, "/policies?domain=records").await.ok();
+        if shown["shadow"]["fault"]
+            .as_str()
+            .is_some_and(|it| it.contains("wider.cedar"))
+        {
+            break;
+        }
+    }
+    let asked = ask(&of_shadow(write("record-2"))).await.ok();
+    assert_eq!(asked["decision"], true);
+    // A domain that the shadow does not have.
+    let shown = get(&service, "/policies?domain=todo").await.ok();
+    assert_eq!(shown["shadow"], Value::Null);
+    let mut other = of_shadow(write("record-1"));
+    other["domain"] = json!("todo");
+    assert_eq!(ask(&other).await.broken_on_portal(), ["/policies"]);
     service.stop().await;
 }
 

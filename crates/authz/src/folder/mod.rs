@@ -57,6 +57,20 @@ impl Folder {
         })
     }
 
+    /// Reads the folder again. Where nothing has changed, nothing is hashed.
+    pub fn read_again(&self, dir: &Path) -> Result<Self, LoadError> {
+        let found = read(dir).map_err(LoadError::new)?;
+        let folder = if found.files == self.files {
+            self.clone()
+        } else {
+            Self::from_files(dir, found.files)?
+        };
+        Ok(Self {
+            unread: found.unread,
+            ..folder
+        })
+    }
+
     /// Builds a folder from texts that were read before; requires a schema and a policy. `dir` is
     /// used in reports.
     pub fn from_files(dir: &Path, files: Files) -> Result<Self, LoadError> {

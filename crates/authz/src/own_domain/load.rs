@@ -39,7 +39,19 @@ impl OwnDomain {
     ///
     /// All faults of the folder, each with its file and line.
     pub fn from_folder(folder: &Folder) -> Result<Self, LoadError> {
-        let snapshot = Snapshot::from_folder(folder)?;
+        Self::with(Snapshot::from_folder(folder)?, folder)
+    }
+
+    /// The same; policies that are unchanged since `before` are neither parsed nor validated again.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::from_folder`].
+    pub fn updated_from(before: &Self, folder: &Folder) -> Result<Self, LoadError> {
+        Self::with(Snapshot::updated_from(&before.snapshot, folder)?, folder)
+    }
+
+    fn with(snapshot: Snapshot, folder: &Folder) -> Result<Self, LoadError> {
         let parts = Parts::read(&snapshot, folder).map_err(LoadError::new)?;
         let index = Index::new(
             snapshot.policies(),

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use charter_domain::timestamp;
 use serde::Serialize;
 
+use super::in_force::InForce;
 use crate::state::{DomainState, Domains as State};
 
 /// Each domain on its own: a broken one does not affect the others.
@@ -13,18 +13,8 @@ pub(super) struct Domains(BTreeMap<String, Domain>);
 
 #[derive(Serialize)]
 struct Domain {
-    status: &'static str,
-    /// Of the policies in force.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    digest: Option<String>,
-    /// Of the whole folder in force, including invariants and examples.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    folder_digest: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    since: Option<String>,
-    /// Gates that the policies in force did not pass.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    failed_checks: Vec<String>,
+    #[serde(flatten)]
+    in_force: InForce,
     /// Why the current folder was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     refused: Option<String>,
@@ -47,24 +37,16 @@ impl Domains {
     }
 
     pub(super) fn status(&self) -> &'static str {
-        let is_broken = self.0.values().any(|domain| domain.status != "ok");
+        let is_broken = self.0.values().any(|domain| domain.in_force.status != "ok");
         if is_broken { "degraded" } else { "ok" }
     }
 }
 
 impl From<DomainState> for Domain {
     fn from(DomainState { in_force, health }: DomainState) -> Self {
-        let status = if health.is_degraded() {
-            "degraded"
-        } else {
-            "ok"
-        };
+        let snapshot = in_force.as_ref().map(|domain| &**domain.snapshot());
         Self {
-            status,
-            digest: in_force.map(|domain| domain.snapshot().digest().to_string()),
-            folder_digest: health.whole_digest.as_deref().map(str::to_owned),
-            since: health.since.map(timestamp::format),
-            failed_checks: health.failed_checks.clone(),
+            in_force: InForce::of(snapshot, &health),
             refused: health.refused.as_ref().map(|it| it.reason.clone()),
             warnings: health.warnings.clone(),
         }

@@ -3,6 +3,7 @@
 mod decision_log;
 mod domains;
 pub mod health;
+mod in_force;
 pub mod metrics;
 mod part;
 mod policies;

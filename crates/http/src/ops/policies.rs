@@ -5,19 +5,13 @@ use serde::Serialize;
 use charter_authz::engine::Engine;
 use charter_domain::timestamp::{self, Timestamp};
 
+use super::in_force::InForce;
+
 /// The policies in force, failed evaluations, and a newer folder that was refused.
 #[derive(Serialize)]
 pub(super) struct Policies {
-    pub(super) status: &'static str,
-    digest: String,
-    /// Of the whole folder, including invariants and examples.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    folder_digest: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    since: Option<String>,
-    /// Gates that the policies in force did not pass.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    failed_checks: Vec<String>,
+    #[serde(flatten)]
+    pub(super) in_force: InForce,
     /// Why the shadow policies cannot be used.
     #[serde(skip_serializing_if = "Option::is_none")]
     shadow: Option<String>,
@@ -59,16 +53,12 @@ impl Policies {
                 last: timestamp::format(failure.last),
             })
             .collect();
+        let mut in_force = InForce::of(Some(&snapshot), &health);
+        if !failing.is_empty() {
+            in_force.status = "degraded";
+        }
         Self {
-            status: if health.is_degraded() || !failing.is_empty() {
-                "degraded"
-            } else {
-                "ok"
-            },
-            digest: snapshot.digest().to_string(),
-            folder_digest: health.whole_digest.as_deref().map(str::to_owned),
-            since: health.since.map(timestamp::format),
-            failed_checks: health.failed_checks.clone(),
+            in_force,
             shadow: health.shadow.clone(),
             failing,
             refused: health.refused.as_ref().map(|refused| RefusedFolder {

@@ -66,7 +66,7 @@ impl Readiness {
             replay_guard.status,
             decision_log.status,
             disk.status,
-            policies.status,
+            policies.in_force.status,
             domains.status(),
             replicas.status,
         ];

@@ -40,6 +40,18 @@ impl Domains {
         self.0.write().insert(name.to_owned(), state);
     }
 
+    /// Replaces the version in force and returns it; what is reported stays.
+    pub fn replace(&self, name: &str, domain: OwnDomain) -> Option<Arc<OwnDomain>> {
+        let mut domains = self.0.write();
+        let state = domains.get_mut(name)?;
+        state.in_force.replace(Arc::new(domain))
+    }
+
+    /// Replaces what is reported of a domain.
+    pub fn report(&self, name: &str, health: PolicyHealth) {
+        self.update(name, |reported| *reported = health);
+    }
+
     /// Keeps the version in force and records why the new one was refused.
     pub fn refuse(&self, name: &str, refused: RefusedFolder) {
         let mut domains = self.0.write();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use charter_authn::operator_sessions::OperatorSessions;
-use charter_decision_log::ShadowPolicies;
+use charter_decision_log::{ShadowDomain, ShadowPolicies};
 use tokio::sync::Semaphore;
 
 use super::policy_tools::PolicyTools;
@@ -19,4 +19,12 @@ pub struct Workbench {
     pub sessions: OperatorSessions,
     /// Whether their cookie is restricted to https.
     pub secure_cookie: bool,
+}
+
+impl Workbench {
+    /// The shadow of a domain of one's own, if there is one.
+    #[must_use]
+    pub fn shadow_of(&self, domain: &str) -> Option<ShadowDomain> {
+        self.shadow.as_ref()?.domain(domain)
+    }
 }

@@ -42,7 +42,7 @@ pub(super) async fn list(
 ) -> Result<AccessBody, ApiError> {
     let sought = sought(&body)?;
     let question = Question::of_search(&body, sought)?;
-    let question = own::respelled(&question).into_owned();
+    let question = own::respelled(&question);
     let mut fields = Fields::new(body);
     let cursor = fields.optional::<String>("cursor");
     let chosen = ChosenDomain::read(fields, &asked.state)?;

@@ -21,7 +21,7 @@ pub(super) async fn evaluate(
     asked: &OperatorRequest,
 ) -> Result<Answer, ApiError> {
     let question = Parts::read(&body)?.question()?;
-    let question = own::respelled(&question).into_owned();
+    let question = own::respelled(&question);
     let chosen = ChosenDomain::read(Fields::new(body), &asked.state)?;
     let operator = asked.operator();
     let facts = own_question::facts(&operator, &question.subject, &question.resource).await?;

@@ -26,8 +26,13 @@ const PARTS: [&str; 5] = ["subject", "action", "resource", "context", "options"]
 /// The policies of a domain that are asked.
 pub(super) struct ChosenDomain {
     name: String,
-    /// `None` for those in force.
-    sent: Option<SentFolder>,
+    version: Version,
+}
+
+enum Version {
+    InForce,
+    Shadow,
+    Sent(SentFolder),
 }
 
 impl ChosenDomain {
@@ -44,12 +49,14 @@ impl ChosenDomain {
         let name = present(name)?;
         let files = asked_domain::own(&name, state)?.health.files.clone();
         let sent = SentFolder::of(present(folder)?, present(changes)?, &files, true)?;
-        let rule = match (present(policies)?.as_deref(), &sent) {
-            (None, _) | (Some("in_force"), None) => return Ok(Self { name, sent }),
-            (Some(_), Some(_)) => "must be left out if a folder is sent",
-            (Some(_), None) => "must be `in_force` of a domain of one's own",
+        let version = match (present(policies)?.as_deref(), sent) {
+            (None, Some(sent)) => Version::Sent(sent),
+            (None | Some("in_force"), None) => Version::InForce,
+            (Some("shadow"), None) => Version::Shadow,
+            (Some(_), Some(_)) => return Err(broken("must be left out if a folder is sent")),
+            (Some(_), None) => return Err(broken("must be `in_force` or `shadow`")),
         };
-        Err(refused(vec![Detail::new("/policies", rule)]))
+        Ok(Self { name, version })
     }
 
     /// Their name in the answer, and themselves.
@@ -57,15 +64,29 @@ impl ChosenDomain {
         self,
         state: &State,
     ) -> Result<(&'static str, Arc<OwnDomain>), ApiError> {
-        let Some(sent) = self.sent else {
-            let (domain, _) = asked_domain::in_force(&self.name, state)?;
-            return Ok(("in_force", domain));
+        let sent = match self.version {
+            Version::InForce => {
+                let (domain, _) = asked_domain::in_force(&self.name, state)?;
+                return Ok(("in_force", domain));
+            }
+            Version::Shadow => {
+                let shadow = state.workbench.shadow_of(&self.name);
+                let domain = shadow.and_then(|shadow| shadow.domain).ok_or_else(|| {
+                    broken("there are no shadow policies of this domain: put them below `domains/` of `policies.shadow`")
+                });
+                return Ok(("shadow", domain?));
+            }
+            Version::Sent(sent) => sent,
         };
         let loaded = state.workbench.tools.load_domain(&self.name, sent.files);
         let loaded = loaded.await;
         let loaded = loaded.map_err(|refusal| refusals::of_folder(refusal, sent.member))?;
         Ok(("sent", loaded))
     }
+}
+
+fn broken(rule: &'static str) -> ApiError {
+    refused(vec![Detail::new("/policies", rule)])
 }
 
 /// What the store says of a subject and a resource. Nobody who is disabled is known.

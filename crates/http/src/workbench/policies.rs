@@ -8,11 +8,12 @@ use salvo::{Depot, Request, handler};
 use serde::Serialize;
 use serde_json::Value;
 
-use charter_authz::engine::{PolicyHealth, RefusedFolder};
+use charter_authz::engine::{PolicyHealth, RefusedFolder, ShadowInUse};
 use charter_authz::failures::EvaluationFailure;
 use charter_authz::folder::Files;
 use charter_authz::gate_outcome::{GateOutcome, GateResult};
 use charter_authz::snapshot::Snapshot;
+use charter_decision_log::ShadowDomain;
 use charter_domain::timestamp::{self, Timestamp};
 
 use super::admission::OperatorRequest;
@@ -41,7 +42,8 @@ pub(super) async fn show(
         None => PoliciesBody::of(&asked.state, !without_texts),
         Some(name) => {
             let domain = asked_domain::own(&name, &asked.state)?;
-            PoliciesBody::of_domain(&domain, asked.state.clock.now(), !without_texts)
+            let shadow = asked.state.workbench.shadow_of(&name);
+            PoliciesBody::of_domain(&domain, shadow, asked.state.clock.now(), !without_texts)
         }
     };
     body.replicas = replicas(&asked).await;
@@ -73,7 +75,7 @@ pub(super) struct PoliciesBody {
     in_force: Option<InForce>,
     /// Null if no newer folder is refused.
     refused: Option<Refused>,
-    /// Null without `policies.shadow`.
+    /// Null without `policies.shadow`, and of a domain that it does not have.
     shadow: Option<Shadow>,
     /// Each process with the digest of its policies, as in `GET /replicas`; null if the database does not answer within
     /// a second.
@@ -189,12 +191,20 @@ impl PoliciesBody {
                 .refused
                 .as_ref()
                 .map(|refused| Refused::of(refused, &health.files, with_texts)),
-            shadow: is_shadowed.then(|| Shadow::of(shadow.as_deref(), &health, with_texts)),
+            shadow: is_shadowed.then(|| {
+                let (in_use, fault) = (health.shadow_in_use.as_ref(), health.shadow.clone());
+                Shadow::of(shadow.as_deref(), in_use, fault, &health.files, with_texts)
+            }),
             replicas: None,
         }
     }
 
-    fn of_domain(domain: &DomainState, now: Timestamp, with_texts: bool) -> Self {
+    fn of_domain(
+        domain: &DomainState,
+        shadow: Option<ShadowDomain>,
+        now: Timestamp,
+        with_texts: bool,
+    ) -> Self {
         let health = &domain.health;
         let in_force = domain.in_force.as_ref();
         Self {
@@ -204,7 +214,11 @@ impl PoliciesBody {
                 .refused
                 .as_ref()
                 .map(|refused| Refused::of(refused, &health.files, with_texts)),
-            shadow: None,
+            shadow: shadow.map(|shadow| {
+                let snapshot = shadow.domain.as_ref().map(|domain| &**domain.snapshot());
+                let in_use = shadow.in_use.as_ref();
+                Shadow::of(snapshot, in_use, shadow.fault, &health.files, with_texts)
+            }),
             replicas: None,
         }
     }
@@ -247,16 +261,21 @@ impl Refused {
 }
 
 impl Shadow {
-    fn of(snapshot: Option<&Snapshot>, health: &PolicyHealth, with_texts: bool) -> Self {
-        let in_use = health.shadow_in_use.as_ref();
+    fn of(
+        snapshot: Option<&Snapshot>,
+        in_use: Option<&ShadowInUse>,
+        fault: Option<String>,
+        in_force: &Files,
+        with_texts: bool,
+    ) -> Self {
         Self {
             digest: snapshot.map(|snapshot| snapshot.digest().to_string()),
             folder_digest: in_use.map(|in_use| in_use.whole_digest.to_string()),
             since: in_use.map(|in_use| timestamp::format(in_use.since)),
-            fault: health.shadow.clone(),
+            fault,
             policies: snapshot.map(policies).unwrap_or_default(),
             changed: in_use.map_or_else(Vec::new, |in_use| {
-                changed(&health.files, &in_use.files, with_texts)
+                changed(in_force, &in_use.files, with_texts)
             }),
         }
     }

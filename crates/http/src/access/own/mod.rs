@@ -2,7 +2,6 @@
 
 pub(crate) mod names;
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use salvo::http::StatusCode;
@@ -83,7 +82,7 @@ impl<'a> Own<'a> {
         question: &Question,
         explain: bool,
     ) -> Result<Answer, ApiError> {
-        let question = &*respelled(question);
+        let question = &respelled(question);
         let (of_subject, of_resource) = (
             self.of_subject(&question.subject).await?,
             self.of_resource(&question.resource).await?,
@@ -103,7 +102,7 @@ impl<'a> Own<'a> {
         question: &Question,
         caller: &Caller,
     ) -> Result<Answer, ApiError> {
-        let question = &*respelled(question);
+        let question = &respelled(question);
         let of_resource = self.of_resource(&question.resource).await?;
         let of_caller = self.state.access_records.facts_of(&self.client, caller);
         let facts = [&of_resource, &*of_caller];
@@ -194,7 +193,7 @@ impl<'a> Own<'a> {
         sought: Sought,
         page: &Page<'_>,
     ) -> Result<Found, ApiError> {
-        let question = &*respelled(question);
+        let question = &respelled(question);
         let mut facts = Vec::new();
         if sought != Sought::Subject {
             let of_subject = self.of_subject(&question.subject).await?;
@@ -220,20 +219,13 @@ impl<'a> Own<'a> {
 }
 
 /// The question with ids of records in their one form.
-pub(crate) fn respelled(question: &Question) -> Cow<'_, Question> {
-    let (subject, resource) = (
-        names::respelled(&question.subject),
-        names::respelled(&question.resource),
-    );
-    match (&subject, &resource) {
-        (Cow::Borrowed(_), Cow::Borrowed(_)) => Cow::Borrowed(question),
-        _ => Cow::Owned(Question {
-            subject: subject.into_owned(),
-            resource: resource.into_owned(),
-            action: question.action.clone(),
-            context: question.context.clone(),
-        }),
-    }
+pub(crate) fn respelled(question: &Question) -> Question {
+    let mut question = question.clone();
+    names::respell(&mut question.subject);
+    names::respell_values(&mut question.action.properties);
+    names::respell(&mut question.resource);
+    names::respell_values(&mut question.context);
+    question
 }
 
 /// The question as a domain takes it.

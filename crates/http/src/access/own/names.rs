@@ -1,8 +1,6 @@
 //! Entities that the service itself knows, as domains of one's own name them.
 
-use std::borrow::Cow;
-
-use serde_json::Map;
+use serde_json::{Map, Value};
 
 use charter_domain::caller::Caller;
 use charter_store::EntityRef;
@@ -24,17 +22,36 @@ pub(crate) fn subject(caller: &Caller) -> Entity {
     }
 }
 
-/// The entity by the id that policies have: a record of the store may also be named by UUID.
-pub(super) fn respelled(entity: &Entity) -> Cow<'_, Entity> {
-    let of = entity.of.strip_prefix(NAMESPACE);
-    let known = of.and_then(|of| entity_ref(of, &entity.id));
-    match known.map(EntityRef::id) {
-        Some(id) if id != entity.id => Cow::Owned(Entity {
-            id,
-            ..entity.clone()
-        }),
-        _ => Cow::Borrowed(entity),
+/// Puts the id that policies have into an entity and its properties: a record of the store may also be named by UUID.
+pub(super) fn respell(entity: &mut Entity) {
+    if let Some(id) = policies_id(&entity.of, &entity.id) {
+        entity.id = id;
     }
+    respell_values(&mut entity.properties);
+}
+
+/// The same within values, wherever they name an entity: `{"type": …, "id": …}`, also within `__entity`.
+pub(super) fn respell_values(values: &mut Map<String, Value>) {
+    let mut open: Vec<&mut Value> = values.values_mut().collect();
+    while let Some(value) = open.pop() {
+        match value {
+            Value::Array(items) => open.extend(items),
+            Value::Object(members) => {
+                let text = |name| members.get(name).and_then(Value::as_str);
+                let id = text("type").zip(text("id"));
+                if let Some(id) = id.and_then(|(of, id)| policies_id(of, id)) {
+                    members.insert("id".to_owned(), id.into());
+                }
+                open.extend(members.values_mut());
+            }
+            _ => {}
+        }
+    }
+}
+
+fn policies_id(of: &str, id: &str) -> Option<String> {
+    let of = of.strip_prefix(NAMESPACE)?;
+    entity_ref(of, id).map(EntityRef::id)
 }
 
 /// The same entity as the built-in domain names it.
