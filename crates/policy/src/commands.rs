@@ -92,14 +92,15 @@ pub fn check(dir: &Path, manifest_required: bool) -> Result<CommandOutput, Comma
     let mut text =
         format!("ok, {policies} policies, {invariants} invariants, {examples} files of examples\n");
     if let Some(version) = version {
-        text.push_str(&format!("manifest      version {version}\n"));
+        text.extend(["manifest      version ", &version.to_string(), "\n"]);
     }
-    text.push_str(&format!(
+    let named = format!(
         "folder        {}\ndigest        {digest}\nwhole folder  {whole_folder}\n",
         dir.display()
-    ));
+    );
+    text.push_str(&named);
     for unread in folder.unread() {
-        text.push_str(&format!("note: {unread}\n"));
+        text.extend(["note: ", unread, "\n"]);
     }
     let document = json!({
         "policies": policies,
@@ -197,7 +198,7 @@ pub fn diff(
     let diff = compare_sets(&old.snapshot, &new.snapshot, &solver()?, limits, &clock)?
         .with_facts(&old.files, &new.files);
     let roles = role_changes(&old.snapshot, &new.snapshot, clock.now())?;
-    let mut text = diff.report().to_string();
+    let mut text = diff.report();
     if !new.snapshot.is_own_domain() {
         text.push_str(&roles.to_string());
     }
