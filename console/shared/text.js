@@ -99,3 +99,13 @@ export function permissionWords(permission) {
   const words = name.replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase();
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
+
+/**
+ * Permissions to choose from, with the words for them.
+ *
+ * @param {string[]} names
+ * @returns {[string, string][]}
+ */
+export function permissionSuggestions(names) {
+  return names.map((name) => [name, permissionWords(name)]);
+}
