@@ -28,7 +28,7 @@ export async function show(context) {
     label: "Compare",
     options: [
       { value: "diff", label: "What it allows, for every request" },
-      { value: "replay", label: "Recorded decisions, taken again" },
+      { value: "replay", label: "Replay recorded decisions" },
     ],
   });
   const asking = form({

@@ -14,7 +14,7 @@ import { policiesSection } from "../sections.js";
 export function show(context) {
   return page(
     "Shadow",
-    "Another folder, asked for each request, too. It decides nothing; where it would decide otherwise is recorded.",
+    "A second folder, evaluated for every request. It decides nothing; where it would decide otherwise is recorded.",
     policiesSection(context, ({ in_force: inForce, shadow }) =>
       shadow ? described(inForce, shadow) : empty("There is no shadow", "Name a folder in the setting policies.shadow to have one."),
     ),
