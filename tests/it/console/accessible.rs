@@ -44,7 +44,7 @@ const OF_OWNERS: [(&str, &str); 15] = [
     ("/portal/organization", ""),
     ("/portal/organization", "Deactivate the organization…"),
     ("/portal/team", ""),
-    ("/portal/team", "Invite somebody"),
+    ("/portal/team", "Invite a user"),
     ("/portal/team", "Change role of grace@example.com"),
     ("/portal/accounts", "Make an account"),
     ("/portal/accounts", "Edit Default"),

@@ -100,7 +100,7 @@ async fn somebody_registers_verifies_and_invites_a_colleague(service: &Service) 
         sign_in(&ada, "ada@zoo.example", PASSWORD);
         ada.press("Team");
         ada.arrive_at("Team");
-        ada.press("Invite somebody");
+        ada.press("Invite a user");
         ada.fill("E-mail", "bob@zoo.example");
         ada.press("Invite");
         ada.see("An invitation is on its way to bob@zoo.example.");
