@@ -237,7 +237,7 @@ function conflictNotice({ changes, who }, submit) {
     { class: "notice notice-warning", role: "alert" },
     h("strong", {}, "Somebody else changed this meanwhile"),
     who && h("p", {}, who),
-    h("p", {}, clashes ? `What you entered is kept. “${submit}” again to overwrite their change.` : `Look at it, and “${submit}” again.`),
+    h("p", {}, clashes ? `What you entered is kept. Press “${submit}” again to overwrite their change.` : `Look at it, and press “${submit}” again.`),
     changes.map((change) =>
       change.isTaken
         ? h("p", {}, `${change.field.label}: their change is below, beside yours.`)
