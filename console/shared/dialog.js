@@ -71,7 +71,8 @@ export function closeDialogs() {
   }
 }
 
-let isAsking = false;
+/** @type {HTMLDialogElement | null} */
+let asking = null;
 
 /**
  * Asks before something entered is lost.
@@ -79,12 +80,11 @@ let isAsking = false;
  * @param {() => void} go
  */
 export function askToLeave(go) {
-  if (isAsking) {
+  if (asking?.open) {
     return;
   }
-  isAsking = true;
   const secret = document.querySelector("dialog[closedby=none]");
-  openDialog(
+  asking = openDialog(
     "Leave without saving?",
     (close) => [
       h("p", {}, secret ? "The secret is shown this once." : "What you entered is not saved."),
@@ -101,11 +101,6 @@ export function askToLeave(go) {
         }),
       ),
     ],
-    {
-      onclose: () => {
-        isAsking = false;
-      },
-    },
   );
 }
 
