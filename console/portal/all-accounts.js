@@ -3,11 +3,11 @@
 const QUANTITY = 100;
 
 /**
- * The active ones, by name; none if policy does not let this person list them.
+ * All of them by name, inactive ones too; none if policy does not let this person list them.
  *
  * @param {import("./api.js").Api} api
  * @param {import("./session.js").Session} session
- * @returns {Promise<{id: string, name: string, is_default: boolean}[]>}
+ * @returns {Promise<{id: string, name: string, is_default: boolean, is_active: boolean}[]>}
  */
 export async function readAccounts(api, session) {
   if (!session.can("accounts:ListAccounts")) {
@@ -15,7 +15,8 @@ export async function readAccounts(api, session) {
   }
   const accounts = [];
   for (let page = 1; ; page += 1) {
-    const { data } = await api.get("/accounts", { query: { page, quantity: QUANTITY, order_by: "name" } });
+    const query = { page, quantity: QUANTITY, order_by: "name", include_inactive: true };
+    const { data } = await api.get("/accounts", { query });
     accounts.push(...data.results);
     if (accounts.length >= data.total || data.results.length === 0) {
       return accounts;

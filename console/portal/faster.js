@@ -1,7 +1,7 @@
 /** Who made the last change of something, for one who was slower. */
 
 import { time } from "../shared/time.js";
-import { nameOf, readActors } from "./names.js";
+import { Names } from "./names.js";
 
 /**
  * @param {Pick<import("./main.js").Context, "api" | "session">} context
@@ -15,7 +15,7 @@ export async function whoWasFaster(context, object) {
   try {
     const { data } = await context.api.get("/audit-events", { query: { object, limit: 1 } });
     const [event] = data.results;
-    return event ? ["By ", nameOf(await readActors(context), event.actor), ", ", time(event.at), "."] : null;
+    return event ? ["By ", new Names(context).show(event.actor), ", ", time(event.at), "."] : null;
   } catch {
     // It is said without a name.
     return null;

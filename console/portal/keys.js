@@ -5,6 +5,7 @@ import { confirmDialog, openDialog } from "../shared/dialog.js";
 import { h } from "../shared/dom.js";
 import { selectField, textField } from "../shared/field.js";
 import { form } from "../shared/form.js";
+import { pageOf, pager } from "../shared/pager.js";
 import { card, empty, section } from "../shared/states.js";
 import { announce } from "../shared/status.js";
 import { table } from "../shared/table.js";
@@ -16,33 +17,42 @@ import { showNewKey } from "./key-made.js";
  * @typedef {{id: string, access_key: string, description: string, service_account_id: string,
  *   expires_at: string | null, ip_allowlist: string[], is_active: boolean, created_at: string,
  *   last_used_at: string | null, revoked_at: string | null}} Key
- * @typedef {Pick<import("./main.js").Context, "api" | "session">} Means
+ * @typedef {Pick<import("./main.js").Context, "api" | "session" | "router" | "query">} Means
  */
 
 const DAY_MS = 86_400_000;
+const QUANTITY = 20;
 
 /**
  * @param {Means} means
  * @param {string} owner the service account's id
  */
 export function keysCard(means, owner) {
-  const { api, session } = means;
+  const { api, session, router, query } = means;
   const path = `/service-accounts/${owner}/keys`;
-  let all = false;
+  let page = pageOf(query);
+  let all = query.get("ended") === "true";
+  const show = (/** @type {number} */ to) => {
+    page = to;
+    router.put({ page: page > 1 ? page : null, ended: all ? "true" : null });
+    list.reload();
+  };
   const list = section(async () => {
-    const { data } = await api.get(path, { query: { quantity: 100, include_inactive: all || undefined } });
-    return data.results.length === 0
-      ? empty("No keys yet", "A program signs its requests with a key.")
-      : keyTable(means, data.results, list.reload);
+    const { data } = await api.get(path, { query: { page, quantity: QUANTITY, include_inactive: all || undefined } });
+    return [
+      data.results.length === 0 ? empty("No keys yet", "A program signs its requests with a key.") : keyTable(means, data.results, list.reload),
+      pager({ total: data.total, page, quantity: QUANTITY, what: "keys", go: show }),
+    ];
   });
   const toggle = h("input", {
     type: "checkbox",
     id: "all-keys",
     onchange: () => {
       all = toggle.checked;
-      list.reload();
+      show(1);
     },
   });
+  toggle.checked = all;
   const make = button("Make a key", { kind: "primary", onclick: () => askForKey(api, path, list.reload) });
   return card(
     "Keys",

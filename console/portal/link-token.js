@@ -1,16 +1,28 @@
-/** The token of a mail's link: taken out of the address at once, so that it stays in no history. */
+/**
+ * The token of a mail's link: taken out of the address at once, so that nobody reads it there. This entry of the
+ * history keeps it, so that the page can be loaded again.
+ */
 
 import { linkButton } from "../shared/button.js";
 import { notice } from "../shared/states.js";
 import { narrowPage } from "../shared/page.js";
 
-/** @param {URLSearchParams} query */
+/**
+ * @param {URLSearchParams} query
+ * @returns {string | undefined}
+ */
 export function takeToken(query) {
   const token = query.get("token");
   if (token) {
-    history.replaceState(null, "", location.pathname);
+    history.replaceState({ ...history.state, token }, "", location.pathname);
   }
-  return token;
+  return token ?? history.state?.token;
+}
+
+/** After it has been used. */
+export function forgetToken() {
+  const { token: _, ...rest } = history.state ?? {};
+  history.replaceState(rest, "");
 }
 
 /** @param {string} title */

@@ -1,6 +1,7 @@
 /** Metadata as JSON to edit, and the merge patch (RFC 7396) that makes the one of the other. */
 
 import { Invalid, textField } from "../shared/field.js";
+import { isObject } from "../shared/merge.js";
 import { escapedJson } from "../shared/text.js";
 import { hiddenFault } from "./hidden-fault.js";
 
@@ -43,7 +44,27 @@ function parse(given) {
   if (!isObject(value)) {
     throw new Invalid("Metadata is a JSON object: it starts with { and ends with }.");
   }
+  const nothing = nullMember(value);
+  if (nothing) {
+    throw new Invalid(`${JSON.stringify(nothing)} is null, and metadata keeps no null. Leave the name out to remove it.`);
+  }
   return value;
+}
+
+/**
+ * The name of a member that is null: in a merge patch that would remove it. Lists are sent as a whole.
+ *
+ * @param {Members} value
+ * @returns {string | undefined}
+ */
+function nullMember(value) {
+  for (const [name, member] of Object.entries(value)) {
+    const found = member === null ? name : isObject(member) && nullMember(member);
+    if (found) {
+      return found;
+    }
+  }
+  return undefined;
 }
 
 /**
@@ -55,8 +76,8 @@ export function mergePatch(before, after) {
   if (!isObject(before) || !isObject(after)) {
     return after;
   }
-  /** @type {Members} */
-  const patch = {};
+  /** @type {Members} without a prototype: `__proto__` is a name like any other */
+  const patch = Object.create(null);
   for (const name of new Set([...Object.keys(before), ...Object.keys(after)])) {
     if (!Object.hasOwn(after, name)) {
       patch[name] = null;
@@ -65,9 +86,4 @@ export function mergePatch(before, after) {
     }
   }
   return patch;
-}
-
-/** @param {any} value */
-function isObject(value) {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,6 +1,6 @@
-/** Names of those who act: people by their address, programs by their name. */
+/** Names of those who act: people by their address, programs by their name. They come when they are known. */
 
-import { h } from "../shared/dom.js";
+import { fill, h } from "../shared/dom.js";
 import { code, text } from "../shared/text.js";
 
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
@@ -22,48 +22,87 @@ export function typedId(prefix, uuid) {
   return `${prefix}-${characters}`;
 }
 
-/**
- * Reads whom this person may see. Who is not among them keeps the id.
- *
- * @param {Pick<import("./main.js").Context, "api" | "session">} context
- * @returns {Promise<Map<string, string>>}
- */
-export async function readActors({ api, session }) {
-  /** @type {Map<string, string>} */
-  const names = new Map();
-  if (session.can("team:ListMembers")) {
-    const { data } = await api.get("/api/portal/team");
-    for (const { id, email } of data) {
-      names.set(typedId("user", id), email);
-    }
+/** Of whom this person may see. Who is not among them keeps the id. */
+export class Names {
+  /** @type {Map<string, Promise<string>>} */
+  #known = new Map();
+  #context;
+  /** One after the other: a page may show many. */
+  #last = Promise.resolve();
+
+  /** @param {Pick<import("./main.js").Context, "api" | "session"> & {signal?: AbortSignal}} context */
+  constructor(context) {
+    this.#context = context;
+    /** People, and the newest programs, with their names. */
+    this.list = this.#readAll().catch(() => /** @type {[string, string][]} */ ([]));
   }
-  if (session.can("service-accounts:ListServiceAccounts")) {
+
+  /** @returns {Promise<[string, string][]>} */
+  async #readAll() {
+    const { api, session, signal } = this.#context;
+    const read = async (/** @type {string} */ permission, /** @type {() => Promise<[string, string][]>} */ some) =>
+      session.can(permission) ? some() : [];
     const query = { quantity: QUANTITY, include_inactive: true };
-    const { data } = await api.get("/service-accounts", { query });
-    for (const { id, name } of data.results) {
-      names.set(id, name);
-    }
+    const lists = await Promise.all([
+      read("team:ListMembers", async () => {
+        const { data } = await api.get("/api/portal/team", { signal });
+        return data.map((/** @type {any} */ member) => [typedId("user", member.id), member.email]);
+      }),
+      read("service-accounts:ListServiceAccounts", async () => {
+        const { data } = await api.get("/service-accounts", { query, signal });
+        return data.results.map((/** @type {any} */ account) => [account.id, account.name]);
+      }),
+    ]);
+    return lists.flat();
   }
-  return names;
-}
 
-/**
- * The name, or the id where there is none.
- *
- * @param {Map<string, string>} names
- * @param {string} id
- */
-export function nameOf(names, id) {
-  return h("span", { title: id }, text(names.get(id) ?? id));
-}
+  /**
+   * @param {string} id
+   * @returns {Promise<string>} the id where there is no name
+   */
+  async nameOf(id) {
+    const name = new Map(await this.list).get(id);
+    if (name !== undefined || !/^(sa|acc)-/.test(id)) {
+      return name ?? id;
+    }
+    const known = this.#known.get(id) ?? this.#queue(id);
+    this.#known.set(id, known);
+    return known;
+  }
 
-/**
- * The name and the id.
- *
- * @param {Map<string, string>} names
- * @param {string} id
- */
-export function nameAndId(names, id) {
-  const name = names.get(id);
-  return name ? [text(name), " ", code(id)] : code(id);
+  /** @param {string} id */
+  #queue(id) {
+    const read = this.#last.then(() => this.#readOne(id)).catch(() => id);
+    this.#last = read.then(() => {});
+    return read;
+  }
+
+  /** @param {string} id */
+  async #readOne(id) {
+    const { api, signal } = this.#context;
+    const path = id.startsWith("sa-") ? "/service-accounts" : "/accounts";
+    return (await api.get(`${path}/${encodeURIComponent(id)}`, { signal })).data.name;
+  }
+
+  /**
+   * The name, or the id where there is none.
+   *
+   * @param {string} id
+   */
+  show(id) {
+    const element = h("span", { title: id }, text(id));
+    this.nameOf(id).then((name) => fill(element, text(name)));
+    return element;
+  }
+
+  /**
+   * The name and the id.
+   *
+   * @param {string} id
+   */
+  showWithId(id) {
+    const element = h("span", {}, code(id));
+    this.nameOf(id).then((name) => name !== id && fill(element, text(name), " ", code(id)));
+    return element;
+  }
 }

@@ -1,11 +1,8 @@
-/** Signing in again over the page that one is on, so that nothing entered there is lost. */
+/** Signing in again, as the same person. */
 
-import { button } from "../shared/button.js";
-import { openDialog } from "../shared/dialog.js";
-import { h } from "../shared/dom.js";
-import { SignedOutError } from "../shared/errors.js";
 import { textField } from "../shared/field.js";
 import { form } from "../shared/form.js";
+import { askToSignIn as ask } from "../shared/sign-in-dialog.js";
 
 /**
  * @param {import("./api.js").Api} api
@@ -15,45 +12,23 @@ import { form } from "../shared/form.js";
  */
 export function askToSignIn(api, session, router) {
   const { email } = session.me;
-  return new Promise((resolve, reject) => {
-    let again = false;
-    openDialog(
-      "Your session has ended",
-      (close) => [
-        h("p", {}, "Sign in to go on.", document.querySelector("main form") && " What you entered on this page is kept."),
-        form({
-          fields: [
-            textField({ name: "email", label: "E-mail", value: email, readonly: true, autocomplete: "username" }),
-            textField({
-              name: "password",
-              label: "Password",
-              type: "password",
-              autocomplete: "current-password",
-              autofocus: true,
-            }),
-          ],
-          submit: "Sign in",
-          working: "Signing in…",
-          guarded: false,
-          beside: button("Leave the page", { onclick: close }),
-          send: async ({ password }) => {
-            await api.signIn(email, password);
-            again = true;
-            close();
-          },
-        }),
+  const signInForm = (/** @type {() => void} */ done, /** @type {HTMLElement} */ beside) =>
+    form({
+      fields: [
+        textField({ name: "email", label: "E-mail", value: email, readonly: true, autocomplete: "username" }),
+        textField({ name: "password", label: "Password", type: "password", autocomplete: "current-password", autofocus: true }),
       ],
-      {
-        onclose: () => {
-          if (again) {
-            resolve();
-            return;
-          }
-          reject(new SignedOutError());
-          session.close();
-          router.go("/sign-in");
-        },
+      submit: "Sign in",
+      working: "Signing in…",
+      guarded: false,
+      beside,
+      send: async ({ password }) => {
+        await api.signIn(email, password);
+        done();
       },
-    );
+    });
+  return ask(signInForm, () => {
+    session.close();
+    router.go("/sign-in");
   });
 }

@@ -19,10 +19,23 @@ export async function readRoles(api) {
 }
 
 /**
+ * Whether a person of that role may do this to what has that name, such as a person of another role.
+ *
+ * @param {Role[]} roles
+ * @param {string} role
+ * @param {string} permission
+ * @param {string} about
+ */
+export function roleMay(roles, role, permission, about) {
+  const found = roles.find((each) => each.name === role)?.permissions.find((each) => each.name === permission);
+  return found !== undefined && !found.except.includes(about);
+}
+
+/**
  * @param {Role} role
  * @param {"h3" | "h4"} level of the groups' headings
  */
-function roleAccess(role, level) {
+export function roleAccess(role, level) {
   if (role.permissions.length === 0) {
     return h("p", { class: "muted" }, "Policy allows it nothing here.");
   }

@@ -1,5 +1,7 @@
 /** Who is signed in, and what policy allows that person: for menus, never for security. */
 
+import { SignedOutError } from "../shared/errors.js";
+
 /**
  * @typedef {{id: string, name: string, slug: string, schemaName: string, contactEmail: string | null,
  *   defaultRegion: string | null, allowedRegions: string[], planTier: string, monthlyDocLimit: number,
@@ -40,7 +42,8 @@ export class Session {
   /** @returns {Me} */
   get me() {
     if (this.#me === null) {
-      throw new Error("nobody is signed in");
+      // A page that is being left may still ask.
+      throw new SignedOutError();
     }
     return this.#me;
   }

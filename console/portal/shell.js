@@ -2,6 +2,7 @@
 
 import { button, linkButton } from "../shared/button.js";
 import { fill, h } from "../shared/dom.js";
+import { menuOpener } from "../shared/menu.js";
 import { text } from "../shared/text.js";
 import { ROUTES } from "./routes.js";
 
@@ -17,31 +18,21 @@ export function showFrame({ top, menu }, { api, session, router, route }) {
     h("img", { src: "/assets/shared/icon.svg", alt: "", width: 28, height: 28 }),
     "Charter",
   );
-  const framed = session.isOpen && !(route?.open && route.path !== "/components");
-  menu.hidden = !framed;
-  if (!framed) {
+  const isFramed = route ? !route.open || (route.path === "/components" && session.isOpen) : session.isOpen;
+  // Its room is kept while it is not known who is there.
+  menu.hidden = !isFramed;
+  if (!isFramed || !session.isOpen) {
     fill(top, brand);
+    fill(menu);
     return;
   }
-  const opener = button("Menu", {
-    onclick: () => {
-      const open = menu.classList.toggle("menu-open");
-      opener.setAttribute("aria-expanded", String(open));
-    },
-  });
-  opener.classList.add("menu-button");
-  opener.setAttribute("aria-expanded", "false");
-  opener.setAttribute("aria-controls", "menu");
-  menu.classList.remove("menu-open");
-  const signOut = () =>
-    button("Sign out", {
-      small: true,
-      onclick: async () => {
-        await api.signOut().catch(() => {});
-        session.close();
-        router.go("/sign-in");
-      },
-    });
+  const opener = menuOpener(menu);
+  const leave = async () => {
+    await api.signOut().catch(() => {});
+    session.close();
+    router.go("/sign-in");
+  };
+  const signOut = () => button("Sign out", { small: true, onclick: () => router.leave(leave) });
   const profile = linkButton("Profile", "/portal/profile", { small: true, kind: "plain" });
   if (route?.path === "/portal/profile") {
     profile.setAttribute("aria-current", "page");

@@ -4,6 +4,7 @@
  */
 
 import { target } from "./answer.js";
+import { isHealthy } from "./connection.js";
 import { ApiError, AwayError, SignedOutError } from "./errors.js";
 
 /**
@@ -15,6 +16,8 @@ import { ApiError, AwayError, SignedOutError } from "./errors.js";
 
 /** Where the service does not say when. */
 const RETRY_SECONDS = 5;
+/** After which a request without an answer makes one ask whether the service answers at all. */
+const DOUBT_MS = 8_000;
 const SIGNED_OUT = "signed-out";
 
 export class ApiCore {
@@ -118,18 +121,22 @@ export class ApiCore {
    * @throws {AwayError}
    */
   async send(method, path, { body, query, signal }, headers = {}) {
+    const hung = new AbortController();
+    const doubt = setInterval(async () => (await isHealthy()) || hung.abort(), DOUBT_MS);
     try {
       return await fetch(target(path, query), {
         method,
         headers: body === undefined ? headers : { ...headers, "content-type": "application/json" },
         body: body === undefined ? undefined : JSON.stringify(body),
-        signal,
+        signal: signal ? AbortSignal.any([signal, hung.signal]) : hung.signal,
         cache: "no-store",
         redirect: "error",
         referrerPolicy: "no-referrer",
       });
     } catch (error) {
       throw signal?.aborted ? error : new AwayError();
+    } finally {
+      clearInterval(doubt);
     }
   }
 }

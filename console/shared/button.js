@@ -14,12 +14,31 @@ function classes({ kind, small }) {
   return ["button", kind && `button-${kind}`, small && "button-small"].filter(Boolean).join(" ");
 }
 
+/** The second click of a double one, at what came under the pointer after the first, is not meant for it. */
+const DOUBLE_CLICK_MS = 500;
+
 /**
+ * A press while what the one before began is still going on does nothing.
+ *
  * @param {string} words
- * @param {Look & {onclick?: (event: MouseEvent) => void, type?: "button" | "submit"}} [options]
+ * @param {Look & {onclick?: (event: MouseEvent) => unknown, type?: "button" | "submit"}} [options]
  */
 export function button(words, { onclick, type = "button", label, ...look } = {}) {
-  return h("button", { type, class: classes(look), "aria-label": label, onclick }, words);
+  const made = performance.now();
+  let isRunning = false;
+  const press = async (/** @type {MouseEvent} */ event) => {
+    const isStray = event.detail > 1 && performance.now() - made < DOUBLE_CLICK_MS;
+    if (isRunning || isStray) {
+      return;
+    }
+    isRunning = true;
+    try {
+      await onclick?.(event);
+    } finally {
+      isRunning = false;
+    }
+  };
+  return h("button", { type, class: classes(look), "aria-label": label, onclick: onclick && press }, words);
 }
 
 /**

@@ -1,9 +1,11 @@
 /** Whether the service answers. While it does not, a line says so, and it is asked again and again. */
 
-import { fill, h } from "./dom.js";
+import { fill } from "./dom.js";
 
 const FIRST_MS = 1_000;
 const LONGEST_MS = 15_000;
+/** For which an answer about its health is waited for. */
+const HEALTH_MS = 5_000;
 
 export class Connection {
   #line;
@@ -36,8 +38,7 @@ export class Connection {
     if (this.#timer !== null) {
       return;
     }
-    const kept = document.querySelector("form") && h("span", {}, "Nothing that you entered is lost.");
-    fill(this.#line, "Charter cannot be reached. Trying again. ", kept);
+    fill(this.#line, "Charter cannot be reached. Trying again.");
     this.#later();
   }
 
@@ -66,15 +67,19 @@ export class Connection {
     if (this.#timer !== null) {
       clearTimeout(this.#timer);
     }
-    try {
-      const answer = await fetch("/healthz", { cache: "no-store" });
-      if (answer.ok) {
-        this.answered();
-        return;
-      }
-    } catch {
-      // Still away.
+    if (await isHealthy()) {
+      this.answered();
+    } else {
+      this.#later();
     }
-    this.#later();
+  }
+}
+
+/** Whether the service answers at all: one that hangs takes requests and does not. */
+export async function isHealthy() {
+  try {
+    return (await fetch("/healthz", { cache: "no-store", signal: AbortSignal.timeout(HEALTH_MS) })).ok;
+  } catch {
+    return false;
   }
 }

@@ -4,6 +4,8 @@ import { button } from "./button.js";
 import { fill, h } from "./dom.js";
 import { announce } from "./status.js";
 
+const COPIED_MS = 4_000;
+
 /**
  * A value with a button that copies it.
  *
@@ -19,13 +21,18 @@ export function copyable(label, value) {
     onclick: async () => {
       if (await copied(value)) {
         announce(`Copied: ${label}.`);
-        fill(press, "Copied");
+        name("Copied");
+        setTimeout(() => name("Copy"), COPIED_MS);
       } else {
         select(shown);
         announce("The browser did not let it be copied; it is selected, copy it yourself.");
       }
     },
   });
+  const name = (/** @type {string} */ words) => {
+    press.setAttribute("aria-label", `${words}: ${label}`);
+    fill(press, words);
+  };
   return h(
     "div",
     { class: "copy" },

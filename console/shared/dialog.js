@@ -3,10 +3,13 @@
 import { button } from "./button.js";
 import { fill, h, newId } from "./dom.js";
 import { Invalid, textField } from "./field.js";
+import { focusMark, refocus } from "./focus.js";
 import { form } from "./form.js";
+import { statusIn } from "./status.js";
+import { hasUnsaved, markUnsaved } from "./unsaved.js";
 
 /**
- * Opens a dialog. `content` gets a function that closes it.
+ * Opens a dialog. `content` gets a function that closes it. Escape asks first if something is entered.
  *
  * @param {string} title
  * @param {(close: () => void) => import("./dom.js").Child} content
@@ -15,23 +18,90 @@ import { form } from "./form.js";
  */
 export function openDialog(title, content, { onclose, keepOpen = false } = {}) {
   const id = newId();
-  const opener = document.activeElement;
+  const opener = focusMark();
+  const status = h("div", { class: "status", role: "status" });
+  const leaveStatus = statusIn(status);
+  const listening = new AbortController();
+  /** @param {Event} event a wish to close it */
+  const mayClose = (event) => {
+    if (keepOpen || hasUnsaved(dialog)) {
+      event.preventDefault();
+    }
+    if (!keepOpen && hasUnsaved(dialog)) {
+      askToLeave(() => dialog.close());
+    }
+  };
   const dialog = h("dialog", {
     class: "dialog",
     "aria-labelledby": id,
-    oncancel: (/** @type {Event} */ event) => keepOpen && event.preventDefault(),
+    closedby: keepOpen && "none",
+    oncancel: (/** @type {Event} */ event) => event.target === dialog && mayClose(event),
     onclose: () => {
+      listening.abort();
       dialog.remove();
-      if (opener instanceof HTMLElement && opener.isConnected) {
-        opener.focus();
-      }
+      leaveStatus();
+      refocus(opener);
       onclose?.();
     },
   });
-  fill(dialog, h("div", { class: "inside" }, h("h2", { id }, title), content(() => dialog.close())));
+  // A second `cancel` cannot be prevented; the key can.
+  const onkeydown = (/** @type {KeyboardEvent} */ event) => {
+    if (event.key === "Escape" && topmost() === dialog) {
+      mayClose(event);
+    }
+  };
+  document.addEventListener("keydown", onkeydown, { capture: true, signal: listening.signal });
+  if (keepOpen) {
+    markUnsaved(dialog);
+  }
+  fill(dialog, h("div", { class: "inside" }, h("h2", { id }, title), content(() => dialog.close())), status);
   document.body.append(dialog);
   dialog.showModal();
   return dialog;
+}
+
+function topmost() {
+  return [...document.querySelectorAll("dialog[open]")].at(-1);
+}
+
+/** Those of a page that is left. */
+export function closeDialogs() {
+  for (const dialog of document.querySelectorAll("dialog")) {
+    dialog.close();
+  }
+}
+
+/** @type {HTMLDialogElement | null} */
+let asking = null;
+
+/**
+ * Asks before something entered is lost.
+ *
+ * @param {() => void} go
+ */
+export function askToLeave(go) {
+  if (asking?.open) {
+    return;
+  }
+  const secret = document.querySelector("dialog[closedby=none]");
+  asking = openDialog(
+    "Leave without saving?",
+    (close) => [
+      h("p", {}, secret ? "The secret is shown this once." : "What you entered is not saved."),
+      h(
+        "div",
+        { class: "buttons" },
+        button("Stay", { onclick: close }),
+        button("Leave", {
+          kind: "danger",
+          onclick: () => {
+            close();
+            go();
+          },
+        }),
+      ),
+    ],
+  );
 }
 
 /**
@@ -70,6 +140,7 @@ export function confirmDialog({ title, consequences, action, working, typed, run
         submit: action,
         working,
         kind: "danger",
+        guarded: false,
         beside: cancel,
         send: async () => {
           await run();

@@ -4,9 +4,12 @@ import { empty } from "./states.js";
 import { table } from "./table.js";
 import { code, text } from "./text.js";
 
+/** The version by which writes are told apart: it changes with each. */
+const VERSION = "version";
+
 /** @param {{before?: Record<string, any>, after?: Record<string, any>}} changes */
 export function difference({ before = {}, after = {} }) {
-  const rows = [...flat(before, after)];
+  const rows = [...flat(before, after)].filter(({ name }) => name !== VERSION);
   if (rows.length === 0) {
     return empty("Nothing was changed");
   }

@@ -37,9 +37,12 @@ export class ApiError extends Error {
 /** The service gave no answer. */
 export class AwayError extends Error {
   constructor() {
-    super("Charter could not be reached. Try again when the line above is gone.");
+    super("Charter could not be reached.");
   }
 }
+
+/** What a page itself has found out, in words for a person. */
+export class Notice extends Error {}
 
 /**
  * Whether the same may be answered in a while.
@@ -79,7 +82,7 @@ export function sentence(error) {
 
 /** @param {unknown} error */
 function isKnown(error) {
-  return error instanceof ApiError || error instanceof AwayError || error instanceof SignedOutError;
+  return error instanceof ApiError || error instanceof AwayError || error instanceof SignedOutError || error instanceof Notice;
 }
 
 /** @param {number | null} seconds */

@@ -1,12 +1,10 @@
-/** Long lists that are read with a cursor: page by page at the end, and what is out of sight costs nothing. */
+/** Long lists that are read with a cursor: more when the end comes into sight, and what is out of sight costs nothing. */
 
 import { busy, button } from "./button.js";
 import { fill, h } from "./dom.js";
 import { errorNotice } from "./errors.js";
 import { empty, section } from "./states.js";
 
-/** About the height of an item that is closed. */
-const ITEM_REM = 2.9;
 /** Items that are laid out together when they come into sight. */
 const CHUNK = 50;
 
@@ -19,8 +17,8 @@ export function chunks({ class: name, label, items }) {
   const lists = [];
   for (let at = 0; at < items.length; at += CHUNK) {
     const some = items.slice(at, at + CHUNK);
-    const list = h("ol", { class: name, "aria-label": label }, some);
-    list.style.containIntrinsicBlockSize = `auto ${some.length * ITEM_REM}rem`;
+    const list = h("ol", { class: `${name} chunked`, "aria-label": label }, some);
+    list.style.setProperty("--items", String(some.length));
     lists.push(list);
   }
   return lists;
@@ -45,6 +43,7 @@ export function feed({ label, read, show, nothing }) {
     const failed = h("div");
     let cursor = first.next_cursor;
     const more = button("Show more", { onclick: () => busy(more, "Loading…", next) });
+    whenSeen(more, () => more.click());
     const add = (/** @type {Item[]} */ items) =>
       lists.append(...chunks({ class: "feed", label, items: items.map((item) => entry(show(item))) }));
     async function next() {
@@ -62,6 +61,14 @@ export function feed({ label, read, show, nothing }) {
     more.hidden = !cursor;
     return h("div", { class: "stack" }, lists, failed, h("div", { class: "row" }, more));
   }).element;
+}
+
+/**
+ * @param {HTMLElement} element
+ * @param {() => void} run each time that it comes into sight
+ */
+export function whenSeen(element, run) {
+  new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && run()).observe(element);
 }
 
 /**

@@ -26,8 +26,8 @@ import { fill, h, newId } from "./dom.js";
  * @property {boolean} [optional] an empty text is allowed
  * @property {boolean} [mono]
  * @property {boolean} [readonly]
- * @property {number} [minlength]
- * @property {number} [maxlength]
+ * @property {number} [minlength] in characters (code points)
+ * @property {number} [maxlength] likewise
  * @property {(text: string) => any} [parse]
  * @property {(value: any) => string} [format]
  */
@@ -49,7 +49,6 @@ export function textField({ name, label, value = "", hint, type = "text", option
     spellcheck: "false",
     dir: "auto",
     readonly: rest.readonly,
-    maxlength: rest.maxlength,
     autofocus: rest.autofocus,
     "aria-required": optional ? undefined : "true",
   };
@@ -69,8 +68,12 @@ export function textField({ name, label, value = "", hint, type = "text", option
       if (given === "" && !optional) {
         throw new Invalid(`Enter ${phrase(label)}.`);
       }
-      if (rest.minlength && given.length < rest.minlength) {
+      const length = [...given].length;
+      if (rest.minlength && length < rest.minlength) {
         throw new Invalid(`Enter at least ${rest.minlength} characters.`);
+      }
+      if (rest.maxlength && length > rest.maxlength) {
+        throw new Invalid(`Enter at most ${rest.maxlength} characters; these are ${length}.`);
       }
       return parse ? parse(given) : given;
     },

@@ -4,8 +4,10 @@ import { button } from "./button.js";
 import { h, newId } from "./dom.js";
 
 /**
+ * @typedef {[string, string]} Suggestion a value, and the words for it
+ *
  * @typedef {{name: string, label: string, type?: "text" | "date", options?: [string, string][],
- *   suggestions?: [string, string][]}} Filter `suggestions` are values with their names
+ *   suggestions?: Suggestion[] | Promise<Suggestion[]>}} Filter either may be typed of what is suggested
  */
 
 /**
@@ -13,20 +15,20 @@ import { h, newId } from "./dom.js";
  * @param {Filter[]} filters
  */
 export function filterForm({ query, router }, filters) {
+  const controls = filters.map((filter) => one(filter, query.get(filter.name) ?? ""));
   const element = h("form", {
     role: "search",
     onsubmit: (/** @type {SubmitEvent} */ event) => {
       event.preventDefault();
-      const given = [...new FormData(element)].filter(([, value]) => value !== "");
-      const search = new URLSearchParams(given.map(([name, value]) => [name, String(value)]));
-      router.go(given.length === 0 ? location.pathname : `${location.pathname}?${search}`);
+      const given = controls.map((control) => [control.name, control.read()]).filter(([, value]) => value !== "");
+      router.go(given.length === 0 ? location.pathname : `${location.pathname}?${new URLSearchParams(given)}`);
     },
   });
   element.append(
     h(
       "div",
       { class: "filters" },
-      filters.map((filter) => one(filter, query.get(filter.name) ?? "")),
+      controls.map((control) => control.element),
     ),
     h(
       "div",
@@ -41,26 +43,44 @@ export function filterForm({ query, router }, filters) {
 /**
  * @param {Filter} filter
  * @param {string} value
+ * @returns {{name: string, element: HTMLElement, read: () => string}}
  */
-function one({ name, label, type = "text", options, suggestions = [] }, value) {
+function one({ name, label, type = "text", options, suggestions }, value) {
   const id = newId();
-  let control;
   if (options) {
-    control = h("select", { id, name, class: "input" });
-    control.append(...options.map(([given, words]) => h("option", { value: given }, words)));
-    control.value = value;
-  } else {
-    const list = suggestions.length > 0 ? `${id}-list` : undefined;
-    control = h("input", { id, name, class: "input", type, value, list, autocomplete: "off" });
+    const select = h("select", { id, name, class: "input" });
+    select.append(...options.map(([given, words]) => h("option", { value: given }, words)));
+    select.value = value;
+    return { name, element: field(id, label, select), read: () => select.value };
   }
-  return h(
-    "div",
-    { class: "field" },
-    h("label", { for: id }, label),
-    control,
-    suggestions.length > 0 &&
-      h("datalist", { id: `${id}-list` }, suggestions.map(([given, words]) => h("option", { value: given }, words))),
-  );
+  const list = h("datalist", { id: `${id}-list` });
+  const input = h("input", { id, name, class: "input", type, value, list: suggestions && list.id, autocomplete: "off" });
+  /** @type {Map<string, string>} values by words; words that several have are left out */
+  let values = new Map();
+  Promise.resolve(suggestions ?? []).then((known) => {
+    const words = known.map(([, each]) => each);
+    const unique = known.filter(([, each]) => words.indexOf(each) === words.lastIndexOf(each));
+    values = new Map(unique.map(([given, each]) => [each.toLowerCase(), given]));
+    const named = new Map(unique);
+    list.append(...known.map(([given]) => h("option", { value: named.get(given) ?? given }, given)));
+    if (input.value === value) {
+      input.value = named.get(value) ?? value;
+    }
+  });
+  const read = () => {
+    const given = input.value.trim();
+    return values.get(given.toLowerCase()) ?? given;
+  };
+  return { name, element: field(id, label, input, suggestions && list), read };
+}
+
+/**
+ * @param {string} id
+ * @param {string} label
+ * @param {...import("./dom.js").Child} control
+ */
+function field(id, label, ...control) {
+  return h("div", { class: "field" }, h("label", { for: id }, label), control);
 }
 
 /**

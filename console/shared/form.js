@@ -4,7 +4,9 @@ import { busy, button } from "./button.js";
 import { fill, h } from "./dom.js";
 import { ApiError, AwayError, errorNotice } from "./errors.js";
 import { Invalid } from "./field.js";
+import { CLASH, merged, same } from "./merge.js";
 import { text } from "./text.js";
+import { markSaved, markUnsaved } from "./unsaved.js";
 
 /**
  * @typedef {import("./field.js").Field} Field
@@ -19,28 +21,13 @@ import { text } from "./text.js";
  * @property {import("./dom.js").Child} [beside] beside the button
  * @property {boolean} [wide] lets groups of choices stand side by side
  * @property {boolean} [guarded] false: leaving the page with something entered needs no question
- * @property {() => Promise<Record<string, any>>} [current] reads the values as they are now, for one who was slower
+ * @property {() => Promise<Record<string, any>>} [current] reads the values as they are now, for one who was slower; what
+ *   is sent next is sent as a change of these
  * @property {() => Promise<import("./dom.js").Child>} [who] says who was faster
  */
 
-/** Forms with something entered that is not sent. */
-const dirty = new Set();
-
-/** Whether leaving the page would lose something. */
-export function hasUnsaved() {
-  for (const form of dirty) {
-    if (!form.isConnected) {
-      dirty.delete(form);
-    }
-  }
-  return dirty.size > 0;
-}
-
-addEventListener("beforeunload", (event) => {
-  if (hasUnsaved()) {
-    event.preventDefault();
-  }
-});
+const KEPT = "What you entered is kept.";
+const KEPT_AND_PERHAPS_DONE = `${KEPT} It may have been done all the same: look before you send it again.`;
 
 /**
  * @param {FormOptions} options
@@ -48,13 +35,14 @@ addEventListener("beforeunload", (event) => {
  */
 export function form({ fields, submit, working = "Working…", kind = "primary", send, before, beside, wide, guarded = true, current, who }) {
   const result = h("div", { class: "result" });
+  let base = snapshot(fields);
   const press = button(submit, { kind, type: "submit" });
   const element = h(
     "form",
     {
       class: wide ? "form form-wide" : "form",
       novalidate: true,
-      oninput: () => guarded && dirty.add(element),
+      oninput: () => guarded && markUnsaved(element),
       onsubmit: (/** @type {SubmitEvent} */ event) => {
         event.preventDefault();
         busy(press, working, attempt);
@@ -74,28 +62,49 @@ export function form({ fields, submit, working = "Working…", kind = "primary",
       return;
     }
     try {
-      await send(values);
-      dirty.delete(element);
+      await sendOver(values);
+      base = values;
+      markSaved(element);
     } catch (error) {
-      await showError(error, values);
-    }
-  }
-
-  /**
-   * @param {unknown} error
-   * @param {Record<string, any>} values
-   */
-  async function showError(error, values) {
-    const left = error instanceof ApiError ? atFields(fields, error) : null;
-    if (error instanceof ApiError && error.isConflict && current) {
-      fill(result, conflict(fields, await current(), values, await who?.()));
-    } else if (left !== "shown") {
-      fill(result, errorNotice(error, error instanceof AwayError && h("p", {}, "What you entered is kept.")));
+      showError(error);
     }
     const notice = result.querySelector("[role=alert]");
     if (notice instanceof HTMLElement) {
       notice.tabIndex = -1;
       notice.focus();
+    }
+  }
+
+  /**
+   * Sends, and again where what somebody else changed meanwhile is not in this form.
+   *
+   * @param {Record<string, any>} values
+   */
+  async function sendOver(values) {
+    for (;;) {
+      try {
+        await send(values);
+        return;
+      } catch (error) {
+        if (!(error instanceof ApiError && error.isConflict && current)) {
+          throw error;
+        }
+        const theirs = await current();
+        const changes = changesOf(fields, base, theirs, values);
+        base = { ...base, ...theirs };
+        if (changes.length > 0 || fields.length === 0) {
+          throw new Conflict(changes, await who?.());
+        }
+      }
+    }
+  }
+
+  /** @param {unknown} error */
+  function showError(error) {
+    if (error instanceof Conflict) {
+      fill(result, conflictNotice(error, submit));
+    } else if (!(error instanceof ApiError && atFields(fields, error) === "shown")) {
+      fill(result, errorNotice(error, error instanceof AwayError && h("p", {}, guarded ? KEPT_AND_PERHAPS_DONE : KEPT)));
     }
   }
 
@@ -152,35 +161,87 @@ function atFields(fields, error) {
 }
 
 /**
- * Somebody was faster: what they made of it, beside what was entered here.
+ * The values as the fields show them; of what cannot be sent, nothing.
  *
  * @param {Field[]} fields
+ */
+function snapshot(fields) {
+  /** @type {Record<string, any>} */
+  const values = {};
+  for (const field of fields) {
+    try {
+      values[field.name] = field.read();
+    } catch (error) {
+      if (!(error instanceof Invalid)) {
+        throw error;
+      }
+    }
+  }
+  return values;
+}
+
+/** @typedef {{field: Field, theirs: any, isTaken: boolean}} Change `isTaken`: it is in the field already */
+
+/** Somebody else changed meanwhile what this form shows. */
+class Conflict extends Error {
+  /**
+   * @param {Change[]} changes
+   * @param {import("./dom.js").Child} who
+   */
+  constructor(changes, who) {
+    super("changed meanwhile");
+    this.changes = changes;
+    this.who = who;
+  }
+}
+
+/**
+ * What somebody else changed in these fields. What does not contradict what was entered is put into them.
+ *
+ * @param {Field[]} fields
+ * @param {Record<string, any>} base
  * @param {Record<string, any>} theirs
  * @param {Record<string, any>} mine
- * @param {import("./dom.js").Child} who
+ * @returns {Change[]}
  */
-function conflict(fields, theirs, mine, who) {
-  const same = (/** @type {Field} */ field) => JSON.stringify(theirs[field.name]) === JSON.stringify(mine[field.name]);
-  const differing = fields.filter((field) => field.name in theirs && !same(field));
-  const take = (/** @type {Field} */ field) =>
+function changesOf(fields, base, theirs, mine) {
+  const changed = fields.filter(({ name }) => name in theirs && !same(theirs[name], base[name]) && !same(theirs[name], mine[name]));
+  return changed.map((field) => {
+    const both = merged(base[field.name], theirs[field.name], mine[field.name]);
+    if (both !== CLASH) {
+      field.write(both);
+    }
+    return { field, theirs: theirs[field.name], isTaken: both !== CLASH };
+  });
+}
+
+/**
+ * @param {Conflict} conflict
+ * @param {string} submit
+ */
+function conflictNotice({ changes, who }, submit) {
+  const take = (/** @type {Change} */ { field, theirs }) =>
     button("Take theirs", {
       small: true,
       label: `Take theirs: ${field.label}`,
       onclick: (event) => {
-        field.write(theirs[field.name]);
+        field.write(theirs);
         if (event.currentTarget instanceof HTMLElement) {
           event.currentTarget.parentElement?.remove();
         }
       },
     });
+  const clashes = changes.some((change) => !change.isTaken);
   return h(
     "div",
     { class: "notice notice-warning", role: "alert" },
     h("strong", {}, "Somebody else changed this meanwhile"),
     who && h("p", {}, who),
-    h("p", {}, "What you entered is kept. Save again to overwrite their change."),
-    differing.map((field) =>
-      h("p", { class: "row" }, `${field.label} is now `, text(plain(theirs[field.name]), "empty"), take(field)),
+    h("p", {}, clashes ? `What you entered is kept. Press “${submit}” again to overwrite their change.` : `Look at it, and press “${submit}” again.`),
+    changes.map((change) =>
+      change.isTaken
+        ? h("p", {}, `${change.field.label}: their change is below, beside yours.`)
+        : h("p", { class: "row" }, `${change.field.label} is now `, text(plain(change.theirs), "empty"), take(change)),
     ),
   );
 }

@@ -1,7 +1,17 @@
-/** Steps through the pages of a list. */
+/** Steps through the pages of a list; which one it is stands in the address. */
 
 import { button } from "./button.js";
 import { h } from "./dom.js";
+
+/**
+ * The page that the address names.
+ *
+ * @param {URLSearchParams} query
+ */
+export function pageOf(query) {
+  const page = Number(query.get("page"));
+  return Number.isSafeInteger(page) && page > 0 ? page : 1;
+}
 
 /**
  * @param {{total: number, page: number, quantity: number, what: string, go: (page: number) => void}} options

@@ -1,9 +1,7 @@
 /** Pages by path, with the browser's history. */
 
-import { openDialog } from "./dialog.js";
-import { button } from "./button.js";
-import { h } from "./dom.js";
-import { hasUnsaved } from "./form.js";
+import { askToLeave, closeDialogs } from "./dialog.js";
+import { forgetUnsaved, hasUnsaved } from "./unsaved.js";
 
 /**
  * @typedef {object} Visit
@@ -20,6 +18,9 @@ export class Router {
   #routes;
   #show;
   #leave = new AbortController();
+  /** Where this page is in the browser's history, so that one step back can be undone. */
+  #at = 0;
+  #address = "";
 
   /**
    * @param {R[]} routes
@@ -28,27 +29,90 @@ export class Router {
   constructor(routes, show) {
     this.#routes = routes;
     this.#show = show;
-    addEventListener("popstate", () => this.#visit());
+    addEventListener("popstate", () => this.#traverse());
     document.addEventListener("click", (event) => this.#follow(event));
   }
 
   start() {
+    this.#at = history.state?.at ?? 0;
+    history.replaceState({ ...history.state, at: this.#at }, "");
     this.#visit();
   }
 
   /** @param {string} target */
   go(target) {
-    history.pushState(null, "", target);
+    this.#push(target);
     this.#visit();
   }
 
   /** @param {string} target the address is not kept */
   replace(target) {
-    history.replaceState(null, "", target);
+    history.replaceState({ at: this.#at }, "", target);
     this.#visit();
   }
 
+  /**
+   * Puts a parameter of the page that is shown into the address, so that going back and reloading find it.
+   *
+   * @param {Record<string, string | number | null>} given `null` and empty: none
+   */
+  put(given) {
+    const query = new URLSearchParams(location.search);
+    for (const [name, value] of Object.entries(given)) {
+      query.delete(name);
+      if (value !== null && value !== "") {
+        query.set(name, String(value));
+      }
+    }
+    const target = query.size === 0 ? location.pathname : `${location.pathname}?${query}`;
+    if (target !== address()) {
+      this.#push(target);
+      this.#address = address();
+    }
+  }
+
+  /**
+   * Goes on unless something entered would be lost and is to stay.
+   *
+   * @param {() => void} go
+   */
+  leave(go) {
+    if (hasUnsaved()) {
+      askToLeave(() => {
+        forgetUnsaved();
+        go();
+      });
+    } else {
+      go();
+    }
+  }
+
+  /** @param {string} target */
+  #push(target) {
+    this.#at += 1;
+    history.pushState({ at: this.#at }, "", target);
+  }
+
+  /** Back or forward in the browser's history, which has happened already. */
+  #traverse() {
+    // An entry without a state is one that a fragment has just made.
+    const at = history.state?.at ?? this.#at + 1;
+    const steps = at - this.#at;
+    if (address() === this.#address) {
+      history.replaceState({ ...history.state, at }, "");
+      this.#at = at;
+    } else if (hasUnsaved() && steps !== 0) {
+      history.go(-steps);
+      this.leave(() => history.go(steps));
+    } else {
+      this.#at = at;
+      this.#visit();
+    }
+  }
+
   #visit() {
+    this.#address = address();
+    closeDialogs();
     this.#leave.abort();
     this.#leave = new AbortController();
     const { signal } = this.#leave;
@@ -75,32 +139,12 @@ export class Router {
       return;
     }
     event.preventDefault();
-    const go = () => this.go(target.pathname + target.search);
-    if (hasUnsaved()) {
-      askToLeave(go);
-    } else {
-      go();
-    }
+    this.leave(() => this.go(target.pathname + target.search));
   }
 }
 
-/** @param {() => void} go */
-function askToLeave(go) {
-  openDialog("Leave without saving?", (close) => [
-    h("p", {}, "What you entered on this page is not saved."),
-    h(
-      "div",
-      { class: "buttons" },
-      button("Stay", { onclick: close }),
-      button("Leave", {
-        kind: "danger",
-        onclick: () => {
-          close();
-          go();
-        },
-      }),
-    ),
-  ]);
+function address() {
+  return location.pathname + location.search;
 }
 
 /** @param {MouseEvent} event */

@@ -3,6 +3,7 @@
 import { button } from "./button.js";
 import { fill, h } from "./dom.js";
 import { ApiError, SignedOutError, errorNotice } from "./errors.js";
+import { focusMark, refocus } from "./focus.js";
 
 /**
  * @param {string} title
@@ -26,6 +27,21 @@ export function loading() {
   return line;
 }
 
+/** @type {WeakMap<Element, Promise<void>>} when a section has loaded for the first time */
+const firstLoads = new WeakMap();
+
+/**
+ * Resolves when the sections of a page have loaded, so that nothing moves when they come; or after that time.
+ *
+ * @param {Node} page
+ * @param {number} ms
+ */
+export async function sectionsLoaded(page, ms) {
+  const sections = page instanceof Element ? [...page.querySelectorAll(".section")] : [];
+  const late = new Promise((resolve) => setTimeout(resolve, ms));
+  await Promise.race([late, Promise.all(sections.map((section) => firstLoads.get(section)))]);
+}
+
 /**
  * A part of a page that loads by itself, and can be loaded again.
  *
@@ -33,7 +49,7 @@ export function loading() {
  * @returns {{element: HTMLElement, reload: () => Promise<void>}}
  */
 export function section(load) {
-  const element = h("div", {}, loading());
+  const element = h("div", { class: "section" }, loading());
   let turn = 0;
   async function reload() {
     turn += 1;
@@ -50,10 +66,12 @@ export function section(load) {
       content = h("div", { class: "stack" }, errorNotice(error), !final && again);
     }
     if (mine === turn) {
+      const focus = element.contains(document.activeElement) ? focusMark() : null;
       fill(element, content);
+      refocus(focus);
     }
   }
-  reload();
+  firstLoads.set(element, reload());
   return { element, reload };
 }
 

@@ -90,12 +90,23 @@ export function code(value) {
 }
 
 /**
- * `organizations:GetOrganization` as words: Get organization. `person.SignIn` likewise.
+ * `organizations:GetOrganization` as words: Get organization. `person.SignIn` and `operator.accounts:CreateAccount`
+ * likewise.
  *
  * @param {string} permission
  */
 export function permissionWords(permission) {
-  const name = permission.slice(permission.search(/[:.]/) + 1);
+  const name = permission.replace(/^.*[:.]/, "");
   const words = name.replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase();
   return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/**
+ * Permissions to choose from, with the words for them.
+ *
+ * @param {string[]} names
+ * @returns {[string, string][]}
+ */
+export function permissionSuggestions(names) {
+  return names.map((name) => [name, permissionWords(name)]);
 }

@@ -4,16 +4,16 @@ import { h } from "./dom.js";
 import { text } from "./text.js";
 
 const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
-const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
+/** In the language of the page, whatever the browser's is. */
+const exact = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "long" });
 
-/** @type {[Intl.RelativeTimeFormatUnit, number][]} */
+/** @type {[Intl.RelativeTimeFormatUnit, number, number][]} each with its seconds, and from how many on it is used */
 const UNITS = [
-  ["year", 31_557_600],
-  ["month", 2_629_800],
-  ["week", 604_800],
-  ["day", 86_400],
-  ["hour", 3_600],
-  ["minute", 60],
+  ["year", 31_557_600, 63_115_200],
+  ["month", 2_629_800, 5_184_000],
+  ["day", 86_400, 86_400],
+  ["hour", 3_600, 3_600],
+  ["minute", 60, 60],
 ];
 
 /**
@@ -44,10 +44,10 @@ export function exactTime(iso) {
 
 /** @param {number} at milliseconds */
 function ago(at) {
-  const seconds = (at - Date.now()) / 1000;
-  for (const [unit, length] of UNITS) {
-    if (Math.abs(seconds) >= length) {
-      return relative.format(Math.trunc(seconds / length), unit);
+  const seconds = Math.round((at - Date.now()) / 1000);
+  for (const [unit, length, from] of UNITS) {
+    if (Math.abs(seconds) >= from) {
+      return relative.format(Math.round(seconds / length), unit);
     }
   }
   return seconds > 0 ? "in a moment" : "just now";

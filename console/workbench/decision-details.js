@@ -1,13 +1,13 @@
 /** One decision, explained. */
 
-import { badge } from "../shared/button.js";
+import { badge, linkButton } from "../shared/button.js";
 import { h } from "../shared/dom.js";
 import { notice } from "../shared/states.js";
 import { pairs } from "../shared/table.js";
 import { code, text } from "../shared/text.js";
 import { exactTime } from "../shared/time.js";
 import { explained, sourcesOf } from "./explanation.js";
-import { digest, entity } from "./places.js";
+import { digest, entity, questionQuery } from "./places.js";
 
 /** @param {string} decision */
 export function outcome(decision) {
@@ -36,6 +36,7 @@ export async function decisionDetails({ api, signal }, id) {
       ["Request", code(decision.request_id)],
       ["Policies", digest(decision.policy_digest)],
     ]),
+    !decision.domain && h("div", {}, linkButton("Try this request", tryLink(decision), { small: true })),
     decision.shadow && notice("The shadow policies decide otherwise.", "warning", shadow(decision.shadow)),
     decision.masked.length > 0 && notice("Parts of this decision are masked in the log.", "", h("p", {}, text(decision.masked.join(", ")))),
     decision.explanation && sources === null && notice(
@@ -46,6 +47,11 @@ export async function decisionDetails({ api, signal }, id) {
       ? explained(decision.explanation, sources)
       : unexplained(decision),
   );
+}
+
+/** @param {any} decision */
+function tryLink({ principal, action, resource }) {
+  return `/workbench/try?${questionQuery({ subject: principal, action: { name: action.id }, resource })}`;
 }
 
 /** @param {any} decision */

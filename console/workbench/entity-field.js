@@ -1,6 +1,6 @@
 /** Fields for a record by type and id, and for a permission with suggestions. */
 
-import { h, newId } from "../shared/dom.js";
+import { fill, h, newId } from "../shared/dom.js";
 import { selectField, textField } from "../shared/field.js";
 
 /**
@@ -8,10 +8,10 @@ import { selectField, textField } from "../shared/field.js";
  * @param {string} label
  * @param {string[]} types
  * @param {URLSearchParams} query prefilled from it
- * @param {{optional?: boolean}} [options]
+ * @param {{optional?: boolean, seen?: Promise<Map<string, Set<string>>>}} [options] `seen`: ids by type, suggested
  * @returns {import("../shared/field.js").Field}
  */
-export function entityField(name, label, types, query, { optional } = {}) {
+export function entityField(name, label, types, query, { optional, seen } = {}) {
   const type = selectField({
     name: `${name}.type`,
     label: `${label} type`,
@@ -19,6 +19,13 @@ export function entityField(name, label, types, query, { optional } = {}) {
     options: types.map((each) => ({ value: each, label: each })),
   });
   const id = textField({ name: `${name}.id`, label: `${label} id`, value: query.get(`${name}.id`) ?? "", optional, mono: true });
+  const list = h("datalist", { id: newId() });
+  id.element.querySelector("input")?.setAttribute("list", list.id);
+  id.element.append(list);
+  const suggest = () =>
+    seen?.then((ids) => fill(list, [...(ids.get(type.read()) ?? [])].map((each) => h("option", { value: each }))));
+  type.element.addEventListener("change", suggest);
+  suggest();
   return {
     name,
     label,

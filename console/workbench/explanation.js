@@ -62,7 +62,7 @@ function decided(reason, ruling, sources) {
     { class: "stack" },
     h("p", { class: "row" }, code(reason.policy), placeLink(reason.file, reason.line)),
     marked(reason, held, kind, sources),
-    held.length > 0 && conditions(held, "Conditions that held"),
+    held.length > 0 && conditions(held, "Conditions by which it applies"),
   );
 }
 
@@ -78,7 +78,7 @@ function near(reason, sources) {
     { class: "stack near" },
     h("p", { class: "row" }, code(reason.policy), placeLink(reason.file, reason.line), h("span", { class: "muted small" }, away)),
     marked(reason, failed, "bad", sources),
-    conditions(failed, "Conditions that were false"),
+    conditions(failed, "Conditions by which it does not apply"),
   );
 }
 

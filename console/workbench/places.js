@@ -49,3 +49,16 @@ export function digest(value) {
 export function entity({ type, id }) {
   return h("span", {}, h("span", { class: "small muted" }, text(type), " "), code(id));
 }
+
+/**
+ * A question as the pages that ask one find it in their address.
+ *
+ * @param {{subject?: Entity, action?: {name: string}, resource?: Entity}} question
+ */
+export function questionQuery({ subject, action, resource }) {
+  return new URLSearchParams({
+    ...(subject && { "subject.type": subject.type, "subject.id": subject.id }),
+    ...(action && { permission: action.name }),
+    ...(resource && { "resource.type": resource.type, "resource.id": resource.id }),
+  });
+}

@@ -1,11 +1,8 @@
 /** Signing in with the operator token: on the page for it, and over the page that one is on. */
 
-import { button } from "../shared/button.js";
-import { openDialog } from "../shared/dialog.js";
-import { h } from "../shared/dom.js";
-import { SignedOutError } from "../shared/errors.js";
 import { Invalid, textField } from "../shared/field.js";
 import { form } from "../shared/form.js";
+import { askToSignIn as ask } from "../shared/sign-in-dialog.js";
 
 /**
  * @param {object} options
@@ -50,32 +47,5 @@ export function signInForm({ api, done, beside, autofocus }) {
  * @returns {Promise<void>} rejects if nobody signs in
  */
 export function askToSignIn(api, leave) {
-  return new Promise((resolve, reject) => {
-    let again = false;
-    openDialog(
-      "Your session has ended",
-      (close) => [
-        h("p", {}, "Sign in to go on.", document.querySelector("main form") && " What you entered on this page is kept."),
-        signInForm({
-          api,
-          autofocus: true,
-          beside: button("Leave the page", { onclick: close }),
-          done: () => {
-            again = true;
-            close();
-          },
-        }),
-      ],
-      {
-        onclose: () => {
-          if (again) {
-            resolve();
-            return;
-          }
-          reject(new SignedOutError());
-          leave();
-        },
-      },
-    );
-  });
+  return ask((done, beside) => signInForm({ api, autofocus: true, beside, done }), leave);
 }

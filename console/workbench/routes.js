@@ -1,5 +1,7 @@
 /** Every page of the workbench by its path. Modules of pages load when they are visited. */
 
+import { HOME } from "./home.js";
+
 /**
  * @typedef {object} WorkbenchRoute
  * @property {string} path
@@ -7,9 +9,6 @@
  * @property {string} [menu] its words in the menu
  * @property {() => Promise<{show: (context: import("./main.js").Context) => Node | Promise<Node>}>} load
  */
-
-/** Where one begins. */
-export const HOME = "/workbench/policies";
 
 /**
  * `/`: to the policies.

@@ -2,6 +2,7 @@
 
 import { button } from "../shared/button.js";
 import { fill, h } from "../shared/dom.js";
+import { menuOpener } from "../shared/menu.js";
 import { ROUTES } from "./routes.js";
 
 /**
@@ -15,21 +16,14 @@ export function showFrame({ top, menu }, { isSignedIn, route, signOut }) {
     h("img", { src: "/assets/shared/icon.svg", alt: "", width: 28, height: 28 }),
     "Charter",
   );
-  menu.hidden = !isSignedIn || route?.path === "/sign-in";
-  if (menu.hidden) {
+  // Its room is kept while it is not known who is there.
+  menu.hidden = route?.path === "/sign-in" || (!isSignedIn && route?.open === true);
+  if (menu.hidden || !isSignedIn) {
     fill(top, brand);
+    fill(menu);
     return;
   }
-  const opener = button("Menu", {
-    onclick: () => {
-      const open = menu.classList.toggle("menu-open");
-      opener.setAttribute("aria-expanded", String(open));
-    },
-  });
-  opener.classList.add("menu-button");
-  opener.setAttribute("aria-expanded", "false");
-  opener.setAttribute("aria-controls", "menu");
-  menu.classList.remove("menu-open");
+  const opener = menuOpener(menu);
   const leave = () => button("Sign out", { small: true, onclick: signOut });
   fill(top, brand, h("div", { class: "organization" }, "Workbench"), h("div", { class: "person" }, leave(), opener));
   fill(

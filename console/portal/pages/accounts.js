@@ -5,7 +5,7 @@ import { openDialog } from "../../shared/dialog.js";
 import { h } from "../../shared/dom.js";
 import { selectField, textField } from "../../shared/field.js";
 import { form } from "../../shared/form.js";
-import { pager } from "../../shared/pager.js";
+import { pageOf, pager } from "../../shared/pager.js";
 import { card, empty, section } from "../../shared/states.js";
 import { announce } from "../../shared/status.js";
 import { table } from "../../shared/table.js";
@@ -24,13 +24,15 @@ const QUANTITY = 20;
 
 /** @param {import("../main.js").Context} context */
 export function show(context) {
-  const { api, session } = context;
-  let page = 1;
+  const { api, session, query, router } = context;
+  let page = pageOf(query);
   const list = section(async () => {
-    const query = { page, quantity: QUANTITY, include_inactive: true, order_by: "name" };
-    const { data } = await api.get("/accounts", { query });
+    const { data } = await api.get("/accounts", {
+      query: { page, quantity: QUANTITY, include_inactive: true, order_by: "name" },
+    });
     const go = (/** @type {number} */ to) => {
       page = to;
+      router.put({ page: to });
       list.reload();
     };
     return [

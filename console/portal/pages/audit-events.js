@@ -9,10 +9,11 @@ import { feed } from "../../shared/feed.js";
 import { card } from "../../shared/states.js";
 import { announce } from "../../shared/status.js";
 import { pairs } from "../../shared/table.js";
-import { code, permissionWords, text } from "../../shared/text.js";
+import { code, permissionSuggestions, permissionWords, text } from "../../shared/text.js";
 import { exactTime, time } from "../../shared/time.js";
 import { filterForm, filterQuery } from "../../shared/filters.js";
-import { nameAndId, nameOf, readActors } from "../names.js";
+import { readNames } from "../grants.js";
+import { Names } from "../names.js";
 import { page } from "../../shared/page.js";
 
 /**
@@ -24,22 +25,37 @@ import { page } from "../../shared/page.js";
 const PATH = "/audit-events";
 const LIMIT = 200;
 const FILTERS = ["since", "until", "actor", "action", "object"];
+/** What needs no permission. */
+const OF_PERSONS = [
+  "person.AcceptInvitation",
+  "person.ChangePassword",
+  "person.CreateOrganization",
+  "person.Register",
+  "person.ReportLeakedKey",
+  "person.RequestLink",
+  "person.ResetPassword",
+  "person.SignIn",
+  "person.SignOut",
+  "person.VerifyEmail",
+];
 /** @type {(keyof Event)[]} */
 const COLUMNS = ["sequence", "at", "actor", "action", "object", "changes", "request_id", "policy_digest"];
 
 /** @param {import("../main.js").Context} context */
-export async function show(context) {
-  const { api, query, signal } = context;
-  const names = await readActors(context);
+export function show(context) {
+  const { api, session, query, signal } = context;
+  const names = new Names(context);
   const filters = filterQuery(query, FILTERS);
-  const read = async (/** @type {string | null} */ cursor) =>
-    (await api.get(PATH, { query: { ...filters, cursor, limit: LIMIT }, signal })).data;
+  const read = async (/** @type {string | null} */ cursor) => {
+    const [{ data }] = await Promise.all([api.get(PATH, { query: { ...filters, cursor, limit: LIMIT }, signal }), names.list]);
+    return data;
+  };
   const list = feed({
     label: "Audit events",
     nothing: "No events",
     read,
     show: (/** @type {Event} */ event) => ({
-      summary: [time(event.at), nameOf(names, event.actor), action(event.action)],
+      summary: [time(event.at), names.show(event.actor), action(event.action), object(names, event)],
       details: () => details(names, event),
     }),
   });
@@ -48,9 +64,9 @@ export async function show(context) {
     "Each change is on record with who made it. Nobody can change the record unseen.",
     card("Find", [
       filterForm(context, [
-        { name: "actor", label: "By (id)", suggestions: [...names] },
-        { name: "action", label: "Action" },
-        { name: "object", label: "On (id)" },
+        { name: "actor", label: "By", suggestions: names.list },
+        { name: "action", label: "Action", suggestions: actions(api, session) },
+        { name: "object", label: "On (name or id)", suggestions: names.list },
         { name: "since", label: "From", type: "date" },
         { name: "until", label: "To", type: "date" },
       ]),
@@ -65,7 +81,37 @@ function action(name) {
 }
 
 /**
- * @param {Map<string, string>} names
+ * What was changed: by the name that it has or was given, or its id.
+ *
+ * @param {Names} names
+ * @param {Event} event
+ */
+function object(names, { object: id, actor, changes }) {
+  if (id === actor) {
+    return null;
+  }
+  const name = changes.after?.name ?? changes.before?.name ?? changes.after?.email ?? changes.before?.email;
+  return typeof name === "string" ? h("span", { title: id }, text(name)) : names.show(id);
+}
+
+/**
+ * What can be done: all that needs a permission, and what does not.
+ *
+ * @param {import("../api.js").Api} api
+ * @param {import("../session.js").Session} session
+ * @returns {Promise<[string, string][]>}
+ */
+async function actions(api, session) {
+  if (!session.can("permissions:ListPermissions")) {
+    return permissionSuggestions(OF_PERSONS);
+  }
+  const names = await readNames(api).catch(() => ({ permissions: [] }));
+  const changing = names.permissions.map(({ name }) => name).filter((name) => !/:(Get|List)/.test(name));
+  return permissionSuggestions([...changing, ...OF_PERSONS]);
+}
+
+/**
+ * @param {Names} names
  * @param {Event} event
  */
 function details(names, event) {
@@ -75,9 +121,9 @@ function details(names, event) {
     pairs([
       ["Number", event.sequence],
       ["When", exactTime(event.at)],
-      ["By", nameAndId(names, event.actor)],
+      ["By", names.showWithId(event.actor)],
       ["Action", code(event.action)],
-      ["On", code(event.object)],
+      ["On", names.showWithId(event.object)],
       ["Request", code(event.request_id)],
       ["Policies", code(event.policy_digest)],
     ]),

@@ -22,6 +22,7 @@ export function show() {
   return page(
     "Components",
     "What the console is made of. console/shared has one module for each.",
+    card("Tokens: tokens.css", tokens(), { explanation: "Colours, space and type. Nothing else gives any." }),
     card("Buttons: button.js", [
       h("div", { class: "row" }, [
         button("Primary", { kind: "primary" }),
@@ -108,4 +109,43 @@ export function show() {
       ]),
     ]),
   );
+}
+
+/** Every token, as the browser has read it. */
+function tokens() {
+  const names = [...document.styleSheets]
+    .filter((sheet) => sheet.href?.endsWith("/shared/tokens.css"))
+    .flatMap((sheet) => [...sheet.cssRules])
+    .flatMap((rule) => (rule instanceof CSSStyleRule ? [...rule.style] : []))
+    .filter((name) => name.startsWith("--"));
+  const look = getComputedStyle(document.documentElement);
+  return h(
+    "ul",
+    { class: "tokens" },
+    names.map((name) => {
+      const value = look.getPropertyValue(name).trim();
+      return h("li", {}, sample(name, value), h("span", {}, code(name), h("span", { class: "small muted" }, value)));
+    }),
+  );
+}
+
+/**
+ * @param {string} name
+ * @param {string} value
+ */
+function sample(name, value) {
+  const element = h("span", { class: "token-sample", "aria-hidden": "true" });
+  const use = `var(${name})`;
+  if (/^--(space|radius)/.test(name)) {
+    element.classList.add("token-box");
+    element.style.setProperty(name.startsWith("--space") ? "inline-size" : "border-radius", use);
+  } else if (/^--(size|font|mono)/.test(name)) {
+    element.textContent = "Ag";
+    element.style.setProperty(name.startsWith("--size") ? "font-size" : "font-family", use);
+  } else if (name.startsWith("--shadow")) {
+    element.style.setProperty("box-shadow", use);
+  } else if (CSS.supports("color", value)) {
+    element.style.setProperty("background", use);
+  }
+  return element;
 }

@@ -5,10 +5,11 @@ import { badge } from "../../shared/button.js";
 import { feed } from "../../shared/feed.js";
 import { card, section } from "../../shared/states.js";
 import { pairs, table } from "../../shared/table.js";
-import { code, permissionWords, text } from "../../shared/text.js";
+import { code, permissionSuggestions, permissionWords, text } from "../../shared/text.js";
 import { exactTime, time } from "../../shared/time.js";
 import { filterForm, filterQuery } from "../../shared/filters.js";
-import { nameAndId, nameOf, readActors } from "../names.js";
+import { readNames } from "../grants.js";
+import { Names } from "../names.js";
 import { page } from "../../shared/page.js";
 
 /**
@@ -23,19 +24,23 @@ const EVALUATION = "evaluation";
 const FILTERS = ["since", "until", "actor", "permission"];
 
 /** @param {import("../main.js").Context} context */
-export async function show(context) {
-  const { api, query, signal } = context;
-  const names = await readActors(context);
+export function show(context) {
+  const { api, session, query, signal } = context;
+  const names = new Names(context);
+  const permissions = session.can("permissions:ListPermissions") ? readNames(api).then((known) => known.permissions.map(({ name }) => name)).catch(() => []) : [];
   const filters = filterQuery(query, FILTERS);
   const list = feed({
     label: "Denied requests",
     nothing: "Nothing was denied",
-    read: async (cursor) =>
-      (await api.get("/decisions", { query: { ...filters, outcome: "deny", cursor, limit: LIMIT }, signal })).data,
+    read: async (cursor) => {
+      const asked = { ...filters, outcome: "deny", cursor, limit: LIMIT };
+      const [{ data }] = await Promise.all([api.get("/decisions", { query: asked, signal }), names.list]);
+      return data;
+    },
     show: (/** @type {Decision} */ decision) => ({
       summary: [
         time(decision.at),
-        nameOf(names, decision.principal.id),
+        names.show(decision.principal.id),
         h("span", { title: decision.permission }, permissionWords(decision.permission)),
         decision.via === EVALUATION && badge("Only asked"),
       ],
@@ -47,8 +52,8 @@ export async function show(context) {
     "What people and programs of this organization requested, and policy did not allow. “Only asked” marks what they did not request: another service asked whether they may.",
     card("Find", [
       filterForm(context, [
-        { name: "actor", label: "By (id)", suggestions: [...names] },
-        { name: "permission", label: "Permission" },
+        { name: "actor", label: "By", suggestions: names.list },
+        { name: "permission", label: "Permission", suggestions: Promise.resolve(permissions).then(permissionSuggestions) },
         { name: "since", label: "From", type: "date" },
         { name: "until", label: "To", type: "date" },
       ]),
@@ -59,7 +64,7 @@ export async function show(context) {
 
 /**
  * @param {import("../main.js").Context} context
- * @param {Map<string, string>} names
+ * @param {Names} names
  * @param {Decision} decision
  */
 function details({ api, session }, names, decision) {
@@ -68,7 +73,7 @@ function details({ api, session }, names, decision) {
     { class: "stack" },
     pairs([
       ["When", exactTime(decision.at)],
-      ["By", nameAndId(names, decision.principal.id)],
+      ["By", names.showWithId(decision.principal.id)],
       ["Permission", code(decision.permission)],
       decision.via === EVALUATION && ["Asked by", "another service; nothing was requested here"],
       ["Decision", code(decision.id)],
@@ -76,7 +81,7 @@ function details({ api, session }, names, decision) {
     ]),
     session.can("decisions:GetDecision")
       ? section(async () => why((await api.get(`/decisions/${decision.id}`)).data)).element
-      : h("p", { class: "muted" }, "Why it was denied is shown to those with the permission decisions:GetDecision."),
+      : h("p", { class: "muted" }, "No policy permits it, or one forbids it. An operator of this installation finds out which by the decision’s id: give it to them."),
   );
 }
 

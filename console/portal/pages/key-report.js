@@ -2,7 +2,7 @@
 
 import { badge } from "../../shared/button.js";
 import { h } from "../../shared/dom.js";
-import { pager } from "../../shared/pager.js";
+import { pageOf, pager } from "../../shared/pager.js";
 import { card, empty, section } from "../../shared/states.js";
 import { table } from "../../shared/table.js";
 import { code, text } from "../../shared/text.js";
@@ -18,13 +18,14 @@ const FILTERS = ["unused_for_days", "older_than_days", "expires_within_days", "i
 
 /** @param {import("../main.js").Context} context */
 export function show(context) {
-  const { api, query, signal } = context;
+  const { api, query, router, signal } = context;
   const filters = Object.fromEntries(FILTERS.map((name) => [name, query.get(name)]));
-  let at = 1;
+  let at = pageOf(query);
   const list = section(async () => {
     const { data } = await api.get("/keys", { query: { ...filters, page: at, quantity: QUANTITY }, signal });
     const go = (/** @type {number} */ to) => {
       at = to;
+      router.put({ page: to });
       list.reload();
     };
     return [
@@ -47,7 +48,7 @@ export function show(context) {
           label: "State",
           options: [
             ["", "Active ones"],
-            ["true", "Ended ones, too"],
+            ["true", "Active and ended ones"],
           ],
         },
       ]),

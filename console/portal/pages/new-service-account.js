@@ -3,7 +3,7 @@
 import { linkButton } from "../../shared/button.js";
 import { selectField, textField } from "../../shared/field.js";
 import { form } from "../../shared/form.js";
-import { card } from "../../shared/states.js";
+import { card, notice } from "../../shared/states.js";
 import { announce } from "../../shared/status.js";
 import { readAccounts } from "../all-accounts.js";
 import { grantFields, readNames } from "../grants.js";
@@ -12,7 +12,11 @@ import { page } from "../../shared/page.js";
 
 /** @param {import("../main.js").Context} context */
 export async function show({ api, session, router }) {
-  const [accounts, names] = await Promise.all([readAccounts(api, session), readNames(api)]);
+  if (!session.can("service-accounts:CreateServiceAccount")) {
+    return page("Make a service account", null, notice("Policy does not allow you to make service accounts.", "warning"));
+  }
+  const [all, names] = await Promise.all([readAccounts(api, session), readNames(api)]);
+  const accounts = all.filter((each) => each.is_active);
   const account = selectField({
     name: "account_id",
     label: "Account",

@@ -1,11 +1,12 @@
 /** The organization: profile, regions, billing contact, and its end. */
 
-import { button } from "../../shared/button.js";
+import { badge, button } from "../../shared/button.js";
 import { confirmDialog } from "../../shared/dialog.js";
-import { h } from "../../shared/dom.js";
+import { fill, h } from "../../shared/dom.js";
+import { ApiError } from "../../shared/errors.js";
 import { Invalid, choicesField, selectField, textField } from "../../shared/field.js";
 import { form } from "../../shared/form.js";
-import { card } from "../../shared/states.js";
+import { card, notice } from "../../shared/states.js";
 import { announce } from "../../shared/status.js";
 import { pairs } from "../../shared/table.js";
 import { code, text } from "../../shared/text.js";
@@ -25,73 +26,91 @@ const REGIONS = [
 
 /** @typedef {import("../session.js").Organization} Organization */
 
-/** The organization as this page last saw it. */
+/** The organization as this page last saw it. Each form remembers the version that its fields show. */
 class Edited {
-  /** @type {string | null} */
-  etag = null;
+  /** Shows what is known now. */
+  onChange = () => {};
 
-  /** @param {import("../main.js").Context} context */
-  constructor({ api, session }) {
+  /**
+   * @param {import("../main.js").Context} context
+   * @param {Organization} now
+   */
+  constructor({ api, session }, now) {
     this.api = api;
     this.session = session;
+    this.now = now;
   }
 
-  /** @param {Organization} organization */
-  who({ id }) {
-    return whoWasFaster(this, typedId("org", id));
+  who() {
+    return whoWasFaster(this, typedId("org", this.now.id));
   }
 
-  /** @returns {Promise<Organization>} */
+  /** @returns {Promise<import("../api.js").Answer>} */
   async read() {
-    const { data, etag } = await this.api.get(PATH);
-    this.etag = etag;
-    return data;
+    const answer = await this.api.get(PATH);
+    this.now = answer.data;
+    this.onChange();
+    return answer;
   }
 
   /**
    * @param {string} path
    * @param {unknown} body
+   * @param {string | null} etag
+   * @returns {Promise<string | null>} the next one
    */
-  async write(path, body) {
-    const { etag } = await this.api.request("PUT", path, { body, ifMatch: this.etag });
-    this.etag = etag;
+  async write(path, body, etag) {
+    const answer = await this.api.request("PUT", path, { body, ifMatch: etag });
+    this.now = answer.data;
     await this.session.load();
+    this.onChange();
     announce("Saved.");
+    return answer.etag;
   }
 }
 
 /** @param {import("../main.js").Context} context */
 export async function show(context) {
-  const edited = new Edited(context);
-  const organization = await edited.read();
-  const { session } = context;
+  const { api, session } = context;
+  const { data, etag } = await api.get(PATH);
+  const edited = new Edited(context, data);
+  const [mayRename, maySet] = [session.can("organizations:UpdateOrganization"), session.can("organizations:UpdateSettings")];
+  const known = h("div", {});
+  edited.onChange = () => fill(known, facts(edited.now, mayRename, maySet));
+  edited.onChange();
   return page(
     "Organization",
     null,
-    session.can("organizations:UpdateOrganization") ? profile(edited, organization) : null,
-    session.can("organizations:UpdateSettings") ? settings(edited, organization) : null,
-    facts(organization),
-    session.can("organizations:DeactivateOrganization") && organization.isActive && end(context, edited, organization),
+    mayRename ? profile(edited, etag) : null,
+    maySet ? settings(edited, etag) : null,
+    card("Facts", known),
+    session.can("organizations:DeactivateOrganization") && data.isActive && end(context, edited),
   );
 }
 
 /**
  * @param {Edited} edited
- * @param {Organization} organization
+ * @param {string | null} etag
  */
-function profile(edited, organization) {
+function profile(edited, etag) {
   return card(
     "Profile",
     form({
       fields: [
-        textField({ name: "name", label: "Name", value: organization.name, maxlength: 200 }),
-        slugField("slug", organization.slug),
+        textField({ name: "name", label: "Name", value: edited.now.name, maxlength: 200 }),
+        slugField("slug", edited.now.slug),
       ],
       submit: "Save profile",
       working: "Saving…",
-      current: async () => ({ ...(await edited.read()) }),
-      who: () => edited.who(organization),
-      send: (values) => edited.write(PATH, values),
+      current: async () => {
+        const answer = await edited.read();
+        etag = answer.etag;
+        return { name: answer.data.name, slug: answer.data.slug };
+      },
+      who: () => edited.who(),
+      send: async (values) => {
+        etag = await edited.write(PATH, values, etag);
+      },
     }),
     { explanation: "A slug that you give up stays reserved for 30 days." },
   );
@@ -99,9 +118,10 @@ function profile(edited, organization) {
 
 /**
  * @param {Edited} edited
- * @param {Organization} organization
+ * @param {string | null} etag
  */
-function settings(edited, organization) {
+function settings(edited, etag) {
+  const organization = edited.now;
   const allowed = choicesField({
     name: "allowed_regions",
     label: "Allowed regions",
@@ -116,7 +136,7 @@ function settings(edited, organization) {
     if (chosen.length === 0) {
       throw new Invalid("Choose at least one region.");
     }
-    const kept = organization.allowedRegions.filter((region) => chosen.includes(region));
+    const kept = edited.now.allowedRegions.filter((region) => chosen.includes(region));
     return [...kept, ...chosen.filter((/** @type {string} */ region) => !kept.includes(region))];
   };
   return card(
@@ -143,51 +163,73 @@ function settings(edited, organization) {
       submit: "Save settings",
       working: "Saving…",
       current: async () => {
-        const now = await edited.read();
+        const { data: now, etag: next } = await edited.read();
+        etag = next;
         return {
           allowed_regions: now.allowedRegions,
           default_region: now.defaultRegion ?? "",
           contact_email: now.contactEmail ?? "",
         };
       },
-      who: () => edited.who(organization),
-      send: (values) =>
-        edited.write(`${PATH}/settings`, {
+      who: () => edited.who(),
+      send: async (values) => {
+        const body = {
           ...values,
           default_region: values.default_region || null,
           contact_email: values.contact_email || null,
-        }),
+        };
+        etag = await edited.write(`${PATH}/settings`, body, etag);
+      },
     }),
   );
 }
 
-/** @param {Organization} organization */
-function facts(organization) {
-  const limit = new Intl.NumberFormat().format(organization.monthlyDocLimit);
-  return card(
-    "Facts",
-    pairs([
-      ["Name", text(organization.name)],
-      ["Slug", code(organization.slug)],
-      ["Id", code(organization.id)],
-      ["Schema", code(organization.schemaName)],
-      ["Plan", `${organization.planTier}, ${limit} documents a month`],
-      ["Regions", text(organization.allowedRegions.join(", "))],
-      ["Default region", text(organization.defaultRegion, "none")],
-      ["Billing contact", text(organization.contactEmail, "none")],
-      ["Made", exactTime(organization.createdAt)],
-    ]),
-  );
+/**
+ * What no form above shows.
+ *
+ * @param {Organization} organization
+ * @param {boolean} mayRename
+ * @param {boolean} maySet
+ */
+function facts(organization, mayRename, maySet) {
+  const limit = new Intl.NumberFormat("en").format(organization.monthlyDocLimit);
+  return pairs([
+    !mayRename && ["Name", text(organization.name)],
+    !mayRename && ["Slug", code(organization.slug)],
+    ["State", organization.isActive ? badge("Active", "good") : badge("Deactivated", "bad")],
+    ["Id", code(organization.id)],
+    ["Schema", code(organization.schemaName)],
+    ["Plan", `${organization.planTier}, ${limit} documents a month`],
+    !maySet && ["Regions", text(organization.allowedRegions.join(", "))],
+    !maySet && ["Default region", text(organization.defaultRegion, "none")],
+    !maySet && ["Billing contact", text(organization.contactEmail, "none")],
+    ["Made", exactTime(organization.createdAt)],
+  ]);
 }
 
 /**
  * @param {import("../main.js").Context} context
  * @param {Edited} edited
- * @param {Organization} organization
  */
-function end({ api, session, router }, edited, organization) {
+function end(context, edited) {
+  const press = button("Deactivate the organization…", { kind: "danger", onclick: () => askToDeactivate(context, edited) });
+  return card("Deactivate", h("div", {}, press), {
+    danger: true,
+    explanation: "Closes the organization: keys, sessions and invitations end at once, and nothing can be changed any more.",
+  });
+}
+
+/**
+ * @param {import("../main.js").Context} context
+ * @param {Edited} edited
+ * @param {boolean} [again] somebody else changed the organization while it was asked
+ */
+async function askToDeactivate(context, edited, again = false) {
+  const { api, session, router } = context;
+  const { data, etag } = await edited.read();
   const consequences = [
-    h("p", {}, "You are about to close ", h("strong", {}, text(organization.name)), ". At once:"),
+    again && notice("Somebody else changed the organization meanwhile. Look again.", "warning"),
+    h("p", {}, "You are about to close ", h("strong", {}, text(data.name)), ". At once:"),
     h(
       "ul",
       { class: "plain" },
@@ -198,26 +240,29 @@ function end({ api, session, router }, edited, organization) {
     ),
     h("p", {}, "You cannot undo this. Only an operator of this installation can, and the keys stay revoked."),
   ];
-  const ask = () =>
-    confirmDialog({
-      title: "Deactivate the organization?",
-      consequences,
-      action: "Deactivate for good",
-      working: "Deactivating…",
-      typed: {
-        label: "The organization's name",
-        text: organization.name,
-        hint: ["To go on, type it: ", text(organization.name)],
-      },
-      run: async () => {
-        await api.request("POST", `${PATH}/deactivate`, { ifMatch: edited.etag });
-        await session.load();
-        router.replace("/portal");
-        announce("The organization is deactivated.");
-      },
-    });
-  return card("Deactivate", h("div", {}, button("Deactivate the organization…", { kind: "danger", onclick: ask })), {
-    danger: true,
-    explanation: "Closes the organization: keys, sessions and invitations end at once, and nothing can be changed any more.",
+  confirmDialog({
+    title: "Deactivate the organization?",
+    consequences,
+    action: "Deactivate for good",
+    working: "Deactivating…",
+    typed: {
+      label: "The organization's name",
+      text: data.name,
+      hint: ["To go on, type it: ", text(data.name)],
+    },
+    run: async () => {
+      try {
+        await api.request("POST", `${PATH}/deactivate`, { ifMatch: etag });
+      } catch (error) {
+        if (!(error instanceof ApiError && error.isConflict)) {
+          throw error;
+        }
+        askToDeactivate(context, edited, true);
+        return;
+      }
+      await session.load();
+      router.replace("/portal");
+      announce("The organization is deactivated.");
+    },
   });
 }

@@ -2,17 +2,18 @@
 
 import { badge } from "../../shared/button.js";
 import { h } from "../../shared/dom.js";
-import { card } from "../../shared/states.js";
+import { card, section } from "../../shared/states.js";
 import { pairs } from "../../shared/table.js";
 import { code, permissionWords, text } from "../../shared/text.js";
 import { time } from "../../shared/time.js";
 import { page } from "../../shared/page.js";
+import { readRoles, roleAccess } from "../role-access.js";
 
 /** @param {import("../main.js").Context} context */
-export function show({ session }) {
+export function show({ api, session }) {
   const { me } = session;
   const { organization } = me;
-  const limit = new Intl.NumberFormat().format(organization.monthlyDocLimit);
+  const limit = new Intl.NumberFormat("en").format(organization.monthlyDocLimit);
   return page(
     "Overview",
     null,
@@ -31,11 +32,25 @@ export function show({ session }) {
       pairs([
         ["E-mail", text(me.email)],
         ["Role", text(me.role)],
-        ["Policy allows", permissionList(me.permissions)],
       ]),
     ),
+    card("What you may do", section(() => allowed(api, me)).element, { explanation: "As policy answers now." }),
     session.can("service-accounts:CreateServiceAccount") && firstSteps(),
   );
+}
+
+/**
+ * What one's role may do here, to accounts, programs and people too. Where less holds for the moment, that.
+ *
+ * @param {import("../api.js").Api} api
+ * @param {import("../session.js").Me} me
+ */
+async function allowed(api, { role, permissions, emailVerified, organization }) {
+  if (!emailVerified || !organization.isActive || !permissions.includes("team:ListMembers")) {
+    return permissionList(permissions);
+  }
+  const found = (await readRoles(api)).find((each) => each.name === role);
+  return found ? roleAccess(found, "h3") : permissionList(permissions);
 }
 
 /** @param {string[]} permissions */

@@ -3,6 +3,7 @@
 import { badge, button } from "../../shared/button.js";
 import { confirmDialog } from "../../shared/dialog.js";
 import { h } from "../../shared/dom.js";
+import { ApiError } from "../../shared/errors.js";
 import { textField } from "../../shared/field.js";
 import { form } from "../../shared/form.js";
 import { card, section } from "../../shared/states.js";
@@ -39,10 +40,9 @@ export function show(context) {
 
 /** @param {import("../main.js").Context} context */
 function sessions({ api, session, router }) {
-  /** @type {Open[]} */
-  let open = [];
   const list = section(async () => {
-    open = (await api.get(SESSIONS)).data;
+    /** @type {Open[]} */
+    const open = (await api.get(SESSIONS)).data;
     return table({
       caption: "Sessions",
       rows: open,
@@ -74,17 +74,35 @@ function sessions({ api, session, router }) {
       consequences: h("p", {}, "All your sessions end at once, this one too."),
       action: "Sign out everywhere",
       run: async () => {
-        const others = open.filter((row) => !row.current);
-        await Promise.all(others.map((row) => api.request("DELETE", `${SESSIONS}/${row.id}`)));
+        const failure = await endOthers(api).catch((error) => error);
         await api.signOut();
         session.close();
         router.go("/sign-in");
+        if (failure) {
+          announce("Not every other session could be ended. Sign in, and try again.");
+        }
       },
     });
   return card("Sessions", list.element, {
     explanation: "Where you are signed in. End what you do not recognize, and change your password.",
     action: button("Sign out everywhere…", { onclick: everywhere }),
   });
+}
+
+/**
+ * Those that are open now. One that has ended meanwhile is what was wanted.
+ *
+ * @param {import("../api.js").Api} api
+ */
+async function endOthers(api) {
+  const { data } = await api.get(SESSIONS);
+  const others = data.filter((/** @type {Open} */ row) => !row.current);
+  const ended = await Promise.allSettled(others.map((/** @type {Open} */ row) => api.request("DELETE", `${SESSIONS}/${row.id}`)));
+  for (const each of ended) {
+    if (each.status === "rejected" && !(each.reason instanceof ApiError && each.reason.status === 404)) {
+      throw each.reason;
+    }
+  }
 }
 
 /** @param {import("../main.js").Context} context */

@@ -5,7 +5,7 @@ import { h } from "../../shared/dom.js";
 import { form } from "../../shared/form.js";
 import { notice } from "../../shared/states.js";
 import { newPasswordField } from "../fields.js";
-import { takeToken, withoutToken } from "../link-token.js";
+import { forgetToken, takeToken, withoutToken } from "../link-token.js";
 import { narrowPage, turnInto } from "../../shared/page.js";
 
 /** @param {import("../main.js").Context} context */
@@ -24,6 +24,7 @@ export function show({ api, session, query }) {
       guarded: false,
       send: async ({ newPassword }) => {
         await api.request("POST", "/api/auth/reset-password", { body: { token, newPassword }, anonymous: true });
+        forgetToken();
         session.close();
         turnInto(
           content,

@@ -36,14 +36,14 @@ export async function show(context) {
     card(
       "Facts",
       pairs([
-        ["Description", text(found.description, "none")],
+        !mayEdit && ["Description", text(found.description, "none")],
         ["Account", text(account)],
-        ["State", found.is_active ? badge("Active", "good") : badge("Inactive", "bad")],
+        !mayEdit && ["State", found.is_active ? badge("Active", "good") : badge("Inactive", "bad")],
         ["Id", code(found.id)],
         ["Made", exactTime(found.created_at)],
         ["Last used", time(found.last_used_at)],
-        ["Roles", text(found.roles.join(", "), "none")],
-        ["Permissions", given(found.permissions)],
+        !mayEdit && ["Roles", text(found.roles.join(", "), "none")],
+        !mayEdit && ["Permissions", given(found.permissions)],
       ]),
     ),
     mayEdit && (await edit(context, path, answer)),
@@ -95,7 +95,7 @@ async function edit(context, path, answer) {
           metadata: mergePatch(found.metadata, values.metadata),
         };
         await api.request("PATCH", path, { body, ifMatch: etag });
-        router.replace(location.pathname);
+        router.replace(location.pathname + location.search);
         announce("Saved.");
       },
     }),

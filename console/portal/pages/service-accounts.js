@@ -2,7 +2,7 @@
 
 import { badge, linkButton } from "../../shared/button.js";
 import { h } from "../../shared/dom.js";
-import { pager } from "../../shared/pager.js";
+import { pageOf, pager } from "../../shared/pager.js";
 import { card, empty, section } from "../../shared/states.js";
 import { table } from "../../shared/table.js";
 import { text } from "../../shared/text.js";
@@ -19,9 +19,9 @@ import { pageWith } from "../../shared/page.js";
 const QUANTITY = 20;
 
 /** @param {import("../main.js").Context} context */
-export async function show({ api, session, query }) {
+export async function show({ api, session, router, query }) {
   const accounts = await readAccounts(api, session);
-  let page = 1;
+  let page = pageOf(query);
   let account = query.get("account_id") ?? "";
   const list = section(async () => {
     const { data } = await api.get("/service-accounts", {
@@ -29,6 +29,7 @@ export async function show({ api, session, query }) {
     });
     const go = (/** @type {number} */ to) => {
       page = to;
+      router.put({ page: to });
       list.reload();
     };
     if (data.total === 0) {
@@ -45,11 +46,12 @@ export async function show({ api, session, query }) {
     onchange: () => {
       account = filter.value;
       page = 1;
+      router.put({ account_id: account, page: null });
       list.reload();
     },
   });
   filter.append(h("option", { value: "" }, "All accounts"));
-  filter.append(...accounts.map(({ id, name }) => h("option", { value: id }, name)));
+  filter.append(...accounts.map((each) => h("option", { value: each.id }, each.is_active ? each.name : `${each.name} (inactive)`)));
   filter.value = account;
   return pageWith(
     "Service accounts",

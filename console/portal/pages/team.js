@@ -2,7 +2,8 @@
 
 import { badge, button } from "../../shared/button.js";
 import { confirmDialog, openDialog } from "../../shared/dialog.js";
-import { h } from "../../shared/dom.js";
+import { fill, h } from "../../shared/dom.js";
+import { Notice } from "../../shared/errors.js";
 import { selectField, textField } from "../../shared/field.js";
 import { form } from "../../shared/form.js";
 import { card, empty, section } from "../../shared/states.js";
@@ -11,7 +12,7 @@ import { table } from "../../shared/table.js";
 import { text } from "../../shared/text.js";
 import { time } from "../../shared/time.js";
 import { pageWith } from "../../shared/page.js";
-import { accessOfChosen, readRoles, roleList } from "../role-access.js";
+import { accessOfChosen, readRoles, roleList, roleMay } from "../role-access.js";
 
 /**
  * @typedef {{id: string, email: string, role: string, isActive: boolean, emailVerified: boolean, createdAt: string,
@@ -25,19 +26,28 @@ const PATH = "/api/portal/team";
 /** @param {import("../main.js").Context} context */
 export function show(context) {
   const { api, session } = context;
-  /** @type {Member[]} */
-  let members = [];
+  /** @type {Promise<import("../role-access.js").Role[]> | null} */
+  let reading = null;
+  const readAll = () => {
+    reading ??= readRoles(api).catch((error) => {
+      reading = null;
+      throw error;
+    });
+    return reading;
+  };
+  /** @type {Promise<Member[]>} */
+  let members = Promise.resolve([]);
   const team = section(async () => {
-    members = (await api.get(PATH)).data;
-    return memberTable(context, members, team.reload);
+    members = api.get(PATH).then((answer) => answer.data);
+    return memberTable(context, await members, await readAll(), team.reload);
   });
   const invitations = section(async () => {
     const { data } = await api.get(`${PATH}/invitations`);
     return data.length === 0
       ? empty("No open invitations")
-      : invitationTable(context, data, members, invitations.reload);
+      : invitationTable(context, data, await members, invitations.reload);
   });
-  const roles = section(async () => roleList(await readRoles(api)));
+  const roles = section(async () => roleList(await readAll()));
   const invite = button("Invite a user", {
     kind: "primary",
     onclick: () => askToInvite(context, invitations.reload),
@@ -57,10 +67,13 @@ export function show(context) {
 /**
  * @param {import("../main.js").Context} context
  * @param {Member[]} members
+ * @param {import("../role-access.js").Role[]} roles
  * @param {() => Promise<void>} reload
  */
-function memberTable(context, members, reload) {
+function memberTable(context, members, roles, reload) {
   const { session } = context;
+  const may = (/** @type {string} */ permission, /** @type {Member} */ member) =>
+    session.can(permission) && roleMay(roles, session.me.role, permission, member.role);
   return table({
     caption: "Members",
     rows: members,
@@ -69,7 +82,7 @@ function memberTable(context, members, reload) {
         title: "E-mail",
         cell: (member) => [text(member.email), member.id === session.me.id && [" ", badge("You")]],
       },
-      { title: "Role", cell: (member) => text(member.role) },
+      { title: "Role", cell: (member) => h("span", { class: "short" }, text(member.role)) },
       {
         title: "State",
         cell: (member) => {
@@ -86,13 +99,13 @@ function memberTable(context, members, reload) {
         actions: true,
         cell: (member) =>
           member.id !== session.me.id && [
-            session.can("team:ChangeRole") &&
+            may("team:ChangeRole", member) &&
               button("Change role", {
                 small: true,
                 label: `Change role of ${member.email}`,
                 onclick: () => askForRole(context, member, reload),
               }),
-            session.can("team:RemoveMember") &&
+            may("team:RemoveMember", member) &&
               member.role !== "owner" &&
               button("Remove", {
                 small: true,
@@ -118,7 +131,7 @@ function invitationTable({ api, session }, invitations, members, reload) {
     rows: invitations,
     columns: [
       { title: "E-mail", cell: (invitation) => text(invitation.email) },
-      { title: "Role", cell: (invitation) => text(invitation.role) },
+      { title: "Role", cell: (invitation) => h("span", { class: "short" }, text(invitation.role)) },
       { title: "Invited by", cell: (invitation) => text(nameOf(invitation.invitedBy)) },
       { title: "Sent", cell: (invitation) => time(invitation.createdAt) },
       { title: "Good until", cell: (invitation) => time(invitation.expiresAt) },
@@ -147,6 +160,17 @@ function invitationTable({ api, session }, invitations, members, reload) {
   });
 }
 
+/**
+ * Those that this person may give.
+ *
+ * @param {import("../main.js").Context} context
+ * @returns {Promise<import("../role-access.js").Role[]>}
+ */
+async function readGrantable({ api, session }) {
+  const roles = await readRoles(api);
+  return roles.filter(({ name }) => roleMay(roles, session.me.role, "team:AssignRole", name));
+}
+
 /** @param {import("../role-access.js").Role[]} roles */
 function options(roles) {
   return roles.map(({ name }) => ({ value: name, label: name }));
@@ -156,10 +180,11 @@ function options(roles) {
  * @param {import("../main.js").Context} context
  * @param {() => Promise<void>} reload
  */
-function askToInvite({ api }, reload) {
+function askToInvite(context, reload) {
+  const { api } = context;
   const email = textField({ name: "email", label: "E-mail", type: "email" });
   const load = async (/** @type {() => void} */ close) => {
-    const roles = (await readRoles(api)).filter((each) => each.name !== "owner");
+    const roles = (await readGrantable(context)).filter((each) => each.name !== "owner");
     const role = selectField({
       name: "role",
       label: "Role",
@@ -190,9 +215,13 @@ function askToInvite({ api }, reload) {
  * @param {Member} member
  * @param {() => Promise<void>} reload
  */
-function askForRole({ api }, member, reload) {
+function askForRole(context, member, reload) {
+  const { api } = context;
+  const is = h("p", {});
+  const tell = () => fill(is, text(member.email), " is ", text(member.role), ". A change holds from the next request on.");
+  tell();
   const load = async (/** @type {() => void} */ close) => {
-    const roles = await readRoles(api);
+    const roles = await readGrantable(context);
     const role = selectField({ name: "role", label: "Role", value: member.role, options: options(roles) });
     const change = form({
       fields: [role],
@@ -200,6 +229,13 @@ function askForRole({ api }, member, reload) {
       working: "Changing…",
       beside: button("Cancel", { onclick: close }),
       send: async (body) => {
+        // The list has no version to send along: what it says is compared before.
+        const now = await readMember(api, member.id);
+        if (now && now.role !== member.role) {
+          member = now;
+          tell();
+          throw new Notice(`Somebody else made this person ${now.role} meanwhile. Change it again, if you still want to.`);
+        }
         await api.request("PUT", `${PATH}/${member.id}/role`, { body });
         close();
         announce(`${member.email} is ${body.role} now.`);
@@ -209,10 +245,16 @@ function askForRole({ api }, member, reload) {
     setTimeout(() => role.focus());
     return [change, accessOfChosen(role, roles)];
   };
-  openDialog("Change the role", (close) => [
-    h("p", {}, text(member.email), " is ", text(member.role), ". A change holds from the next request on."),
-    section(() => load(close)).element,
-  ]);
+  openDialog("Change the role", (close) => [is, section(() => load(close)).element]);
+}
+
+/**
+ * @param {import("../api.js").Api} api
+ * @param {string} id
+ * @returns {Promise<Member | undefined>}
+ */
+async function readMember(api, id) {
+  return (await api.get(PATH)).data.find((/** @type {Member} */ each) => each.id === id);
 }
 
 /**

@@ -5,7 +5,7 @@ import { h } from "../../shared/dom.js";
 import { textField } from "../../shared/field.js";
 import { form } from "../../shared/form.js";
 import { notice } from "../../shared/states.js";
-import { takeToken, withoutToken } from "../link-token.js";
+import { forgetToken, takeToken, withoutToken } from "../link-token.js";
 import { narrowPage, turnInto } from "../../shared/page.js";
 
 /** @param {import("../main.js").Context} context */
@@ -26,6 +26,7 @@ export function show({ api, session, query }) {
       guarded: false,
       send: async ({ password }) => {
         await api.request("POST", "/api/auth/verify-email", { body: { token, password }, anonymous: true });
+        forgetToken();
         session.close();
         turnInto(
           content,

@@ -9,24 +9,30 @@ import { page } from "../../shared/page.js";
 import { card, empty } from "../../shared/states.js";
 import { table } from "../../shared/table.js";
 import { code } from "../../shared/text.js";
-import { RESOURCES, SUBJECTS, catalogue } from "../catalogue.js";
+import { RESOURCES, SUBJECTS, catalogue, seenEntities } from "../catalogue.js";
 import { entityField, permissionField } from "../entity-field.js";
-import { entity } from "../places.js";
+import { entity, questionQuery } from "../places.js";
 
 /**
  * @typedef {import("../places.js").Entity} Entity
  * @typedef {{subject: Entity, action: string, resource: Entity, policies: string[]}} Access
  */
 
+/** A question that an earlier one leaves in the address. */
+const EMPTY = { "subject.type": null, "subject.id": null, permission: null, "resource.type": null, "resource.id": null };
 /** Empty pages that are passed over at once. */
 const MOST_PAGES = 20;
 
 /** @param {import("../main.js").Context} context */
 export async function show(context) {
-  const { api, signal, query } = context;
+  const { api, signal, query, router } = context;
   const { permissions } = await catalogue(api, signal);
+  const seen = seenEntities(api, signal);
   const result = h("div", { "aria-live": "polite" });
-  const ask = (/** @type {Record<string, any>} */ question) => answers(context, question, result);
+  const ask = (/** @type {Record<string, any>} */ question) => {
+    router.put({ ...EMPTY, ...Object.fromEntries(questionQuery(question)) });
+    return answers(context, question, result);
+  };
   return page(
     "Who may, what may",
     "By the policies in force, over the records as they are.",
@@ -38,7 +44,7 @@ export async function show(context) {
         form({
           fields: [
             permissionField(permissions, query),
-            entityField("resource", "Resource", RESOURCES, query),
+            entityField("resource", "Resource", RESOURCES, query, { seen }),
             textField({ name: "organization", label: "Organization (id)", optional: true, mono: true, hint: "For roles and permissions, which belong to none." }),
           ],
           submit: "Who may?",
@@ -52,9 +58,9 @@ export async function show(context) {
         "What may this one do?",
         form({
           fields: [
-            entityField("subject", "Subject", SUBJECTS, query),
-            permissionField(permissions, new URLSearchParams(), { optional: true }),
-            entityField("resource", "Resource", RESOURCES, new URLSearchParams(), { optional: true }),
+            entityField("subject", "Subject", SUBJECTS, query, { seen }),
+            permissionField(permissions, query, { optional: true }),
+            entityField("resource", "Resource", RESOURCES, query, { optional: true, seen }),
           ],
           submit: "What may it do?",
           working: "Asking…",
@@ -129,18 +135,7 @@ function list(rows) {
       { title: "What", cell: (row) => code(row.action) },
       { title: "On", cell: (row) => entity(row.resource) },
       { title: "By", cell: (row) => h("ul", { class: "bare" }, row.policies.map((id) => h("li", {}, code(id)))) },
-      { title: "Explain", actions: true, cell: (row) => linkButton("Explain", `/workbench/try?${question(row)}`, { small: true, label: `Explain ${row.action} on ${row.resource.id}` }) },
+      { title: "Explain", actions: true, cell: (row) => linkButton("Explain", `/workbench/try?${questionQuery({ ...row, action: { name: row.action } })}`, { small: true, label: `Explain ${row.action} on ${row.resource.id}` }) },
     ],
-  });
-}
-
-/** @param {Access} row */
-function question({ subject, action, resource }) {
-  return new URLSearchParams({
-    "subject.type": subject.type,
-    "subject.id": subject.id,
-    permission: action,
-    "resource.type": resource.type,
-    "resource.id": resource.id,
   });
 }

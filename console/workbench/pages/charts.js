@@ -84,7 +84,7 @@ function totals(all) {
 
 /** @param {Rate[]} points */
 function decisionsASecond(points) {
-  const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+  const clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
   const at = (/** @type {Rate | undefined} */ point) => (point ? clock.format(point.at) : "now");
   const format = (/** @type {number} */ value) => `${value.toFixed(value < 10 ? 1 : 0)} a second`;
   const latest = points.at(-1);

@@ -3,13 +3,14 @@
 import { busy, button } from "../../shared/button.js";
 import { fill, h } from "../../shared/dom.js";
 import { errorNotice } from "../../shared/errors.js";
-import { chunks } from "../../shared/feed.js";
+import { chunks, whenSeen } from "../../shared/feed.js";
 import { filterForm, filterQuery } from "../../shared/filters.js";
 import { page } from "../../shared/page.js";
 import { card, section } from "../../shared/states.js";
 import { announce } from "../../shared/status.js";
-import { code, permissionWords, text } from "../../shared/text.js";
+import { code, permissionSuggestions, permissionWords, text } from "../../shared/text.js";
 import { time } from "../../shared/time.js";
+import { catalogue } from "../catalogue.js";
 import { decisionDetails, outcome } from "../decision-details.js";
 import { repeat } from "../live.js";
 
@@ -29,12 +30,14 @@ const MOST_SHOWN = 10_000;
 
 /** @param {import("../main.js").Context} context */
 export function show(context) {
+  const { api, signal } = context;
+  const permissions = catalogue(api, signal).then((known) => permissionSuggestions(known.permissions), () => []);
   return page(
     "Decisions",
     "What policies decided, of every organization, newest first. Open one to see why.",
     card("Find", filterForm(context, [
       { name: "outcome", label: "Outcome", options: [["", "Any"], ["deny", "Denied"], ["allow", "Allowed"]] },
-      { name: "permission", label: "Permission" },
+      { name: "permission", label: "Permission", suggestions: permissions },
       { name: "domain", label: "Domain" },
       { name: "organization", label: "Organization (id)" },
       { name: "principal", label: "Principal (id)" },
@@ -63,6 +66,7 @@ async function live({ api, query, signal }) {
   const line = h("p", { class: "muted" });
   const failed = h("div");
   const more = button("Show more", { onclick: () => busy(more, "Loading…", next) });
+  whenSeen(more, () => more.hidden || more.click());
   const pause = button("Pause", {
     small: true,
     onclick: () => {

@@ -26,8 +26,10 @@ export function show(context) {
   return page(
     "History",
     "Which policies were in force from when to when, and who approved them.",
-    card("Find", filterForm(context, [{ name: "domain", label: "Domain (empty: the built-in one)" }])),
-    card("Revisions", section(() => revisions(context)).element),
+    card("Revisions", [
+      filterForm(context, [{ name: "domain", label: "Domain (empty: the built-in one)" }]),
+      section(() => revisions(context)).element,
+    ]),
   );
 }
 

@@ -1,8 +1,8 @@
 /** Signing in, and back to where one was. */
 
 import { narrowPage } from "../../shared/page.js";
+import { HOME } from "../home.js";
 import { signInForm } from "../reauthenticate.js";
-import { HOME } from "../routes.js";
 
 /** @param {import("../main.js").Context} context */
 export function show({ api, router, query }) {

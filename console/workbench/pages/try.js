@@ -7,15 +7,16 @@ import { page } from "../../shared/page.js";
 import { card, notice } from "../../shared/states.js";
 import { text } from "../../shared/text.js";
 import { badge } from "../../shared/button.js";
-import { RESOURCES, SUBJECTS, catalogue } from "../catalogue.js";
+import { RESOURCES, SUBJECTS, catalogue, seenEntities } from "../catalogue.js";
 import { entityField, permissionField } from "../entity-field.js";
 import { explained, texts } from "../explanation.js";
 import { folderBody, folderField } from "../folder.js";
-import { digest } from "../places.js";
+import { digest, questionQuery } from "../places.js";
 
 /** @param {import("../main.js").Context} context */
-export async function show({ api, signal, query }) {
+export async function show({ api, signal, query, router }) {
   const { permissions, files, hasShadow } = await catalogue(api, signal);
+  const seen = seenEntities(api, signal);
   const result = h("div", { class: "stack stack-large", "aria-live": "polite" });
   const folder = folderField({ inForce: async () => files.map((file) => file.name), onchange: (given) => given && against.write("sent") });
   const against = selectField({
@@ -29,11 +30,11 @@ export async function show({ api, signal, query }) {
   });
   const asking = form({
     fields: [
-      entityField("subject", "Subject", SUBJECTS, query),
+      entityField("subject", "Subject", SUBJECTS, query, { seen }),
       permissionField(permissions, query),
-      entityField("resource", "Resource", RESOURCES, query),
-      textField({ name: "context/source_ip", label: "From the address", optional: true, mono: true }),
-      textField({ name: "context/now", label: "At the time", optional: true, mono: true, hint: "Such as 2026-03-01T12:00:00Z; empty for now." }),
+      entityField("resource", "Resource", RESOURCES, query, { seen }),
+      textField({ name: "context/source_ip", label: "From the address", optional: true, mono: true, value: query.get("source_ip") ?? "" }),
+      textField({ name: "context/now", label: "At the time", optional: true, mono: true, value: query.get("now") ?? "", hint: "Such as 2026-03-01T12:00:00Z; empty for now." }),
       against,
       { name: "folder", label: "Folder", element: folder.element, read: () => folder.read(), write: () => {}, fail: () => {}, focus: () => {} },
     ],
@@ -46,6 +47,7 @@ export async function show({ api, signal, query }) {
         fill(result, notice("Drop a folder first, or ask the policies in force.", "warning"));
         return;
       }
+      router.put({ ...Object.fromEntries(questionQuery({ subject, action, resource })), source_ip: ip, now });
       const context = { ...(ip && { source_ip: ip }), ...(now && { now }) };
       const question = { subject, action, resource, context };
       const ask = (/** @type {object} */ chosen) => api.post("/policies/evaluation", { body: { ...question, ...chosen }, signal });

@@ -1,6 +1,8 @@
 //! A browser that does what a person does: looks for words, clicks, types (W3C `WebDriver`, spoken to Debian's
 //! `chromedriver`).
 
+mod gestures;
+
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;

@@ -124,6 +124,9 @@ fn explain(browser: &Browser, decision: &str) {
 }
 
 fn turn_every_page(browser: &Browser) {
+    // A link to a line leads there.
+    browser.visit("/workbench/policies?file=schema.cedarschema&line=100");
+    browser.in_sight("[data-arrive]");
     for (page, shown) in [
         ("Policies in force", "organizations.cedar"),
         ("Shadow", "There is no shadow"),

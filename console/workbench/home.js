@@ -1,0 +1,3 @@
+/** Where one begins. */
+
+export const HOME = "/workbench/policies";

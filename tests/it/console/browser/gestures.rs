@@ -1,0 +1,58 @@
+//! What a person does beside clicking and typing, and what they notice.
+
+use serde_json::json;
+
+use super::{Browser, FIELD};
+
+impl Browser {
+    /// Goes back in the browser's history.
+    pub(in crate::console) fn back(&self) {
+        self.script("history.back()");
+    }
+
+    /// Presses the Escape key.
+    pub(in crate::console) fn press_escape(&self) {
+        let keys = json!([{"type": "keyDown", "value": "\u{e00c}"}, {"type": "keyUp", "value": "\u{e00c}"}]);
+        let actions = json!({"actions": [{"type": "key", "id": "keyboard", "actions": keys}]});
+        self.send("POST", "/actions", &actions);
+    }
+
+    /// Puts in what keys cannot type, such as characters beyond the basic plane.
+    pub(in crate::console) fn paste(&self, label: &str, text: &str) {
+        let script = format!(
+            "const field = document.getElementById([...document.querySelectorAll('dialog label')] \
+                 .find((it) => it.textContent.startsWith({})).htmlFor); field.value = {}; \
+             field.dispatchEvent(new Event('input', {{bubbles: true}}));",
+            json!(label),
+            json!(text)
+        );
+        self.wait(FIELD, label);
+        self.script(&script);
+    }
+
+    /// Waits until a live region that is not shut off says this.
+    pub(in crate::console) fn hear(&self, words: &str) {
+        self.wait(
+            "(words) => { const open = top(); return [...open.querySelectorAll('[role=status], [role=alert]')] \
+                 .some((it) => (open === document || it.closest('dialog') === open) && it.textContent.includes(words)); }",
+            words,
+        );
+    }
+
+    /// Waits until the focus is on the button, link or heading with these words.
+    pub(in crate::console) fn focused(&self, words: &str) {
+        self.wait(
+            "(words) => (document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.textContent.trim()) === words",
+            words,
+        );
+    }
+
+    /// Waits until something that this selector finds is in sight.
+    pub(in crate::console) fn in_sight(&self, selector: &str) {
+        self.wait(
+            "(selector) => { const { top = -1 } = document.querySelector(selector)?.getBoundingClientRect() ?? {}; \
+                 if (top < 0 || top > innerHeight) { requestAnimationFrame(look); return null; } return true; }",
+            selector,
+        );
+    }
+}
