@@ -17,6 +17,7 @@ use super::set::{Insertion, NonceSet};
 use super::shared_writes::SharedWrites;
 use super::state::State;
 use super::status::Status;
+use super::telemetry;
 use charter_domain::timestamp::Timestamp;
 
 /// How far the wall clock may fall behind the monotonic one before it counts as set back.
@@ -205,7 +206,6 @@ impl Memory {
     pub(super) fn remove_journal(&self, ledger: &Ledger, id: HalfMinute) -> bool {
         let removed = ledger.directory.remove_journal(id);
         if let Err(error) = &removed {
-            self.telemetry.journal_errors.increment(1);
             tracing::warn!(half_minute = id.0, %error, "an old replay journal cannot be removed");
         }
         removed.is_ok()
@@ -282,7 +282,7 @@ impl Memory {
         let lost: HalfMinutes = lost.into_iter().collect();
         let known = std::mem::replace(&mut *self.lost.write(), lost.clone());
         if !lost.is_empty() && lost != known {
-            self.telemetry.journal_errors.increment(1);
+            telemetry::file_missed();
             tracing::error!(
                 "files of the replay journal were moved, removed or cut while the service runs: \
                  their nonces are remembered in memory alone, and refused after a restart"
@@ -296,6 +296,7 @@ impl Memory {
         if has_tally && ledger.directory.has_state()? {
             return Ok(());
         }
+        telemetry::file_missed();
         tracing::error!(
             "the replay journal's state or tally was moved or removed while the service runs, it is written anew"
         );
