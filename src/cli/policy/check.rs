@@ -37,7 +37,9 @@ pub(super) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<ExitCode, Err
     });
     let (version, snapshot, folder) = match checked {
         Ok(checked) => checked,
-        Err(error) => return folder_fault::report(&error, args.output.json, out),
+        Err(error) => {
+            return folder_fault::report(&args.folder.faults(error), args.output.json, out);
+        }
     };
     let count = snapshot.policies().policies().count();
     if args.output.json {

@@ -9,7 +9,7 @@ use clap::Args;
 use super::super::Error;
 use super::super::output::{OutputArgs, document_to};
 use super::super::progress;
-use super::folder_args::{FolderArgs, unknown_domain};
+use super::folder_args::{FolderArgs, of_argument, unknown_domain};
 use super::folder_fault;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::SystemClock;
@@ -46,7 +46,9 @@ pub(super) fn run(args: &ProveArgs, out: &mut dyn Write) -> Result<ExitCode, Err
     let against = against.map(|folder| args.folder.domain.within(folder));
     let against = against.transpose().map_err(unknown_domain)?;
     let against = against.as_deref().map(Snapshot::load).transpose();
-    let (snapshot, against) = match (Snapshot::load(&dir), against) {
+    let against = against.map_err(|error| of_argument(error, Some("--against")));
+    let snapshot = Snapshot::load(&dir).map_err(|error| args.folder.faults(error));
+    let (snapshot, against) = match (snapshot, against) {
         (Ok(snapshot), Ok(against)) => (snapshot, against),
         (Err(error), _) | (_, Err(error)) => {
             return folder_fault::report(&error, args.output.json, out);

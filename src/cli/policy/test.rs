@@ -61,7 +61,9 @@ pub(super) fn run(args: &TestArgs, out: &mut dyn Write) -> Result<ExitCode, Erro
     }
     let (report, snapshot) = match report {
         Ok(report) => report,
-        Err(error) => return folder_fault::report(&error, args.output.json, out),
+        Err(error) => {
+            return folder_fault::report(&args.folder.faults(error), args.output.json, out);
+        }
     };
     if args.output.json {
         let document = folder_header::document(&dir, &snapshot, &report)?;
