@@ -38,7 +38,7 @@ use charter_store::Store;
 use super::keys::{cursors, sealer};
 use super::policies::{self, Policies, Reloader, Tools};
 use super::start_error::StartError;
-use super::{database, decisions, denials, near_budgets, replay, replicas, users};
+use super::{database, decisions, denials, missing_keys, near_budgets, replay, replicas, users};
 
 /// Limit of concurrent evaluations and searches of the workbench.
 const WORKBENCH_TURNS: usize = 2;
@@ -64,6 +64,8 @@ pub struct App {
     pub(super) sync_within: Duration,
     /// Whose disks are watched.
     pub(super) directories: Vec<PathBuf>,
+    /// Ids of the keys that can open stored secrets.
+    pub(super) sealing_keys: Vec<String>,
     /// The clock for deletion of old data.
     pub(super) confirmed: Arc<ConfirmedClock>,
     /// Taken when it is started.
@@ -199,6 +201,7 @@ impl App {
                 nonces,
                 rates: Arc::clone(&limits),
                 replicas: ReportedFault::default(),
+                keys: ReportedFault::default(),
                 disk: ReportedFault::default(),
                 render_metrics: rendering(&metrics, &near_budgets),
                 budgets: Arc::clone(&budgets),
@@ -232,6 +235,7 @@ impl App {
                     .into_iter()
                     .chain(database::sqlite_dir(settings))
                     .collect(),
+                sealing_keys: missing_keys::ids(&keys.sealing),
                 confirmed,
                 mail: Mutex::new(Some(mail)),
                 entropy,

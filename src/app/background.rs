@@ -15,7 +15,7 @@ use charter_domain::timestamp::Timestamp;
 use charter_store::{Error, Store};
 
 use super::assembly::App;
-use super::{denials, disk, provision, replicas};
+use super::{denials, disk, missing_keys, provision, replicas};
 
 /// Interval at which pending data is written to the store.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
@@ -53,6 +53,12 @@ pub fn start(app: &App, tracker: &TaskTracker, stop: &CancellationToken) {
     tracker.spawn(disk::watch(
         app.directories.clone(),
         Arc::clone(&app.state),
+        stop.clone(),
+    ));
+    tracker.spawn(missing_keys::watch(
+        app.sealing_keys.clone(),
+        Arc::clone(&app.state),
+        Arc::clone(&app.store),
         stop.clone(),
     ));
     if let Some(mail) = app.mail.lock().take() {

@@ -32,7 +32,7 @@ pub(super) async fn watch(directories: Vec<PathBuf>, state: Arc<State>, stop: Ca
 }
 
 /// Other parts of readiness report a directory that is gone.
-fn fault(directory: &Path) -> Option<String> {
+pub(super) fn fault(directory: &Path) -> Option<String> {
     let disk = rustix::fs::statvfs(directory).ok()?;
     let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
     let (left, all) = (bytes(disk.f_bavail), bytes(disk.f_blocks));

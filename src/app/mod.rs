@@ -9,6 +9,7 @@ pub mod demo;
 mod denials;
 mod disk;
 mod keys;
+mod missing_keys;
 mod near_budgets;
 mod open_files;
 pub mod policies;
@@ -22,7 +23,7 @@ mod users;
 pub use assembly::{App, give_back};
 pub use database::{Missing, check_keys, open_store};
 pub use keys::sealer;
-pub use start_error::StartError;
+pub use start_error::{StartError, advised};
 pub use users::link_mails;
 
 #[must_use]

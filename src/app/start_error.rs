@@ -21,10 +21,7 @@ pub enum StartError {
     /// The text shows the faults with file, line and caret.
     #[error("the policies cannot be loaded\n{0}")]
     Policies(String),
-    #[error(
-        "the database cannot be used: {}; check `database.url` and that it is reachable",
-        with_causes(.0)
-    )]
+    #[error("the database cannot be used: {}", advised(.0))]
     Database(#[from] store::Error),
     /// The keys of the settings are not those of the database.
     #[error(
@@ -88,16 +85,55 @@ impl StartError {
     }
 }
 
+/// An error of the database with its cause, and what to do about it.
+#[must_use]
+pub fn advised(error: &store::Error) -> String {
+    let told = error.with_cause();
+    match error.advice() {
+        Some(advice) => format!("{told}; {advice}"),
+        None => told,
+    }
+}
+
 /// An error with its causes, outermost first, without repetitions.
 fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         let words = error.to_string();
-        if !text.ends_with(&words) {
+        if !text.contains(&words) {
             text = format!("{text}: {words}");
         }
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let fault = nonces::Fault::Unfit("it is a cluster".to_owned());
+        let error = nonces::OpenError::from(nonces::Disagreement::from(fault));
+        let told = StartError::from(error).to_string();
+        assert_eq!(told.matches("it is a cluster").count(), 1, "{told}");
+        let error = DataDirError::Io("data".into(), io::ErrorKind::StorageFull.into());
+        let told = StartError::from(error).to_string();
+        assert_eq!(told.matches("no storage space").count(), 1, "{told}");
+    }
+
+    #[test]
+    fn only_what_may_help_is_advised() {
+        let down = store::Error::Unavailable("refused".into());
+        let told = StartError::from(down).to_string();
+        assert!(
+            told.ends_with("refused; check `database.url` and that it is reachable"),
+            "{told}"
+        );
+        let full = store::Error::Unusable("`data`: full".to_owned());
+        assert!(StartError::from(full).to_string().ends_with("`data`: full"));
+        assert_eq!(advised(&store::Error::SlugTaken), "the slug is taken");
+    }
 }

@@ -16,7 +16,8 @@ use super::serve;
 
 /// Check all that a start of the service needs, without serving and without writing anything
 ///
-/// It may run beside the service. The exit code is 0 if the service would start, else 2.
+/// It may run beside the service. The exit code is 0 if the service would start and serve, 1 if it would start and
+/// refuse requests, else 2.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
     #[command(flatten)]
@@ -27,6 +28,8 @@ pub struct CheckArgs {
 
 /// Exit code if the service would not start, as of all errors.
 const CANNOT_START: u8 = 2;
+/// Exit code if it would start and refuse requests.
+const FINDINGS: u8 = 1;
 
 /// Prints a line for each part. Returns all faults that prevent a start as the error.
 pub fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
@@ -44,22 +47,26 @@ pub fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
             vec![part]
         }
     };
-    let faults: Vec<&str> = parts
-        .iter()
-        .flat_map(|part| part.faults.iter().map(String::as_str))
-        .collect();
+    let all = |of: fn(&Part) -> &[String]| -> Vec<&str> {
+        parts.iter().flat_map(of).map(String::as_str).collect()
+    };
+    let (faults, findings) = (all(|part| &part.faults), all(|part| &part.findings));
     if args.output.json {
-        let document = json!({"ok": faults.is_empty(), "parts": parts});
-        document_to(out, &document)?;
-        let code = if faults.is_empty() { 0 } else { CANNOT_START };
-        return Ok(ExitCode::from(code));
+        let is_ok = faults.is_empty() && findings.is_empty();
+        document_to(out, &json!({"ok": is_ok, "parts": parts}))?;
+        return Ok(ExitCode::from(match (&*faults, &*findings) {
+            ([], []) => 0,
+            ([], _) => FINDINGS,
+            _ => CANNOT_START,
+        }));
     }
     for part in &parts {
         print(part, out)?;
     }
-    match faults.as_slice() {
-        [] => Ok(ExitCode::SUCCESS),
-        faults => Err(Error::CannotStart(together(faults))),
+    match (faults.as_slice(), findings.as_slice()) {
+        ([], []) => Ok(ExitCode::SUCCESS),
+        ([], findings) => Err(Error::Findings(findings.join("\n- "))),
+        (faults, findings) => Err(Error::CannotStart(together(faults, findings))),
     }
 }
 
@@ -73,7 +80,11 @@ fn traces(settings: &Settings) -> Option<Part> {
 }
 
 fn print(part: &Part, out: &mut dyn Write) -> std::io::Result<()> {
-    let verdict = if part.ok { "ok" } else { "fault" };
+    let verdict = match (part.ok, part.findings.as_slice()) {
+        (true, []) => "ok",
+        (true, _) => "finding",
+        (false, _) => "fault",
+    };
     write!(out, "{:<10} {verdict:<6}", part.name)?;
     let mut before = " ";
     for (name, value) in &part.facts {
@@ -102,13 +113,11 @@ fn in_words(value: &Value) -> String {
     }
 }
 
-fn together(faults: &[&str]) -> String {
-    match faults {
-        [only] => (*only).to_owned(),
-        faults => {
-            let count = faults.len();
-            let list = faults.join("\n- ");
-            format!("the service would not start, {count} faults:\n- {list}")
-        }
+fn together(faults: &[&str], findings: &[&str]) -> String {
+    let all = [faults, findings].concat();
+    let list = all.join("\n- ");
+    match all.len() {
+        1 => list,
+        count => format!("the service would not start, {count} faults:\n- {list}"),
     }
 }

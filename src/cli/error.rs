@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io;
 
 use super::{proxy, request};
-use crate::app::StartError;
+use crate::app::{StartError, advised};
 use crate::settings::error::SettingsError;
 use crate::telemetry;
 use charter_authn::users::link_mails::NotSealed;
@@ -27,7 +27,7 @@ pub enum Error {
     Settings(#[from] SettingsError),
     #[error(transparent)]
     Start(StartError),
-    #[error(transparent)]
+    #[error("{}", advised(.0))]
     Store(#[from] store::Error),
     #[error("the database's schema is not up to date: run `charter migrate up` first")]
     NotMigrated,
@@ -70,6 +70,9 @@ pub enum Error {
         organization: String,
         what: &'static str,
     },
+    /// What does not prevent a start, and makes it refuse requests.
+    #[error("the service would start and refuse requests:\n- {0}")]
+    Findings(String),
     /// The faults that prevent a start.
     #[error("{0}")]
     CannotStart(String),
@@ -135,6 +138,7 @@ impl Error {
             | Self::LastOwner(_)
             | Self::NoSuchRole(..)
             | Self::NoSuchKey(_)
+            | Self::Findings(_)
             | Self::NotInOrganization { .. }
             | Self::Refused { .. } => REFUSED,
             Self::Store(error) if error.is_refusal() => REFUSED,
@@ -177,6 +181,7 @@ mod tests {
             Error::LastOwner(text()),
             Error::NoSuchRole(text(), text()),
             Error::NoSuchKey(text()),
+            Error::Findings(text()),
             Error::NotInOrganization {
                 organization: text(),
                 what: "key",
@@ -198,6 +203,7 @@ mod tests {
             Error::Store(store::Error::SchemaTooNew(text())),
             Error::Store(store::Error::Unavailable("down".into())),
             Error::Store(store::Error::Corrupt(text())),
+            Error::Store(store::Error::Unusable(text())),
             StartError::Database(store::Error::Setup(text())).into(),
             Error::DecisionLog("log".into(), io::ErrorKind::NotFound.into()),
             Error::Io(io::ErrorKind::StorageFull.into()),

@@ -20,6 +20,7 @@ pub mod serve;
 mod shell_word;
 mod user;
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -79,7 +80,11 @@ enum Command {
 /// Errors of the command. Invalid arguments end the process with exit code 2.
 pub fn run() -> Result<ExitCode, Error> {
     let out = &mut io::stdout().lock();
-    let code = dispatch(&Cli::parse().command, out)?;
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let code = match policy::ChildArgs::of(&arguments) {
+        Some(args) => policy::run_child(&args, out)?,
+        None => dispatch(&Cli::parse_from(arguments).command, out)?,
+    };
     out.flush()?;
     Ok(code)
 }
@@ -124,7 +129,7 @@ mod tests {
     use super::*;
 
     /// Commands whose output is not text for people, so they have no `--json`.
-    const OTHERWISE: [&str; 9] = [
+    const OTHERWISE: [&str; 7] = [
         // Log.
         "charter serve",
         "charter proxy",
@@ -135,14 +140,30 @@ mod tests {
         "charter openapi",
         "charter completions",
         "charter man",
-        // Run by the service.
-        "charter policy gate",
-        "charter policy workbench",
     ];
 
     #[test]
     fn the_arguments_are_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_the_service_runs_is_completed_by_no_shell() {
+        let mut script = Vec::new();
+        clap_complete::generate(
+            clap_complete::Shell::Bash,
+            &mut Cli::command(),
+            "charter",
+            &mut script,
+        );
+        let script = String::from_utf8(script).expect("text");
+        let has = |name: &str| script.split_whitespace().any(|word| word == name);
+        assert!(has("new-domain"), "{script}");
+        assert!(!has("gate") && !has("workbench"), "{script}");
+        let child = |name: &str| ["charter", "policy", name].map(OsString::from);
+        assert!(policy::ChildArgs::of(&child("workbench")).is_some());
+        assert!(policy::ChildArgs::of(&child("gate")).is_some());
+        assert!(policy::ChildArgs::of(&child("test")).is_none());
     }
 
     #[test]

@@ -57,6 +57,12 @@ pub const METRICS: &[Metric] = {
             "Log lines that are missing: standard error was not read fast enough.",
         ),
         metric(
+            Gauge,
+            "charter_ready",
+            &["part"],
+            "1 while this part of /readyz is ok, else 0; /readyz says why.",
+        ),
+        metric(
             Counter,
             "charter_http_requests_total",
             &["method", "route", "status"],
@@ -259,7 +265,7 @@ pub const METRICS: &[Metric] = {
             Counter,
             "charter_log_files_missed_total",
             &["file"],
-            "Files of the decision log or of the audit heads that vanished while the service runs; new ones were started.",
+            "Files of the decision log, the audit heads or the replay journal that vanished while the service runs.",
         ),
         metric(
             Counter,

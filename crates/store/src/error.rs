@@ -76,6 +76,9 @@ pub enum Error {
     /// A setting that the store cannot work with, or a database that is not set up as required.
     #[error("{0}")]
     Setup(String),
+    /// The files, the directory or the disk of the database: why, and what to do.
+    #[error("{0}")]
+    Unusable(String),
     /// A newer version of this program has migrated the database.
     #[error(
         "the database's schema is newer than this program: it has `{0}`, run the version that made it"
@@ -107,6 +110,7 @@ impl Error {
         !matches!(
             self,
             Self::Setup(_)
+                | Self::Unusable(_)
                 | Self::SchemaTooNew(_)
                 | Self::Unavailable(_)
                 | Self::Corrupt(_)
@@ -131,11 +135,57 @@ impl Error {
         code.is_some_and(|code| matches!(&*code, "55P03" | "40P01"))
     }
 
-    /// Includes the causes. For the log and operators.
-    pub(super) fn with_cause(&self) -> String {
+    /// Includes the cause. For the log and operators.
+    #[must_use]
+    pub fn with_cause(&self) -> String {
+        self.cause()
+            .map_or_else(|| self.to_string(), |cause| format!("{self}: {cause}"))
+    }
+
+    fn cause(&self) -> Option<String> {
+        let (Self::Unavailable(cause) | Self::Unexpected(cause)) = self else {
+            return None;
+        };
+        // The driver's own words have a line of the server's sources.
+        let told = self.driver_error().and_then(sqlx::Error::as_database_error);
+        Some(told.map_or_else(|| cause.to_string(), |error| error.message().to_owned()))
+    }
+
+    /// For a connection that could not be made.
+    pub(super) fn of_connecting(error: sqlx::Error) -> Self {
+        let error = Self::from(error);
+        match (&error, error.cause(), error.advice()) {
+            (Self::Unexpected(_), Some(cause), Some(advice)) => Self::Unusable(format!(
+                "its server refuses the connection: {cause}; {advice}"
+            )),
+            _ => error,
+        }
+    }
+
+    /// What an operator can do about a database that cannot be used.
+    #[must_use]
+    pub fn advice(&self) -> Option<&'static str> {
         match self {
-            Self::Unavailable(cause) | Self::Unexpected(cause) => format!("{self}: {cause}"),
-            other => other.to_string(),
+            Self::Unusable(_) => None,
+            Self::Setup(_) | Self::Unavailable(_) | Self::Unexpected(_) => {
+                let known = self.driver_error().and_then(advice_on);
+                Some(known.unwrap_or("check `database.url` and that it is reachable"))
+            }
+            _ => None,
+        }
+    }
+
+    fn driver_error(&self) -> Option<&sqlx::Error> {
+        let (Self::Unavailable(cause) | Self::Unexpected(cause)) = self else {
+            return None;
+        };
+        match cause.downcast_ref() {
+            Some(
+                DbErr::Exec(RuntimeErr::SqlxError(error))
+                | DbErr::Query(RuntimeErr::SqlxError(error))
+                | DbErr::Conn(RuntimeErr::SqlxError(error)),
+            ) => Some(error),
+            _ => cause.downcast_ref(),
         }
     }
 
@@ -219,6 +269,31 @@ fn classify(error: &sqlx::Error) -> Class {
     }
 }
 
+fn advice_on(error: &sqlx::Error) -> Option<&'static str> {
+    let error = error.as_database_error()?;
+    let code = error.code().unwrap_or_default();
+    if error
+        .try_downcast_ref::<sqlx::sqlite::SqliteError>()
+        .is_some()
+    {
+        return match code.parse::<u32>().ok()? & 0xff {
+            5 | 6 => Some("another process holds its lock: try again, or end that process"),
+            10 => Some("see that its disk is well and has room"),
+            13 => Some("free space on its disk"),
+            8 | 14 => Some("see that this user may read and write its files and their directory"),
+            11 | 26 => Some("restore a backup"),
+            _ => None,
+        };
+    }
+    match code.get(..2)? {
+        "28" => Some("correct user and password in `database.url`"),
+        "3D" => Some("create the database, or correct `database.url`"),
+        "42" => Some("give the user of `database.url` the rights to its tables"),
+        "53" => Some("see the server's disk, memory and connections"),
+        _ => None,
+    }
+}
+
 /// By primary result code (sqlite.org/rescode.html); the driver reports the extended one.
 fn classify_sqlite(code: &str) -> Class {
     match code.parse::<u32>().map(|extended| extended & 0xff) {
@@ -244,6 +319,24 @@ pub(super) fn is_disk_failure(error: &DbErr) -> bool {
     let code = sqlite.and_then(sqlx::error::DatabaseError::code);
     code.and_then(|code| code.parse::<u32>().ok())
         .is_some_and(|extended| matches!(extended & 0xff, 10 | 11 | 13 | 26))
+}
+
+/// Whether PostgreSQL, or the network, has ended the connection of a statement.
+pub(super) fn is_connection_lost(error: &DbErr) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(source)) | DbErr::Query(RuntimeErr::SqlxError(source))) =
+        error
+    else {
+        return false;
+    };
+    match &**source {
+        sqlx::Error::Io(error) => error.kind() != std::io::ErrorKind::TimedOut,
+        sqlx::Error::Database(error) => {
+            let code = error.code().unwrap_or_default();
+            // Admin shutdown, crash shutdown, cannot connect now.
+            matches!(&*code, "57P01" | "57P02" | "57P03")
+        }
+        _ => false,
+    }
 }
 
 /// By SQLSTATE (PostgreSQL manual, appendix A).

@@ -1,13 +1,16 @@
 //! Shows whether the configured keys belong to this database: by a value of each key that was in use, or, for
 //! databases older than these values, by data that a key has made.
 
+use std::collections::BTreeMap;
+
 use sea_orm::ActiveValue::Set;
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 
+use super::access_keys::is_active;
 use super::audit_mac::{ORIGIN, to_mac};
-use super::entity::{access_key, audit_event, key_check};
+use super::entity::{access_key, audit_event, job, key_check, stored_time};
 use super::{Error, Store};
 use charter_domain::access_key::SealedSecret;
 use charter_domain::id::{AccessKeyId, OrganizationId};
@@ -18,6 +21,13 @@ pub struct KeyCheck {
     pub purpose: String,
     pub key_id: String,
     pub value: [u8; 32],
+}
+
+/// How much a sealing key has sealed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SealedCount {
+    pub access_keys: i64,
+    pub mails: i64,
 }
 
 impl Store {
@@ -82,6 +92,43 @@ impl Store {
             let organization = OrganizationId::from_uuid(organization);
             (AccessKeyId::from_uuid(id), organization, secret)
         }))
+    }
+
+    /// What other sealing keys than these have sealed and is still needed, by the key's id: active access keys and
+    /// queued mails.
+    pub async fn sealed_by_others(
+        &self,
+        keys: &[String],
+    ) -> Result<BTreeMap<String, SealedCount>, Error> {
+        let now = self.clock.now();
+        let access_keys: Vec<(String, i64)> = access_key::Entity::find()
+            .select_only()
+            .column(access_key::Column::SealingKeyId)
+            .column_as(access_key::Column::Id.count(), "sealed")
+            .filter(access_key::Column::SealingKeyId.is_not_in(keys))
+            .filter(is_active(now))
+            .group_by(access_key::Column::SealingKeyId)
+            .into_tuple()
+            .all(&self.reader)
+            .await?;
+        let mails: Vec<(String, i64)> = job::Entity::find()
+            .select_only()
+            .column(job::Column::SealingKeyId)
+            .column_as(job::Column::Id.count(), "sealed")
+            .filter(job::Column::SealingKeyId.is_not_in(keys))
+            .filter(job::Column::ExpiresAt.gt(stored_time(now)))
+            .group_by(job::Column::SealingKeyId)
+            .into_tuple()
+            .all(&self.reader)
+            .await?;
+        let mut found = BTreeMap::<String, SealedCount>::new();
+        for (key, count) in access_keys {
+            found.entry(key).or_default().access_keys = count;
+        }
+        for (key, count) in mails {
+            found.entry(key).or_default().mails = count;
+        }
+        Ok(found)
     }
 
     pub async fn has_audit_events(&self) -> Result<bool, Error> {

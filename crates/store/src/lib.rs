@@ -84,7 +84,7 @@ pub use granted_names::GrantedNames;
 pub use guard_lease::GuardLease;
 pub use invitations::NewInvitation;
 pub use jobs::{Claim, ClaimedJob, JobKind, NewJob};
-pub use key_checks::KeyCheck;
+pub use key_checks::{KeyCheck, SealedCount};
 pub use key_report::{KeyFilter, KeyOwner, OwnedKey};
 pub use key_rotation::RotationTimes;
 pub use links::{NewLink, Purpose};

@@ -1,25 +1,30 @@
 //! Files and directories that are private to their owner, whatever the umask.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::fs::{
     DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, AtFlags, CWD, accessat};
+use rustix::io::Errno;
 
 const FILE: u32 = 0o600;
 const DIRECTORY: u32 = 0o700;
 const OTHERS: u32 = 0o077;
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 const STICKY: u32 = 0o1000;
+/// Bytes of a trial: more than what may lie in a file's metadata.
+const TRIED: usize = 64 * 1024;
 /// The service has no deeper directories.
 const MAX_DEPTH: usize = 8;
 
 /// Why a directory cannot hold secrets.
 #[derive(Debug, thiserror::Error)]
 pub enum DataDirError {
-    /// It cannot be created or inspected.
-    #[error("`{0}` cannot be used: {1}")]
+    /// It cannot be created, inspected or written.
+    #[error("`{0}` cannot be used: {1}{owner}", owner = owner_in_words(.0, .1))]
     Io(PathBuf, #[source] io::Error),
     /// Others could put files into it.
     #[error(
@@ -163,7 +168,8 @@ pub fn prepare_data_dir(path: &Path) -> Result<(), DataDirError> {
     create_dir_above(path).map_err(failed)?;
     let whole = fs::canonicalize(path).map_err(failed)?;
     check_not_writable_by_others(&whole)?;
-    tighten_all(&whole, 0).map_err(failed)
+    tighten_all(&whole, 0).map_err(failed)?;
+    check_dir(path).map(drop).map_err(failed)
 }
 
 /// Whether [`prepare_data_dir`] would succeed, as far as it can be checked without changes.
@@ -194,9 +200,60 @@ pub fn check_dir(path: &Path) -> io::Result<PathBuf> {
     if !found.is_dir() {
         return Err(io::ErrorKind::NotADirectory.into());
     }
-    let needed = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
-    rustix::fs::access(&existing, needed)?;
+    let needed = Access::WRITE_OK | Access::EXEC_OK;
+    accessat(CWD, &existing, needed, AtFlags::EACCESS)?;
     Ok(existing)
+}
+
+/// Writes a file without a name in the directory, or in the existing part of its path, and syncs it. Leaves nothing.
+///
+/// # Errors
+///
+/// It cannot be written, for example because the disk is full.
+pub fn try_write(path: &Path) -> io::Result<()> {
+    use rustix::fs::{Mode, OFlags};
+    let how = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    match rustix::fs::open(check_dir(path)?, how, Mode::RUSR | Mode::WUSR) {
+        Ok(file) => {
+            let mut file = File::from(file);
+            file.write_all(&[0; TRIED])?;
+            file.sync_all()
+        }
+        // The file system has no files without a name.
+        Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Checks that this user may read and write a file; one that is missing is none of it.
+///
+/// # Errors
+///
+/// It may not.
+pub fn check_file(path: &Path) -> io::Result<()> {
+    let needed = Access::READ_OK | Access::WRITE_OK;
+    match accessat(CWD, path, needed, AtFlags::EACCESS) {
+        Err(Errno::NOENT) => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+/// Whose the path is, and who asked, after an error of permissions; else empty.
+#[must_use]
+pub fn owner_in_words(path: &Path, error: &io::Error) -> String {
+    let is_refused = error.kind() == io::ErrorKind::PermissionDenied;
+    let Some(found) = fs::metadata(path).ok().filter(|_| is_refused) else {
+        return String::new();
+    };
+    let name = |uid: u32| if uid == 0 { " (root)" } else { "" };
+    let (owner, own) = (found.uid(), rustix::process::geteuid().as_raw());
+    let mode = found.permissions().mode() & 0o777;
+    format!(
+        "; it belongs to the user {owner}{} with mode {mode:03o}, and this process runs as {own}{}: give it and what \
+         lies below to that user (`chown -R`), or run this as its owner",
+        name(owner),
+        name(own)
+    )
 }
 
 /// Refuses a directory that others can write, or that they can replace by another.
@@ -274,6 +331,24 @@ fn is_ours(found: &fs::Metadata) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_trial_leaves_nothing_and_a_refusal_names_the_owner() {
+        let place = tempfile::tempdir().expect("a directory");
+        try_write(&place.path().join("to/be/made")).expect("written");
+        let left = fs::read_dir(place.path()).expect("a directory").count();
+        assert_eq!(left, 0);
+        let refused = io::Error::from(io::ErrorKind::PermissionDenied);
+        let told = DataDirError::Io(place.path().to_owned(), refused).to_string();
+        let own = rustix::process::geteuid().as_raw();
+        assert!(
+            told.contains(&format!("belongs to the user {own}")),
+            "{told}"
+        );
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        assert_eq!(owner_in_words(place.path(), &full), "");
+        assert!(try_write(Path::new("/proc/self")).is_err());
+    }
 
     #[test]
     fn a_lock_goes_with_who_took_it_though_a_child_still_holds_a_copy_of_the_file() {

@@ -5,6 +5,8 @@ mod database;
 mod part;
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,11 +18,13 @@ use charter_authn::nonces::{LeaseError, LeaseHolder, OpenError, UnopenedRedisGua
 use charter_domain::clock::{Clock, SystemClock};
 use charter_domain::entropy::OsEntropy;
 use charter_store::Store;
-use charter_system::private;
+use charter_system::private::{self, DataDirError};
 
 use super::policies::{self, Policies};
 use super::serve::Server;
-use super::{StartError, check_keys, decisions, open_files, replay, sealer, users};
+use super::{
+    StartError, check_keys, decisions, disk, missing_keys, open_files, replay, sealer, users,
+};
 use database::Found;
 pub use part::Part;
 
@@ -46,7 +50,7 @@ pub async fn check(settings: &Settings, program: &Path) -> Vec<Part> {
     let (service, is_running) = service;
     let (policies, attributes) = policies;
     parts.extend([
-        key_lists(keys, &found).await,
+        key_lists(settings, keys, &found).await,
         found.part,
         service,
         policies,
@@ -68,14 +72,18 @@ fn sources(settings: &Settings) -> Part {
 fn data_directory(settings: &Settings) -> Part {
     let directory = &settings.data_dir;
     let mut part = Part::new("data").fact("directory", shown(directory));
-    let checked = part.take(private::check_data_dir(directory));
+    let tried = |()| {
+        private::try_write(directory).map_err(|error| DataDirError::Io(directory.clone(), error))
+    };
+    let checked = part.take(private::check_data_dir(directory).and_then(tried));
     if checked.is_some() && !directory.exists() {
         part.note("the data directory does not exist yet; a start creates it");
     }
+    part.notes.extend(disk::fault(directory));
     part
 }
 
-async fn key_lists(keys: &Keys, found: &Found) -> Part {
+async fn key_lists(settings: &Settings, keys: &Keys, found: &Found) -> Part {
     let ids = |keys: &[Key]| {
         keys.iter()
             .map(|key| key.id().into())
@@ -87,12 +95,38 @@ async fn key_lists(keys: &Keys, found: &Found) -> Part {
         .fact("replay", keys.replay.id())
         .fact("token", ids(&keys.token))
         .fact("refresh", ids(&keys.refresh));
+    part.notes.extend(readable_by_all(settings));
     part.take(users::check_token_keys(keys));
     part.take(sealer(keys));
     if let Some(store) = found.store_with("names_and_keys") {
         part.take(check_keys(store, keys).await);
     }
+    if let Some(store) = found.store_with("jobs") {
+        let sealing = missing_keys::ids(&keys.sealing);
+        let missing = part.take(missing_keys::fault(store, &sealing).await);
+        part.findings.extend(missing.flatten());
+    }
     part
+}
+
+/// A note for each settings file with keys that every user of the machine can read.
+fn readable_by_all(settings: &Settings) -> impl Iterator<Item = String> {
+    let files = settings.sources.files.iter();
+    files.filter_map(|file| {
+        let mode = fs::metadata(file).ok()?.permissions().mode() & 0o777;
+        let text = fs::read_to_string(file).ok()?;
+        let has_keys = text.lines().any(|line| {
+            let line = line.trim_start();
+            line.starts_with("[keys]") || line.starts_with("keys")
+        });
+        (has_keys && mode & 0o004 != 0).then(|| {
+            let file = file.display();
+            format!(
+                "every user of this machine can read the keys in `{file}` (mode {mode:03o}): `chmod o-r` it, and \
+                 rotate the keys if others could have read them"
+            )
+        })
+    })
 }
 
 /// Which process serves the database, and whether it is the service of these settings.
@@ -207,6 +241,18 @@ fn decision_log(settings: &Settings, keys: &Keys, attributes: Option<&BTreeSet<S
     for fault in decisions::check(settings, attributes) {
         part.fault(&fault);
     }
+    let dir = &settings.decisions.dir;
+    // The log opens its last file without a write.
+    if part.ok
+        && let Err(error) = private::try_write(dir)
+    {
+        part.findings.push(format!(
+            "`{}` cannot be written: {error}; decisions are not recorded, and requests wait for that or are refused \
+             (`decisions.overflow`)",
+            dir.display()
+        ));
+    }
+    part.notes.extend(disk::fault(dir));
     part
 }
 

@@ -13,6 +13,8 @@ pub struct Part {
     pub facts: Map<String, Value>,
     /// Hints that do not prevent a start.
     pub notes: Vec<String>,
+    /// What a start does not fail on, and requests will.
+    pub findings: Vec<String>,
     /// Errors that prevent a start, in the words of `serve`.
     pub faults: Vec<String>,
 }
@@ -26,6 +28,7 @@ impl Part {
             ok: true,
             facts: Map::new(),
             notes: Vec::new(),
+            findings: Vec::new(),
             faults: Vec::new(),
         }
     }

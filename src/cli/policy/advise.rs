@@ -10,8 +10,9 @@ use super::super::Error;
 use super::super::operator::SettingsArgs;
 use super::super::output::{OutputArgs, document_to};
 use super::super::progress;
-use super::folder_args::{self, unknown_domain};
+use super::folder_args::{of_argument, unknown_domain};
 use super::folder_fault;
+use charter_authz::folder::Folder;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::SystemClock;
 use charter_domain::id::ServiceAccountId;
@@ -84,7 +85,9 @@ pub(super) fn run(args: &AdviseArgs, out: &mut dyn Write) -> Result<ExitCode, Er
     }
     let dir = args.policies.as_ref().unwrap_or(&settings.policies.dir);
     let dir = args.domain.within(dir).map_err(unknown_domain)?;
-    let folder = folder_args::read(&dir)?;
+    let option = args.policies.as_ref().map(|_| "--policies");
+    let folder =
+        Folder::read(&dir).map_err(|error| Error::Policies(of_argument(error, option).report()))?;
     let snapshot = match Snapshot::from_folder(&folder) {
         Ok(snapshot) => snapshot,
         Err(error) => return folder_fault::report(&error, args.output.json, out),

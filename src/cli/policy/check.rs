@@ -23,5 +23,5 @@ pub(super) struct CheckArgs {
 pub(super) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let (dir, settings) = args.folder.resolve()?;
     let checked = commands::check(&dir, settings.manifest);
-    finish(checked, args.output, out)
+    finish(checked, |error| args.folder.faults(error), args.output, out)
 }

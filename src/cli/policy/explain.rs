@@ -15,7 +15,7 @@ use serde_json::json;
 use super::super::Error;
 use super::super::operator::SettingsArgs;
 use super::super::output::{OutputArgs, document_to};
-use super::folder_args::unknown_domain;
+use super::folder_args::{of_argument, unknown_domain};
 use super::{folder_fault, revision};
 use charter_authz::fault::LoadError;
 use charter_authz::folder::{self, Folder};
@@ -65,12 +65,15 @@ pub(super) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<ExitCode, E
     let decisions = args.decisions.as_ref().unwrap_or(&settings.decisions.dir);
     let (record, explanation) = match (&args.id, &args.request) {
         (Some(id), _) => {
-            let record = find_record(decisions, id)?;
+            let record = find_record(decisions, id, settings.replay.is_shared())?;
             let domain = domain_of(&args.domain, &record)?;
             let snapshot = match &args.policies {
                 Some(policies) => match Snapshot::load(&within(policies, &domain)?) {
                     Ok(snapshot) => snapshot,
-                    Err(error) => return folder_fault::report(&error, args.output.json, out),
+                    Err(error) => {
+                        let error = of_argument(error, Some("--policies"));
+                        return folder_fault::report(&error, args.output.json, out);
+                    }
                 },
                 None => snapshot_of(&args.settings, &settings.policies.dir, &domain, &record)?,
             };
@@ -82,7 +85,10 @@ pub(super) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<ExitCode, E
             let policies = args.policies.as_ref().unwrap_or(&settings.policies.dir);
             match Snapshot::load(&within(policies, &args.domain)?) {
                 Ok(snapshot) => (None, explain_request_file(file, &snapshot)?),
-                Err(error) => return folder_fault::report(&error, args.output.json, out),
+                Err(error) => {
+                    let error = of_argument(error, args.policies.as_ref().map(|_| "--policies"));
+                    return folder_fault::report(&error, args.output.json, out);
+                }
             }
         }
         (None, None) => return Err(Error::argument("ID", "or `--request` must be given")),
@@ -174,7 +180,7 @@ fn faulty(error: LoadError) -> Error {
     Error::Policies(error.report())
 }
 
-fn find_record(dir: &Path, id: &str) -> Result<DecisionRecord, Error> {
+fn find_record(dir: &Path, id: &str, has_replicas: bool) -> Result<DecisionRecord, Error> {
     let parsed: DecisionId = id.parse().map_err(|_| {
         Error::argument(
             id.to_owned(),
@@ -196,8 +202,13 @@ fn find_record(dir: &Path, id: &str) -> Result<DecisionRecord, Error> {
         found = find()?;
     }
     found.ok_or_else(|| {
+        let elsewhere = if has_replicas {
+            ": each replica has its own, which `--decisions` names; of a denial, `GET /decisions/{id}` tells at any of them"
+        } else {
+            ""
+        };
         let rule = format!(
-            "is not in the decision log of `{}`, or no longer",
+            "is not in the decision log of `{}`, or no longer{elsewhere}",
             dir.display()
         );
         Error::refused(id.to_owned(), rule)

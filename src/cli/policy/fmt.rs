@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::super::Error;
 use super::super::output::OutputArgs;
-use super::folder_args::{FolderArgs, read};
+use super::folder_args::FolderArgs;
 use super::manifest;
 use charter_authz::fault::LoadError;
 use charter_authz::snapshot::Snapshot;
@@ -40,7 +40,7 @@ pub(super) struct FmtArgs {
 pub(super) fn run(args: &FmtArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let refused = |error: LoadError| Error::Policies(error.report());
     let (dir, _) = args.folder.resolve()?;
-    let folder = read(&dir)?;
+    let folder = args.folder.read(&dir)?;
     // The formatter recurses; loading limits the depth.
     Snapshot::from_folder(&folder).map_err(refused)?;
     let mut changes = Vec::new();
@@ -66,7 +66,7 @@ pub(super) fn run(args: &FmtArgs, out: &mut dyn Write) -> Result<ExitCode, Error
     if let Some(before) = manifest.filter(|_| !args.check && !changes.is_empty()) {
         if before.verify(&folder).is_ok() {
             let version = before.version.saturating_add(1);
-            listed = Some(manifest::write(&dir, &read(&dir)?, version)?);
+            listed = Some(manifest::write(&dir, &args.folder.read(&dir)?, version)?);
         } else {
             left_alone = true;
         }

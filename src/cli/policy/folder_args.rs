@@ -7,6 +7,7 @@ use clap::Args;
 use super::super::Error;
 use super::super::operator::SettingsArgs;
 use crate::settings::Policies;
+use charter_authz::fault::LoadError;
 use charter_authz::folder::Folder;
 use charter_policy::domain_arg::{DomainArg, DomainArgError};
 
@@ -30,6 +31,23 @@ impl FolderArgs {
         let dir = self.domain.within(dir).map_err(unknown_domain)?;
         Ok((dir, policies))
     }
+
+    /// The faults of the folder. Of one that is missing, the advice is about the argument that names it.
+    pub(super) fn faults(&self, error: LoadError) -> LoadError {
+        of_argument(error, self.dir.is_some().then_some("DIR"))
+    }
+
+    pub(super) fn read(&self, dir: &Path) -> Result<Folder, Error> {
+        Folder::read(dir).map_err(|error| Error::Policies(self.faults(error).report()))
+    }
+}
+
+/// Faults of a folder that this argument names; `None` for the settings.
+pub(super) fn of_argument(error: LoadError, argument: Option<&str>) -> LoadError {
+    match argument {
+        Some(argument) => error.renamed("the setting `policies.dir`", &format!("`{argument}`")),
+        None => error,
+    }
 }
 
 /// `--domain` names none.
@@ -38,8 +56,4 @@ pub(super) fn unknown_domain(error: DomainArgError) -> Error {
         DomainArgError::BadName => Error::argument("--domain", error),
         DomainArgError::Unknown { .. } => Error::Policies(error.to_string()),
     }
-}
-
-pub(super) fn read(dir: &Path) -> Result<Folder, Error> {
-    Folder::read(dir).map_err(|error| Error::Policies(error.report()))
 }

@@ -15,7 +15,7 @@ use charter_system::atomic;
 
 use super::super::Error;
 use super::super::output::OutputArgs;
-use super::folder_args::{FolderArgs, read};
+use super::folder_args::FolderArgs;
 
 /// Write manifest.json: the folder's files, their digests, and a version one higher than before
 #[derive(Debug, Args)]
@@ -37,7 +37,7 @@ pub(super) struct ManifestArgs {
 pub(super) fn run(args: &ManifestArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let faulty = |error: LoadError| Error::Policies(error.report());
     let (dir, _) = args.folder.resolve()?;
-    let folder = read(&dir)?;
+    let folder = args.folder.read(&dir)?;
     // A manifest confirms that the folder is complete and valid.
     Snapshot::from_folder(&folder).map_err(faulty)?;
     let version = match args.version {

@@ -22,10 +22,11 @@ mod test;
 mod verify_log;
 mod workbench;
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 use super::Error;
 use charter_policy::terminal_safe::TerminalSafeWriter;
@@ -48,12 +49,6 @@ enum Command {
     Withdraw(approvals::WithdrawArgs),
     History(history::HistoryArgs),
     Rollback(history::RollbackArgs),
-    /// Check a candidate in a child process; `serve` starts this
-    #[command(hide = true)]
-    Gate(gate::GateArgs),
-    /// Do long work on policies in a child process; `serve` starts this
-    #[command(hide = true)]
-    Workbench,
     Test(test::TestArgs),
     Explain(explain::ExplainArgs),
     Fmt(fmt::FmtArgs),
@@ -61,6 +56,45 @@ enum Command {
     Prove(prove::ProveArgs),
     Replay(replay::ReplayArgs),
     VerifyLog(verify_log::VerifyLogArgs),
+}
+
+/// What `serve` starts in child processes. Not among the commands, so that completions and manuals leave it out.
+#[derive(Debug, Parser)]
+#[command(name = "charter policy")]
+pub struct ChildArgs {
+    #[command(subcommand)]
+    command: ChildCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum ChildCommand {
+    /// Check a candidate
+    Gate(gate::GateArgs),
+    /// Do long work on policies
+    Workbench,
+}
+
+impl ChildArgs {
+    /// `None` if the arguments of the program name none.
+    pub fn of(arguments: &[OsString]) -> Option<Self> {
+        let [_, policy, command, ..] = arguments else {
+            return None;
+        };
+        let command = command.to_str().unwrap_or_default();
+        let is_one = policy == "policy" && ChildCommand::has_subcommand(command);
+        is_one.then(|| Self::parse_from(arguments.iter().skip(1)))
+    }
+}
+
+/// # Errors
+///
+/// Standard input has no work, or the process cannot be limited.
+pub fn run_child(args: &ChildArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
+    let out = &mut TerminalSafeWriter::new(out);
+    match &args.command {
+        ChildCommand::Gate(args) => gate::run(args, out),
+        ChildCommand::Workbench => workbench::run(out),
+    }
 }
 
 /// Faults of policies are output with exit code 1, not errors.
@@ -76,8 +110,6 @@ pub fn run(args: &PolicyArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
         Command::NewDomain(args) => new_domain::run(args, out),
         Command::History(args) => history::history(args, out),
         Command::Rollback(args) => history::rollback(args, out),
-        Command::Gate(args) => gate::run(args, out),
-        Command::Workbench => workbench::run(out),
         Command::Test(args) => test::run(args, out),
         Command::Explain(args) => explain::run(args, out),
         Command::Fmt(args) => fmt::run(args, out),

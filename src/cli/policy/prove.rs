@@ -10,7 +10,9 @@ use super::super::Error;
 use super::super::output::OutputArgs;
 use super::super::progress;
 use super::finish::finish;
-use super::folder_args::{FolderArgs, unknown_domain};
+use super::folder_args::{FolderArgs, of_argument, unknown_domain};
+use super::folder_fault;
+use charter_authz::folder::Folder;
 use charter_domain::progress::Progress;
 use charter_policy::analysis::Options;
 use charter_policy::commands;
@@ -38,6 +40,10 @@ pub(super) fn run(args: &ProveArgs, out: &mut dyn Write) -> Result<ExitCode, Err
     let against = args.against.as_deref();
     let against = against.map(|folder| args.folder.domain.within(folder));
     let against = against.transpose().map_err(unknown_domain)?;
+    if let Some(Err(error)) = against.as_deref().map(Folder::read) {
+        let error = of_argument(error, Some("--against"));
+        return folder_fault::report(&error, args.output.json, out);
+    }
     let options = Options {
         limits: args.solver.limits(),
         shadows: args.shadows,
@@ -50,5 +56,5 @@ pub(super) fn run(args: &ProveArgs, out: &mut dyn Write) -> Result<ExitCode, Err
     let shown = progress::show("proving, claims", args.output, &progress);
     let proved = commands::prove(&dir, against.as_deref(), &options, solver);
     drop(shown);
-    finish(proved, args.output, out)
+    finish(proved, |error| args.folder.faults(error), args.output, out)
 }

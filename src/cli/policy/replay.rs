@@ -16,6 +16,7 @@ use super::super::Error;
 use super::super::operator::SettingsArgs;
 use super::super::output::{OutputArgs, document_to};
 use super::super::progress;
+use super::folder_args::of_argument;
 use super::replayed_folders::{AskedFolders, AskedPolicies, FolderError};
 use super::{folder_fault, revision};
 
@@ -62,6 +63,7 @@ pub(super) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<ExitCode, Er
     let asked = match asked.load(mode, |domain| in_force(&args.settings, domain)) {
         Ok(asked) => asked,
         Err(FolderError::Faults(error)) => {
+            let error = of_argument(error, args.policies.as_ref().map(|_| "--policies"));
             return folder_fault::report(&error, args.output.json, out);
         }
         Err(FolderError::Other(error)) => return Err(error),
@@ -73,7 +75,7 @@ pub(super) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<ExitCode, Er
         let _shown = progress::show("replaying, bytes", args.output, &progress);
         let policies = asked.policies();
         replay(&args.log, &policies, earlier, mode, threads, &progress)
-            .map_err(|error| Error::argument("LOG", error))
+            .map_err(|error| Error::DecisionLog(error.path, error.reason))
     };
     let mut outcome = ask(&EarlierSnapshots::new())?;
     if mode == ReplayMode::Reproduce && !outcome.other_policies.is_empty() {

@@ -56,5 +56,5 @@ pub(super) fn run(args: &TestArgs, out: &mut dyn Write) -> Result<ExitCode, Erro
     let output = tested
         .map_err(CommandError::from)
         .and_then(|tested| Ok(tested.output(min_coverage)?));
-    finish(output, args.output, out)
+    finish(output, |error| args.folder.faults(error), args.output, out)
 }

@@ -24,7 +24,14 @@ pub(super) fn show(answer: &Answer, include: bool, console: &mut Console<'_>) ->
     if answer.is_success() || include || !console.out_is_terminal {
         match &json {
             Some(json) if console.out_is_terminal => writeln!(console.out, "{json:#}")?,
-            _ => console.out.write_all(&answer.body)?,
+            _ => {
+                console.out.write_all(&answer.body)?;
+                // What follows begins on a line of its own: a prompt, or the error below.
+                let is_followed = console.out_is_terminal || !answer.is_success();
+                if is_followed && answer.body.last().is_some_and(|last| *last != b'\n') {
+                    writeln!(console.out)?;
+                }
+            }
         }
     }
     console.out.flush()?;

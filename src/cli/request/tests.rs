@@ -235,6 +235,8 @@ fn a_program_gets_the_bytes_and_a_person_the_layout() {
         shown(StatusCode::OK, body, false, true).0,
         "{\n  \"name\": \"Acme\"\n}\n"
     );
+    assert_eq!(shown(StatusCode::OK, "text", false, true).0, "text\n");
+    assert_eq!(shown(StatusCode::OK, "", false, true).0, "");
     assert_eq!(
         shown(StatusCode::OK, body, true, false).0,
         format!("HTTP/1.1 200 OK\netag: \"1\"\nx-odd: a\\bé\\u009b31m\u{fffd}\n\n{body}")
@@ -256,7 +258,11 @@ fn a_refusal_is_told_in_words() {
     let body = r#"{"error":{"type":"FORBIDDEN","code":"NOT_PERMITTED","message":"no policy allows it",
         "request_id":"r1","decision_id":"d1"}}"#;
     let (out, err) = shown(StatusCode::FORBIDDEN, body, false, false);
-    assert_eq!(out, body);
+    assert_eq!(
+        out,
+        format!("{body}\n"),
+        "the error begins on a line of its own"
+    );
     insta::assert_snapshot!(err, @r"
     error: 403 FORBIDDEN NOT_PERMITTED
       no policy allows it

@@ -18,6 +18,7 @@ mod start_faults;
 mod tenants;
 mod traces;
 mod unprinted;
+mod unusable;
 mod writable_policies;
 
 use test_support::process::{Charter, Home, Outcome};

@@ -1,5 +1,7 @@
 //! `charter keys reseal`: an old sealing key is retired without a secret that is lost.
 
+use test_support::client::get;
+use test_support::process::Home;
 use test_support::signed_client::{Client, Credentials};
 
 use super::Installation;
@@ -37,7 +39,8 @@ async fn is_let_in(installation: &Installation, credentials: &Credentials) -> bo
 
 #[tokio::test]
 async fn an_old_sealing_key_is_retired_and_every_secret_still_signs() {
-    let installation = Installation::migrated();
+    let installation = Installation::in_home(Home::new().with("CHARTER__POLICIES__PROOFS", "off"));
+    installation.run(&["migrate", "up"]).success();
     installation.json(&["organization", "create", "--name=Acme", "--slug=acme"]);
     let permission = "--permission=organizations:GetOrganization";
     let issued = installation.json(&["key", "issue", "acme", "--name=robot", permission]);
@@ -73,4 +76,40 @@ async fn an_old_sealing_key_is_retired_and_every_secret_still_signs() {
     assert!(outcome.out.contains("key-"), "{outcome:?}");
     with_sealing(&installation, &[&third, &new]);
     assert!(is_let_in(&installation, &credentials).await);
+
+    // Removed all the same, it is missed before and after a start.
+    assert_eq!(installation.run(&["check"]).code, Some(0));
+    with_sealing(&installation, &[&third]);
+    let checked = installation.run(&["check"]);
+    assert_eq!(checked.code, Some(1), "{checked:?}");
+    let id = new.split(':').next().expect("an id");
+    let told = format!("`{id}` (access keys: 1, queued mails: 0)");
+    assert!(checked.err.contains(&told), "{checked:?}");
+    assert!(checked.out.contains("keys       finding"), "{checked:?}");
+    let document = installation.run(&["check", "--json"]);
+    assert_eq!(document.code, Some(1), "{document:?}");
+    let charter = installation.serve();
+    let request = credentials.sign("GET", "/organizations/info", "");
+    let refused = Client::http1(charter.main).send(&request).await;
+    assert_eq!(refused.status, 401);
+    assert_eq!(refused.json()["error"]["code"], "INVALID_SIGNATURE");
+    let readiness = loop {
+        let readiness = get(charter.operations, "/readyz").await.json();
+        if readiness["keys"]["status"] != "ok" {
+            break readiness;
+        }
+    };
+    assert_eq!(readiness["status"], "degraded");
+    let reason = readiness["keys"]["reason"].as_str().expect("a reason");
+    assert!(reason.contains(&told), "{reason}");
+    let metrics = get(charter.operations, "/metrics").await.body;
+    let metrics = String::from_utf8(metrics).expect("text");
+    for line in [
+        "charter_ready{part=\"keys\"} 0",
+        "charter_ready{part=\"database\"} 1",
+        "charter_access_keys_unreadable_total 1",
+    ] {
+        assert!(metrics.lines().any(|it| it == line), "{line}: {metrics}");
+    }
+    charter.stop();
 }

@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use charter_domain::timestamp;
 use test_support::client::{Client, get, send};
 use test_support::process::Home;
+use test_support::signed_client;
 
 use crate::edge::memory::Unreading;
 
@@ -219,4 +221,34 @@ fn the_demo_names_the_program_as_it_was_called() {
             Some(format!("  {named} request GET /organizations/info"))
         );
     }
+}
+
+/// Nothing is refused because of it, so the alert on a disk that refuses is not for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_journal_that_vanishes_counts_as_a_missed_file() {
+    let home = Home::new();
+    let charter = home.serve();
+    let request = charter.reader().sign("GET", "/organizations/info", "");
+    let mut client = signed_client::Client::http1(charter.main);
+    assert_eq!(client.send(&request).await.status, 200);
+    for entry in std::fs::read_dir(home.data().join("replay")).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|it| it == "journal") {
+            std::fs::remove_file(path).expect("removed");
+        }
+    }
+    while get(charter.operations, "/readyz").await.json()["replay_guard"]["status"] == "ok" {}
+    let missed = "charter_log_files_missed_total{file=\"replay\"}";
+    assert!(metric(charter.operations, missed).await > 0.0);
+    let errors = metric(charter.operations, "charter_replay_journal_errors_total").await;
+    assert!(errors < 1.0, "{errors}");
+    charter.stop();
+    home.serve().stop();
+    let log = home.log();
+    let line = log
+        .lines()
+        .find(|line| line.contains("refused for a while"));
+    let line: serde_json::Value = serde_json::from_str(line.expect("a line")).expect("JSON");
+    let until = line["until"].as_str().expect("a time");
+    assert!(timestamp::parse(until).is_ok(), "{until}");
 }

@@ -26,6 +26,7 @@ test_support::on_both_engines![
     a_revoked_key_stays_revoked,
     a_refused_check_makes_no_key,
     a_time_that_cannot_be_written_is_brought_forward,
+    what_a_missing_sealing_key_has_sealed_is_counted_while_it_is_needed,
 ];
 
 const DAY: Duration = Duration::from_hours(24);
@@ -358,4 +359,36 @@ async fn a_time_that_cannot_be_written_is_brought_forward(database: TestDatabase
     let key = key.expect("a key");
     assert_eq!(key.expires_at, Some(last));
     assert_eq!(tenant.key(of, key.id).await.expect("found"), key);
+}
+
+async fn what_a_missing_sealing_key_has_sealed_is_counted_while_it_is_needed(
+    database: TestDatabase,
+) {
+    let world = World::on(database).await;
+    let acme = world.organization("acme").await;
+    let tenant = world.tenant(&acme.organization);
+    let robot = world.service_account(&acme, "robot").await.id;
+    let revoked = create(&world, &tenant, robot).await.expect("a key");
+    create(&world, &tenant, robot).await.expect("a key");
+    let expiring = NewKey {
+        expires_at: Some(world.clock.now() + DAY),
+        ..world.new_key()
+    };
+    let by = world.by();
+    let writer = tenant.by(&by);
+    let made = writer.create_key(robot, expiring, |_| Ok::<_, Error>(()));
+    made.await.expect("a key");
+    let needed = async |configured: &[&str]| {
+        let configured: Vec<String> = configured.iter().map(ToString::to_string).collect();
+        let found = world.store.sealed_by_others(&configured).await;
+        let found = found.expect("counted").into_iter();
+        let counts = found.map(|(key, count)| (key, count.access_keys, count.mails));
+        counts.collect::<Vec<_>>()
+    };
+    assert!(needed(&["kek-2", "kek-1"]).await.is_empty());
+    assert_eq!(needed(&["kek-2"]).await, [("kek-1".to_owned(), 3, 0)]);
+    let revoke = writer.revoke_key(robot, revoked.id);
+    revoke.await.expect("revoked");
+    world.clock.advance(DAY.as_secs().cast_signed());
+    assert_eq!(needed(&["kek-2"]).await, [("kek-1".to_owned(), 1, 0)]);
 }

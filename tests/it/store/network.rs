@@ -73,6 +73,29 @@ async fn a_server_that_was_restarted_costs_nobody_an_answer() {
     assert_eq!(store.fault(), None);
 }
 
+/// A connection that was used a moment ago is not checked before it is used again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_is_repeated_if_the_server_has_closed_its_connection() {
+    let unchecked = |config: &mut Config| config.ping_after_idle = Duration::from_hours(1);
+    let Some((world, proxy, store, acme)) = behind_a_proxy(unchecked).await else {
+        return;
+    };
+    for _ in 0..3 {
+        read_on_all(&store).await;
+        proxy.cut().await;
+    }
+    let server = connect(world.database.url()).await;
+    for _ in 0..3 {
+        read_on_all(&store).await;
+        let all = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity \
+                   WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        server.execute_unprepared(all).await.expect("thrown out");
+    }
+    read_on_all(&store).await;
+    write(&world, &store, &acme).await.expect("written");
+    assert_eq!(store.fault(), None);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_fell_silent_is_closed_and_another_used() {
     let Some((world, proxy, store, acme)) = behind_a_proxy(|_| {}).await else {

@@ -22,7 +22,7 @@ use super::set::NonceTable;
 use super::state::{FoundState, State};
 use super::telemetry::Telemetry;
 use charter_domain::clock::Clock;
-use charter_domain::timestamp::Timestamp;
+use charter_domain::timestamp::{self, Timestamp};
 
 /// The id of the machine's current boot: what was written since then is still there.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
@@ -154,9 +154,9 @@ fn recover(
     let current = HalfMinute::of(now);
     let open = closed.next_outside(current);
     if open > current {
-        let until = Timestamp::from_timestamp(open.start(), 0);
+        let until = Timestamp::from_timestamp(open.start(), 0).map(timestamp::format);
         tracing::warn!(
-            ?until,
+            until,
             "nonces may have been lost; requests are refused until then"
         );
     }

@@ -5,6 +5,12 @@ use metrics::{Counter, Gauge, counter, gauge};
 use super::claim_error::ClaimError;
 use super::status::Status;
 
+/// Counts files that vanished while the service runs. Nothing is refused because of it.
+pub(super) fn file_missed() {
+    counter!("charter_log_files_missed_total", "file" => "replay").increment(1);
+}
+
+/// The guard's metrics, looked up once.
 pub(super) struct Telemetry {
     claimed: Counter,
     replayed: Counter,

@@ -16,6 +16,7 @@ use super::set::{Insertion, NonceSet};
 use super::shared_writes::SharedWrites;
 use super::state::State;
 use super::status::Status;
+use super::telemetry;
 use charter_domain::timestamp::Timestamp;
 
 /// How far the wall clock may be behind the monotonic one before it counts as set back.
@@ -202,7 +203,6 @@ impl InMemoryGuard {
     pub(super) fn remove_journal(&self, disk: &DiskState, id: HalfMinute) -> bool {
         let removed = disk.directory.remove_journal(id);
         if let Err(error) = &removed {
-            self.telemetry.journal_errors.increment(1);
             tracing::warn!(half_minute = id.0, %error, "cannot remove an old replay journal");
         }
         removed.is_ok()
@@ -277,7 +277,7 @@ impl InMemoryGuard {
         let lost: HalfMinutes = lost.into_iter().collect();
         let known = std::mem::replace(&mut *self.lost.write(), lost.clone());
         if !lost.is_empty() && lost != known {
-            self.telemetry.journal_errors.increment(1);
+            telemetry::file_missed();
             tracing::error!(
                 "files of the replay journal were moved, removed or cut while the service runs: their nonces are in memory \
                  only, and requests of these half minutes are refused after a restart"
@@ -293,6 +293,7 @@ impl InMemoryGuard {
         if has_record_counts && disk.directory.has_state()? {
             return Ok(());
         }
+        telemetry::file_missed();
         tracing::error!(
             "the replay journal's state or record counts were moved or removed while the service runs; writing them anew"
         );

@@ -50,6 +50,11 @@ pub(super) struct Answered<'a> {
     pub(super) took: Duration,
 }
 
+/// Exact to the microsecond.
+fn milliseconds(took: Duration) -> f64 {
+    (took.as_secs_f64() * 1_000_000.0).round() / 1_000.0
+}
+
 impl Answered<'_> {
     /// Counts, and writes the log line if enabled.
     pub(super) fn record(self, log: RequestLog) {
@@ -93,7 +98,7 @@ impl Answered<'_> {
                 claimed_key = claimed_key.filter(|_| caller.is_none()),
                 decision,
                 trace_id = trace_context::trace_id(self.headers, self.span),
-                duration_ms = self.took.as_secs_f64() * 1_000.0,
+                duration_ms = milliseconds(self.took),
                 client_ip = %self.client_ip,
                 "request"
             );
@@ -115,5 +120,16 @@ impl Answered<'_> {
                 span.record(field, value);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_has_no_more_digits_than_mean_something() {
+        let took = Duration::from_secs_f64(0.136_488_296_000_000_02);
+        assert_eq!(milliseconds(took).to_string(), "136.488");
     }
 }

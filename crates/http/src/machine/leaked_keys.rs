@@ -34,7 +34,7 @@ pub async fn report(request: AnyOrigin<Body<LeakedKey>>) -> Result<NoContent, Ap
         if let Err(error) = &revoked {
             tracing::error!(
                 request_id = client.request_id,
-                ?error,
+                %error,
                 "could not process a report of a leaked key"
             );
         }

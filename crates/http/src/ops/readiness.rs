@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use metrics::gauge;
 use salvo::http::StatusCode;
 use serde::Serialize;
 
@@ -22,6 +23,7 @@ pub(super) struct Readiness {
     stop: Option<Part>,
     database: Part,
     audit_heads: Part,
+    keys: Part,
     replay_guard: Part,
     decision_log: Part,
     disk: Part,
@@ -53,6 +55,7 @@ impl Readiness {
         let domains = Domains::of(&state.domains);
         let decision_log = decision_log::part(state.decisions.status());
         let audit_heads = Part::from(state.store_health.audit_heads_fault(), "degraded");
+        let keys = Part::from(state.keys.found(), "degraded");
         let disk = Part::from(state.disk.found(), "degraded");
         let replicas = Part::from(state.replicas.found(), "degraded");
         let stop = state.stopping.is_cancelled().then(|| Part {
@@ -60,25 +63,31 @@ impl Readiness {
             reason: Some("the service is stopping".to_owned()),
         });
         let parts = [
-            stop.as_ref().map_or("ok", |stop| stop.status),
-            database.status,
-            audit_heads.status,
-            replay_guard.status,
-            decision_log.status,
-            disk.status,
-            policies.in_force.status,
-            domains.status(),
-            replicas.status,
+            ("stop", stop.as_ref().map_or("ok", |stop| stop.status)),
+            ("database", database.status),
+            ("audit_heads", audit_heads.status),
+            ("keys", keys.status),
+            ("replay_guard", replay_guard.status),
+            ("decision_log", decision_log.status),
+            ("disk", disk.status),
+            ("policies", policies.in_force.status),
+            ("domains", domains.status()),
+            ("replicas", replicas.status),
         ];
+        for (part, status) in parts {
+            let is_well = !matches!(status, "unavailable" | "degraded");
+            gauge!("charter_ready", "part" => part).set(if is_well { 1.0 } else { 0.0 });
+        }
         let status = ["unavailable", "degraded"]
             .into_iter()
-            .find(|status| parts.contains(status))
+            .find(|status| parts.iter().any(|(_, of_part)| of_part == status))
             .unwrap_or("ok");
         Self {
             status,
             stop,
             database,
             audit_heads,
+            keys,
             replay_guard,
             decision_log,
             disk,

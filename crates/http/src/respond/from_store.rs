@@ -67,6 +67,7 @@ impl From<store::Error> for ApiError {
             Error::SignInVoid
             | Error::Ambiguous(_)
             | Error::Setup(_)
+            | Error::Unusable(_)
             | Error::SchemaTooNew(_)
             | Error::InUse
             | Error::Corrupt(_)

@@ -80,6 +80,8 @@ pub struct State {
     pub rates: Arc<RateLimits>,
     /// Among the processes that serve the database.
     pub replicas: ReportedFault,
+    /// Sealing keys that the settings lack.
+    pub keys: ReportedFault,
     /// A disk that is nearly full.
     pub disk: ReportedFault,
     pub clock: Arc<dyn Clock>,

@@ -20,10 +20,12 @@ use worker::Worker;
 
 /// Why a replay ended early.
 #[derive(Debug, thiserror::Error)]
-#[error("`{path}` cannot be read: {log_reader}")]
+#[error("`{path}` cannot be read: {reason}")]
 pub struct ReplayError {
-    path: PathBuf,
-    log_reader: io::Error,
+    /// The log.
+    pub path: PathBuf,
+    /// What the operating system said.
+    pub reason: io::Error,
 }
 
 /// Replays every decision of a file or directory. To reproduce, each decision is evaluated by the
@@ -40,9 +42,9 @@ pub fn replay(
     threads: usize,
     progress: &Progress,
 ) -> Result<ReplayReport, ReplayError> {
-    let failed = |log_reader| ReplayError {
+    let failed = |reason| ReplayError {
         path: log.to_owned(),
-        log_reader,
+        reason,
     };
     let log_reader = Mutex::new(LogReader::open(log, progress).map_err(failed)?);
     let work = || {

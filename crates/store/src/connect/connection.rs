@@ -14,7 +14,7 @@ use super::group_commit::{Kind, Writer};
 use super::health::Health;
 use super::transaction::Transaction;
 use crate::Error;
-use crate::error::is_disk_failure;
+use crate::error::{is_connection_lost, is_disk_failure};
 
 /// How long closing waits for a connection in use.
 const CLOSING: Duration = Duration::from_secs(5);
@@ -34,6 +34,8 @@ pub(super) struct Server {
     pub(super) deadline: Duration,
     /// Makes a new pool without connecting.
     pub(super) reopen: Box<dyn Fn() -> DatabaseConnection + Send + Sync>,
+    /// Whether a query is run again, once, if the server has closed its connection, as when it restarts.
+    pub(super) repeats: bool,
 }
 
 impl Connection {
@@ -113,6 +115,21 @@ impl Connection {
         }
     }
 
+    /// What is asked again on another connection.
+    fn copy_to_repeat(&self, statement: &Statement) -> Option<Statement> {
+        let repeats = self.server.as_ref().is_some_and(|server| server.repeats);
+        repeats.then(|| statement.clone())
+    }
+
+    /// Whether the answer is that the server has closed the connection; then no other open one is used.
+    fn is_lost<T>(&self, answer: &Result<T, DbErr>) -> bool {
+        let lost = answer.as_ref().is_err_and(is_connection_lost);
+        if lost {
+            self.health.renew();
+        }
+        lost
+    }
+
     async fn run<T>(
         &self,
         statement: impl Future<Output = Result<T, DbErr>> + Send,
@@ -159,8 +176,12 @@ impl ConnectionTrait for Connection {
             let answer = turn.query_one_raw(statement).await;
             return turn.end(answer).await;
         }
-        let pool = self.pool.load_full();
-        self.run(pool.query_one_raw(statement)).await
+        let (pool, again) = (self.pool.load_full(), self.copy_to_repeat(&statement));
+        let answer = self.run(pool.query_one_raw(statement)).await;
+        match again {
+            Some(again) if self.is_lost(&answer) => self.run(pool.query_one_raw(again)).await,
+            _ => answer,
+        }
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
@@ -169,7 +190,11 @@ impl ConnectionTrait for Connection {
             let answer = turn.query_all_raw(statement).await;
             return turn.end(answer).await;
         }
-        let pool = self.pool.load_full();
-        self.run(pool.query_all_raw(statement)).await
+        let (pool, again) = (self.pool.load_full(), self.copy_to_repeat(&statement));
+        let answer = self.run(pool.query_all_raw(statement)).await;
+        match again {
+            Some(again) if self.is_lost(&answer) => self.run(pool.query_all_raw(again)).await,
+            _ => answer,
+        }
     }
 }

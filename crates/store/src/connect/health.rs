@@ -45,6 +45,11 @@ impl Health {
         *self.fault.lock() = Some(reason);
     }
 
+    /// Has all open connections closed when they are next returned or requested. That is no fault.
+    pub(super) fn renew(&self) {
+        *self.distrusted.lock() = Some(Instant::now());
+    }
+
     /// Whether a connection of that age may be used.
     pub(super) fn trusts(&self, age: Duration) -> bool {
         let distrusted = *self.distrusted.lock();

@@ -14,6 +14,7 @@ mod presence;
 mod sqlite;
 mod sqlite_read_only;
 mod transaction;
+mod unusable;
 
 pub(super) use connection::Connection;
 pub(super) use effects::Effect;

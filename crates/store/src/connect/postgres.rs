@@ -47,18 +47,9 @@ async fn connect_as(config: &Config, writers: &str) -> Result<Pools, Error> {
         .disable_statement_logging();
     reach(&options, config.connection.acquire_timeout).await?;
     let writer = Pool::new(config, WRITERS, writers, Checked::ByRollback);
-    let reader = Pool::new(
-        config,
-        config.connection.max_readers,
-        READ_ONLY,
-        Checked::AfterIdle(config.ping_after_idle),
-    );
-    let feed = Pool::new(
-        config,
-        1,
-        READ_ONLY,
-        Checked::AfterIdle(config.ping_after_idle),
-    );
+    let idle = Checked::AfterIdle(config.ping_after_idle);
+    let reader = Pool::new(config, config.connection.max_readers, READ_ONLY, idle).repeating();
+    let feed = Pool::new(config, 1, READ_ONLY, idle);
     Ok(Pools {
         writer: writer.open(options.clone()).await?,
         reader: reader.open(options.clone()).await?,
@@ -70,7 +61,10 @@ async fn connect_as(config: &Config, writers: &str) -> Result<Pools, Error> {
 /// Connects once without a pool: a pool reports only a timeout, a connection reports the cause.
 async fn reach(options: &PgConnectOptions, patience: Duration) -> Result<(), Error> {
     match tokio::time::timeout(patience, options.connect()).await {
-        Ok(connection) => Ok(connection?.close().await?),
+        Ok(connection) => {
+            let connection = connection.map_err(Error::of_connecting)?;
+            Ok(connection.close().await?)
+        }
         Err(elapsed) => Err(Error::unavailable(elapsed)),
     }
 }
@@ -89,6 +83,7 @@ struct Pool {
     options: PgPoolOptions,
     health: Arc<Health>,
     deadline: Duration,
+    repeats: bool,
 }
 
 impl Pool {
@@ -135,6 +130,15 @@ impl Pool {
             deadline: config.connection.acquire_timeout
                 + config.connection.statement_timeout
                 + SLACK,
+            repeats: false,
+        }
+    }
+
+    /// Runs a statement again whose connection the server has closed; for reads only.
+    fn repeating(self) -> Self {
+        Self {
+            repeats: true,
+            ..self
         }
     }
 
@@ -162,6 +166,7 @@ impl Pool {
         let server = Server {
             deadline: self.deadline,
             reopen: Box::new(reopen),
+            repeats: self.repeats,
         };
         Connection::new(connector(pool), self.health, Some(server))
     }

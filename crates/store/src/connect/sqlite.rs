@@ -18,6 +18,7 @@ use super::health::Health;
 use super::place::Place;
 use super::pools::Pools;
 use super::presence::Presence;
+use super::unusable;
 use crate::Error;
 use crate::config::Config;
 use charter_system::private;
@@ -35,6 +36,12 @@ const REQUIRED_PRAGMAS: [(&str, &str); 5] = [
 
 pub(super) async fn connect(config: &Config) -> Result<Pools, Error> {
     let options = options(config)?;
+    let path = options.get_filename().to_owned();
+    let opened = open(config, options).await;
+    opened.map_err(|error| unusable::explain(&path, error))
+}
+
+async fn open(config: &Config, options: SqliteConnectOptions) -> Result<Pools, Error> {
     let path = options.get_filename().to_owned();
     let presence = prepare_file(&options, config).await?;
     // Set when both pools are open. Connections opened later must use the same file.
