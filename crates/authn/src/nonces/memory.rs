@@ -198,6 +198,7 @@ impl Memory {
                 let oldest = oldest.or_else(|| self.oldest());
                 ClaimError::Budget(budgets::Exhausted {
                     resource: Resource::Nonces,
+                    holder: budgets::Holder::Organization,
                     limit: limit as u64,
                     retry_after: after(oldest.unwrap_or_else(|| HalfMinute::of(now))),
                 })

@@ -165,6 +165,7 @@ impl Parts {
             QuotaExceeded::Organization { limit, oldest } => {
                 ClaimError::Budget(budgets::Exhausted {
                     resource: Resource::Nonces,
+                    holder: budgets::Holder::Organization,
                     limit: limit as u64,
                     retry_after: first(oldest),
                 })
