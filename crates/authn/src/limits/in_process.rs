@@ -36,7 +36,7 @@ const SESSIONS_OF_PERSON: usize = 5;
 /// After that long without an attempt an account's failures are forgotten.
 pub(super) const ACCOUNT_MEMORY: Duration = Duration::from_hours(24);
 /// How long an attempt waits for its turn among others of the same network or account.
-const WAIT_TIMEOUT: Duration = Duration::from_secs(14);
+pub(super) const WAIT_TIMEOUT: Duration = Duration::from_secs(14);
 
 /// The limits that an operator sets; zero is no limit.
 #[derive(Debug, Clone, Copy)]
