@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use charter::cli::Error;
+use charter_authz::fault::escaped;
 
 /// A request makes some hundred small allocations; see docs/performance.md.
 #[global_allocator]
@@ -15,8 +16,9 @@ fn main() -> ExitCode {
         // The reader closed the pipe: exit as after SIGPIPE, because the output may not have been read.
         Err(Error::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(141),
         Err(error) => {
+            let text = error.to_string();
             // There is nowhere left to report a failure of this write.
-            let _ = writeln!(io::stderr(), "charter: {error}");
+            let _ = writeln!(io::stderr(), "charter: {}", escaped(&text));
             ExitCode::from(error.exit_code())
         }
     }

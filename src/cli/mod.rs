@@ -29,6 +29,7 @@ use clap::{CommandFactory, Parser};
 
 use charter_domain::clock::SystemClock;
 use charter_domain::entropy::OsEntropy;
+use charter_policy::terminal_safe::TerminalSafeWriter;
 pub use error::Error;
 use operator::OperatorArgs;
 
@@ -89,6 +90,11 @@ pub fn run() -> Result<ExitCode, Error> {
     Ok(code)
 }
 
+/// What tenants have written must not control the operator's terminal. In JSON the escapes stand for the same text.
+fn safe<'a>(out: &'a mut io::StdoutLock<'_>) -> TerminalSafeWriter<'a> {
+    TerminalSafeWriter::new(out)
+}
+
 fn dispatch(command: &Command, out: &mut io::StdoutLock<'_>) -> Result<ExitCode, Error> {
     match command {
         Command::Serve(args) => serve::run(args, out),
@@ -103,13 +109,13 @@ fn dispatch(command: &Command, out: &mut io::StdoutLock<'_>) -> Result<ExitCode,
             Ok(request::run(args, &clock, &OsEntropy, &mut console)?)
         }
         Command::Proxy(args) => Ok(proxy::run(args, out)?),
-        Command::Keys(args) => keys::run(args, out),
-        Command::Migrate(args) => migrate::run(args, out),
-        Command::Check(args) => check::run(args, out),
-        Command::Organization(args) => organization::run(args, out),
-        Command::User(args) => user::run(args, out),
-        Command::Key(args) => key::run(args, out),
-        Command::Audit(args) => audit::run(args, out),
+        Command::Keys(args) => keys::run(args, &mut safe(out)),
+        Command::Migrate(args) => migrate::run(args, &mut safe(out)),
+        Command::Check(args) => check::run(args, &mut safe(out)),
+        Command::Organization(args) => organization::run(args, &mut safe(out)),
+        Command::User(args) => user::run(args, &mut safe(out)),
+        Command::Key(args) => key::run(args, &mut safe(out)),
+        Command::Audit(args) => audit::run(args, &mut safe(out)),
         Command::Policy(args) => policy::run(args, out),
         Command::Openapi => openapi::run(out),
         Command::Completions { shell } => {

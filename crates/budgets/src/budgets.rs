@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::exhausted::{Exhausted, Holder};
 use super::meter::Meter;
 use super::near::{Near, nearest};
+use super::principals::{Payer, PrincipalMeters, part};
 use super::resource::Resource;
 use super::share::Share;
 use charter_domain::clock::Clock;
@@ -15,21 +17,12 @@ use charter_domain::id::OrganizationId;
 
 const SHARDS: usize = 16;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the organization has used up its share of {}", .resource.noun())]
-pub struct Exhausted {
-    pub resource: Resource,
-    /// In the resource's unit.
-    pub limit: u64,
-    /// When the refused amount may be used.
-    pub retry_after: Duration,
-}
-
 /// Contains only organizations with recent use.
 pub struct Budgets {
     shares: [Option<Share>; Resource::ALL.len()],
     clock: Arc<dyn Clock>,
     organizations: [Mutex<HashMap<OrganizationId, Meters>>; SHARDS],
+    principals: PrincipalMeters,
 }
 
 /// Indexed by resource.
@@ -43,6 +36,7 @@ impl Budgets {
             shares: Resource::ALL.map(|resource| given.get(&resource).copied()),
             clock,
             organizations: std::array::from_fn(|_| Mutex::default()),
+            principals: PrincipalMeters::default(),
         }
     }
 
@@ -64,7 +58,9 @@ impl Budgets {
         let charged = self.with_meter(resource, organization, |meter, now| {
             meter.charge(share, amount, now)
         });
-        charged.map_err(|retry_after| exhausted(resource, share, retry_after))
+        charged.map_err(|retry_after| {
+            Exhausted::new(Holder::Organization, resource, share, retry_after)
+        })
     }
 
     /// Uses an amount that was unknown before the work. The share may be overdrawn; then [`Budgets::charge`] fails
@@ -93,7 +89,32 @@ impl Budgets {
             .get(&organization)
             .and_then(|meters| meters.get(resource.index()));
         let checked = meter.map_or(Ok(()), |meter| meter.clone().charge(share, 1, now));
-        checked.map_err(|retry_after| exhausted(resource, share, retry_after))
+        checked.map_err(|retry_after| {
+            Exhausted::new(Holder::Organization, resource, share, retry_after)
+        })
+    }
+
+    /// Like [`Budgets::spend`], counted against the principal's part, too.
+    pub fn spend_as(&self, resource: Resource, payer: Payer, amount: u64) {
+        if let Some(share) = self.share(resource) {
+            let clock = &*self.clock;
+            self.principals
+                .spend((resource, share), payer, amount, clock);
+            self.spend(resource, payer.organization, amount);
+        }
+    }
+
+    /// Whether anything is left of the principal's part, and of the organization's share. Uses nothing.
+    pub fn check_as(&self, resource: Resource, payer: Payer) -> Result<(), Exhausted> {
+        if let Some(share) = self.share(resource) {
+            let checked = self
+                .principals
+                .check((resource, share), payer, &*self.clock);
+            checked.map_err(|retry_after| {
+                Exhausted::new(Holder::Principal, resource, part(share), retry_after)
+            })?;
+        }
+        self.check(resource, payer.organization)
     }
 
     /// Uses one unit of a concurrent resource until the result is dropped.
@@ -115,8 +136,10 @@ impl Budgets {
         self.shares.get(resource.index()).copied().flatten()
     }
 
-    /// Removes organizations whose shares are full again. Call it periodically.
+    /// Removes organizations and principals whose shares are full again. Call it periodically.
     pub fn forget_idle(&self) {
+        self.principals
+            .forget_idle(|resource| self.share(resource), &*self.clock);
         let now = self.clock.monotonic();
         for organizations in &self.organizations {
             organizations.lock().retain(|_, meters| {
@@ -191,15 +214,6 @@ pub struct Hold {
 impl Drop for Hold {
     fn drop(&mut self) {
         self.budgets.give_back(self.resource, self.organization, 1);
-    }
-}
-
-fn exhausted(resource: Resource, share: Share, retry_after: Duration) -> Exhausted {
-    metrics::counter!("charter_budget_exhausted_total", "resource" => resource.name()).increment(1);
-    Exhausted {
-        resource,
-        limit: share.amount(),
-        retry_after,
     }
 }
 
@@ -312,6 +326,31 @@ mod tests {
                 .iter()
                 .all(|shard| shard.lock().is_empty())
         );
+    }
+
+    #[test]
+    fn one_principal_has_at_most_half_of_what_its_organization_has() {
+        let (budgets, clock) = budgets(&[(Resource::DecisionLogBytes, an_hour(100))]);
+        let payer = |principal| Payer::new(organization(1), Uuid::from_u128(principal));
+        let (noisy, other) = (payer(7), payer(8));
+        budgets.spend_as(Resource::DecisionLogBytes, noisy, 50);
+        let exhausted = budgets
+            .check_as(Resource::DecisionLogBytes, noisy)
+            .expect_err("its part");
+        assert_eq!((exhausted.holder, exhausted.limit), (Holder::Principal, 50));
+        assert_eq!(budgets.check_as(Resource::DecisionLogBytes, other), Ok(()));
+        budgets.spend_as(Resource::DecisionLogBytes, other, 50);
+        let exhausted = budgets
+            .check_as(Resource::DecisionLogBytes, payer(9))
+            .expect_err("the organization's share");
+        assert_eq!(
+            (exhausted.holder, exhausted.limit),
+            (Holder::Organization, 100)
+        );
+        *clock.0.lock() += Duration::from_hours(1);
+        assert_eq!(budgets.check_as(Resource::DecisionLogBytes, noisy), Ok(()));
+        budgets.forget_idle();
+        assert!(budgets.principals.is_empty());
     }
 
     #[test]

@@ -4,12 +4,16 @@
 //! Knows nothing of the charged operations or of HTTP.
 
 mod budgets;
+mod exhausted;
 mod meter;
 mod near;
+mod principals;
 mod resource;
 mod share;
 
-pub use budgets::{Budgets, Exhausted, Hold};
+pub use budgets::{Budgets, Hold};
+pub use exhausted::{Exhausted, Holder};
 pub use near::{Near, nearest};
+pub use principals::Payer;
 pub use resource::Resource;
 pub use share::Share;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::via::Via;
 use charter_authz::own_domain::Answered;
-use charter_domain::id::OrganizationId;
+use charter_budgets::Payer;
 use charter_domain::timestamp::Timestamp;
 
 /// What is put on record of it.
@@ -15,8 +15,8 @@ pub struct DomainDecision {
     /// Digest of its policies.
     pub policy_digest: Arc<str>,
     pub answered: Arc<Answered>,
-    /// The organization whose own request it was about; its denials count against its budget.
-    pub payer: Option<OrganizationId>,
+    /// The caller whose own request it was about; its denials count against its organization's budget.
+    pub payer: Option<Payer>,
 }
 
 /// In whose course it was taken.

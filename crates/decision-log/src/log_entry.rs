@@ -10,7 +10,8 @@ use charter_authz::decision::{Decision, EvaluationError, Outcome};
 use charter_authz::principal::Principal;
 use charter_authz::refusal::Refusal;
 use charter_authz::resource::Resource;
-use charter_domain::id::{DecisionId, OrganizationId};
+use charter_budgets::Payer;
+use charter_domain::id::DecisionId;
 use charter_domain::timestamp::Timestamp;
 
 #[derive(Debug)]
@@ -73,12 +74,11 @@ impl LogEntry {
         }
     }
 
-    /// The organization whose budget its line counts against.
-    pub(super) fn payer(&self) -> Option<OrganizationId> {
+    /// Whose budget its line counts against.
+    pub(super) fn payer(&self) -> Option<Payer> {
         match &self.decided {
             Decided::BuiltIn(decision) => {
-                let organization = decision.principal.caller().organization().id;
-                (self.via == Via::Request).then_some(organization)
+                (self.via == Via::Request).then(|| decision.principal.caller().into())
             }
             // Each allowed one has a line, and a share of what it may send bounds them.
             Decided::Domain(decision) => decision.payer.filter(|_| !self.answer().is_allowed()),

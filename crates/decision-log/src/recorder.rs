@@ -24,10 +24,10 @@ use charter_authz::question::Question;
 use charter_authz::refusal::Refusal;
 use charter_authz::resource::Resource;
 use charter_authz::snapshot::Snapshot;
-use charter_budgets::{Budgets, Exhausted, Resource as Budget};
+use charter_budgets::{Budgets, Exhausted, Payer, Resource as Budget};
 use charter_domain::clock::Clock;
 use charter_domain::entropy::Entropy;
-use charter_domain::id::{DecisionId, OrganizationId};
+use charter_domain::id::DecisionId;
 use charter_domain::permission::Permission;
 use charter_domain::timestamp::Timestamp;
 
@@ -234,14 +234,13 @@ impl Recorder {
         }
     }
 
-    /// Whether an organization's budget allows another decision.
+    /// Whether the budget of a caller and its organization allows another decision.
     ///
     /// # Errors
     ///
-    /// [`Exhausted`] if it has written too much recently.
-    pub fn check_share(&self, organization: OrganizationId) -> Result<(), Exhausted> {
-        let check =
-            |log: &Arc<LogHandle>| log.budgets.check(Budget::DecisionLogBytes, organization);
+    /// [`Exhausted`] if one of them has written too much recently.
+    pub fn check_share(&self, payer: Payer) -> Result<(), Exhausted> {
+        let check = |log: &Arc<LogHandle>| log.budgets.check_as(Budget::DecisionLogBytes, payer);
         self.log.as_ref().map_or(Ok(()), check)
     }
 

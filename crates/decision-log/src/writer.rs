@@ -196,10 +196,10 @@ impl Writer {
             .renderer
             .decision(entry, other.as_ref(), rest, pending)
             .inspect_err(|_| self.sampler.put_back(kind, rest))?;
-        if let Some(organization) = entry.payer() {
+        if let Some(payer) = entry.payer() {
             let bytes = (pending.len() - before) as u64;
             self.budgets
-                .spend(Resource::DecisionLogBytes, organization, bytes);
+                .spend_as(Resource::DecisionLogBytes, payer, bytes);
         }
         if let Some(kind) = kind {
             self.sampler.is_case(kind, case);

@@ -215,7 +215,7 @@ impl TenantWriter<'_> {
         service_account: ServiceAccountId,
         id: AccessKeyId,
     ) -> Result<(), Error> {
-        let (mut write, _) = self.begin_always().await?;
+        let (mut write, _) = self.begin_removal().await?;
         self.tenant
             .lock_service_account(&write, service_account)
             .await?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use charter_domain::id::OrganizationId;
-use charter_wait_queue::{Limits, Permit, WaitQueue};
+use charter_wait_queue::{Limits, Permit, WaitError, WaitQueue};
 use tokio::time::Instant;
 
 use super::Error;
@@ -47,7 +47,23 @@ impl OrganizationQueue {
         wait_timeout: Duration,
     ) -> Result<OrganizationPermit, Error> {
         let deadline = Instant::now() + wait_timeout;
-        let permit = self.queue.acquire(organization, deadline).await;
+        self.result(self.queue.acquire(organization, deadline).await)
+    }
+
+    /// The same, ahead of the organization's others.
+    pub(super) async fn enter_urgently(
+        &self,
+        organization: OrganizationId,
+        wait_timeout: Duration,
+    ) -> Result<OrganizationPermit, Error> {
+        let deadline = Instant::now() + wait_timeout;
+        self.result(self.queue.acquire_urgently(organization, deadline).await)
+    }
+
+    fn result(
+        &self,
+        permit: Result<OrganizationPermit, WaitError>,
+    ) -> Result<OrganizationPermit, Error> {
         permit.map_err(|_| {
             let work = self.work;
             Error::unavailable(format!(

@@ -9,7 +9,7 @@ use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
 use super::audit::Action;
 use super::entity::{job, service_account, stored_time, user};
 use super::write::Write;
-use super::{Error, Store, organizations};
+use super::{Error, Store, names};
 use charter_domain::audit::AuditContext;
 use charter_domain::id::{OrganizationId, UserId};
 use charter_domain::organization::Organization;
@@ -105,7 +105,9 @@ pub(super) async fn end_registration(
         deactivated_at: Some(write.at()),
         ..before.clone()
     };
-    organizations::change_slug(write, &before, &after.slug).await?;
+    // Whoever registers the name again is not to wait for it.
+    names::free_slugs(write, &before).await?;
+    names::claim_slug(write, before.id, &after.slug).await?;
     write.save(action, before, after).await?;
     // Whoever made it give way may take its slug.
     write.apply().await?;

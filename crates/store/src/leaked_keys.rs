@@ -1,5 +1,7 @@
 //! Revokes a key whose secret somebody has shown.
 
+use std::time::Duration;
+
 use sea_orm::{ColumnTrait, QueryFilter};
 
 use super::access_keys::update;
@@ -12,6 +14,10 @@ use charter_domain::access_key::AccessKey;
 use charter_domain::audit::AuditContext;
 
 const ACTION: Action = Action::Person("ReportLeakedKey");
+
+/// For its turn among the organization's removals. Longer than each of them waits, so that however many there are, its
+/// turn comes.
+const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Store {
     /// Revokes that key permanently, whatever the state of its service account, account and organization. Does
@@ -26,7 +32,7 @@ impl Store {
         by: &AuditContext,
     ) -> Result<(), Error> {
         let organization = credential.caller.organization().id;
-        let (mut write, _) = self.begin_within(organization, by).await?;
+        let (mut write, _) = self.begin_removal(organization, by, WAIT_TIMEOUT).await?;
         let keys = self.within(Scope::of(organization)).keys_of_all();
         let key = keys.filter(access_key::Column::Id.eq(credential.access_key.id.uuid()));
         let before: AccessKey = lock(key, &write.transaction).await?;

@@ -116,7 +116,7 @@ impl TenantWriter<'_> {
         if found.role != OWNER {
             self.tenant.store.forget_traces_of(id, &self.by).await?;
         }
-        let (mut write, organization) = self.begin_always().await?;
+        let (mut write, organization) = self.begin_removal().await?;
         let before = self.tenant.lock_member(&write, id).await?;
         check(&before)?;
         if before.role == OWNER {

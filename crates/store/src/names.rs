@@ -71,6 +71,17 @@ pub(super) async fn claim_slug(
     }
 }
 
+/// Frees the slug of an organization that ends, and those that are reserved for it.
+pub(super) async fn free_slugs(write: &Write<'_>, of: &Organization) -> Result<(), Error> {
+    Entity::delete_many()
+        .filter(Column::OrganizationId.eq(of.id.uuid()))
+        // The code stays, and is never reused.
+        .filter(Column::Name.ne(of.code.as_str()))
+        .exec(&write.transaction)
+        .await?;
+    Ok(())
+}
+
 /// Reserves the slug that an organization gives up.
 pub(super) async fn release_slug(write: &Write<'_>, of: &Organization) -> Result<(), Error> {
     let id = of.id.uuid();

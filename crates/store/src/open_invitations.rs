@@ -50,7 +50,7 @@ impl TenantWriter<'_> {
     ///
     /// [`Error::NotFound`], [`Error::OrganizationInactive`], and errors about the caller.
     pub async fn withdraw_invitation(&self, id: InvitationId) -> Result<(), Error> {
-        let (mut write, organization) = self.begin().await?;
+        let (mut write, organization) = self.begin_removal().await?;
         let query = self.tenant.open_invitations(write.at());
         let query = query.filter(Column::Id.eq(id.uuid()));
         let before: Invitation = find(query, &write.transaction).await?;

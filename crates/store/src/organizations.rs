@@ -59,6 +59,7 @@ impl Store {
     ) -> Result<(Organization, Account), Error> {
         let at = write.at();
         let id = OrganizationId::generate(at, &*self.entropy);
+        write.locks(id);
         let code = names::draw_code(write, &*self.entropy, id).await?;
         names::claim_slug(write, id, &new.slug.to_string()).await?;
         let organization = Organization {
@@ -235,7 +236,7 @@ impl TenantWriter<'_> {
         &self,
         expected: Option<i64>,
     ) -> Result<Organization, Error> {
-        let (write, before) = self.begin_always().await?;
+        let (write, before) = self.begin_removal().await?;
         check_version(expected, before.version)?;
         let of_organization = access_key::Column::OrganizationId.eq(before.id.uuid());
         write.revoke_keys(of_organization).await?;
@@ -271,7 +272,7 @@ async fn save(
 }
 
 /// Takes the new slug, and reserves the previous one if it differs.
-pub(super) async fn change_slug(
+async fn change_slug(
     write: &mut Write<'_>,
     before: &Organization,
     slug: &str,

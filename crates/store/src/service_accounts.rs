@@ -168,7 +168,7 @@ impl TenantWriter<'_> {
         id: ServiceAccountId,
         expected: Option<i64>,
     ) -> Result<(), Error> {
-        let (write, _) = self.begin_always().await?;
+        let (write, _) = self.begin_removal().await?;
         let before = self.tenant.lock_service_account(&write, id).await?;
         check_version(expected, before.version)?;
         let of_service_account = access_key::Column::OrganizationId

@@ -11,7 +11,6 @@ use sea_orm::{
 use super::entity::{session, stored_time};
 use super::sessions::{find_spent, statement_for};
 use super::{Error, SessionRow, Store};
-use charter_budgets::Resource;
 use charter_domain::id::{OrganizationId, SessionId, UserId};
 use charter_domain::session::TokenHash;
 use charter_domain::timestamp::Timestamp;
@@ -51,9 +50,6 @@ pub enum Rotation {
 /// for a year and a half, and it bounds a session's spent tokens.
 const MOST_GENERATIONS: i64 = 50_000;
 
-/// Size of a spent token's row, with its entries in two indexes.
-const SPENT_TOKEN_BYTES: u64 = 160;
-
 impl Store {
     /// Whether all writes share one connection, as on SQLite. Then it pays to rotate several tokens in one
     /// statement.
@@ -74,20 +70,31 @@ impl Store {
         rotations: &[NewRotation],
     ) -> Result<Vec<Result<Rotation, Error>>, Error> {
         let rotated = self.rotate_all(rotations).await?;
-        for (_, session) in &rotated {
-            let (budgets, organization) = (&self.budgets, session.organization);
-            budgets.spend(Resource::Writes, organization, 1);
-            budgets.spend(Resource::StoredBytes, organization, SPENT_TOKEN_BYTES);
-        }
         let mut outcomes = Vec::with_capacity(rotations.len());
         for rotation in rotations {
             let is_its = |(hash, _): &&(Vec<u8>, _)| **hash == rotation.successor;
             outcomes.push(match rotated.iter().find(is_its) {
                 Some((_, session)) => Ok(Rotation::Rotated(*session)),
-                None => self.not_rotated(rotation).await,
+                None => self.not_rotated(rotation.presented, rotation.at).await,
             });
         }
         Ok(outcomes)
+    }
+
+    /// What [`Self::rotate`] would do with a refresh token. Changes nothing.
+    pub async fn would_rotate(
+        &self,
+        presented: TokenHash,
+        at: Timestamp,
+    ) -> Result<Rotation, Error> {
+        let current = session::Entity::find()
+            .filter(session::Column::RefreshHash.eq(presented.to_vec()))
+            .one(&self.reader)
+            .await?;
+        match current.filter(|session| is_refreshable(session, at)) {
+            Some(session) => Ok(Rotation::Rotated(SessionRow::from(&session))),
+            None => self.not_rotated(presented, at).await,
+        }
     }
 
     /// The session whose current refresh token this is.
@@ -130,19 +137,23 @@ impl Store {
         rows.collect()
     }
 
-    async fn not_rotated(&self, rotation: &NewRotation) -> Result<Rotation, Error> {
-        let spent = find_spent(&self.reader, rotation.presented).await?;
+    async fn not_rotated(&self, presented: TokenHash, at: Timestamp) -> Result<Rotation, Error> {
+        let spent = find_spent(&self.reader, presented).await?;
         Ok(
             spent.map_or(Rotation::Void, |(spent, session)| Rotation::Spent {
                 session: SessionRow::from(&session),
                 key_id: spent.key_id,
                 spent_at: spent.spent_at,
-                is_refreshable: session.ended_at.is_none()
-                    && session.refresh_revoked_at.is_none()
-                    && session.refresh_expires_at > stored_time(rotation.at),
+                is_refreshable: is_refreshable(&session, at),
             }),
         )
     }
+}
+
+fn is_refreshable(session: &session::Model, at: Timestamp) -> bool {
+    session.ended_at.is_none()
+        && session.refresh_revoked_at.is_none()
+        && session.refresh_expires_at > stored_time(at)
 }
 
 /// The new hash and its session.

@@ -46,6 +46,7 @@ pub struct TenantReader<'a> {
 pub struct TenantWriter<'a> {
     pub(super) tenant: TenantReader<'a>,
     pub(super) by: AuditContext,
+    pub(super) only_removes: bool,
 }
 
 impl Store {
@@ -61,6 +62,18 @@ impl Store {
         TenantWriter {
             tenant: self.within(scope),
             by,
+            only_removes: false,
+        }
+    }
+}
+
+impl TenantWriter<'_> {
+    /// Whether its changes only take something away: they have no budget and pass ahead of the organization's others.
+    #[must_use]
+    pub fn only_removing(self, only_removes: bool) -> Self {
+        Self {
+            only_removes,
+            ..self
         }
     }
 }

@@ -41,7 +41,7 @@ pub(super) struct Write<'a> {
     links: Vec<(OrganizationId, Link)>,
     /// Changes that the database has not heard of yet; each changes one row.
     pending: Vec<Effect>,
-    /// The organizations that it may change.
+    /// The organizations whose rows it may change.
     locked: Mutex<Vec<OrganizationId>>,
     /// Bytes added to the database, by organization.
     bytes: Vec<(OrganizationId, u64)>,
@@ -69,6 +69,26 @@ impl Store {
         by: &'a AuditContext,
     ) -> Result<(Write<'a>, Organization), Error> {
         let permit = self.writes.enter(id, self.wait_timeout).await?;
+        self.begin_in_turn(id, by, permit).await
+    }
+
+    /// The same for what only takes something away, ahead of the organization's other writes.
+    pub(super) async fn begin_removal<'a>(
+        &'a self,
+        id: OrganizationId,
+        by: &'a AuditContext,
+        wait_timeout: Duration,
+    ) -> Result<(Write<'a>, Organization), Error> {
+        let permit = self.writes.enter_urgently(id, wait_timeout).await?;
+        self.begin_in_turn(id, by, permit).await
+    }
+
+    async fn begin_in_turn<'a>(
+        &'a self,
+        id: OrganizationId,
+        by: &'a AuditContext,
+        permit: OrganizationPermit,
+    ) -> Result<(Write<'a>, Organization), Error> {
         let mut write = self.begin_as(by, Some(permit)).await?;
         let (organization, link) = write.lock_for_actor(id).await?;
         write.at = self.time_of_write(by);
@@ -111,6 +131,9 @@ impl TenantWriter<'_> {
     /// Begins a change of this tenant's data. The organization is locked, must be active, and must have budget for
     /// changes and stored bytes.
     pub(super) async fn begin(&self) -> Result<(Write<'_>, Organization), Error> {
+        if self.only_removes {
+            return self.begin_removal().await;
+        }
         // Operators and the service itself have no budget.
         if self.by.actor.is_caller() {
             let TenantReader { store, scope } = self.tenant;
@@ -118,19 +141,18 @@ impl TenantWriter<'_> {
             store.budgets.check(Resource::StoredBytes, id)?;
             store.budgets.charge(Resource::Writes, id, 1)?;
         }
-        self.begin_always().await
+        let TenantReader { store, scope } = self.tenant;
+        let begun = store.begin_within(scope.organization_id(), &self.by).await;
+        require_active(begun?)
     }
 
-    /// The same without budgets, for removals: a leaked key can be revoked even if it has used up the budgets.
-    pub(super) async fn begin_always(&self) -> Result<(Write<'_>, Organization), Error> {
+    /// The same without budgets and ahead of the organization's other writes, for removals: a leaked key can be
+    /// revoked whatever it has used up, and however it floods.
+    pub(super) async fn begin_removal(&self) -> Result<(Write<'_>, Organization), Error> {
         let TenantReader { store, scope } = self.tenant;
-        let begun = store
-            .begin_within(scope.organization_id(), &self.by)
-            .await?;
-        if !begun.1.is_active {
-            return Err(Error::OrganizationInactive);
-        }
-        Ok(begun)
+        let id = scope.organization_id();
+        let begun = store.begin_removal(id, &self.by, store.wait_timeout).await;
+        require_active(begun?)
     }
 }
 
@@ -297,15 +319,12 @@ impl Write<'_> {
 }
 
 impl Write<'_> {
-    /// Leaves a row for each organization whose rows may have changed; they are read once it has committed.
+    /// Leaves a row for each organization whose rows may have changed; they are read once it has committed. Events of
+    /// the installation change no organization's.
     fn add_change_rows(&mut self, organizations: &[OrganizationId]) {
-        let mut changed: Vec<_> = organizations.iter().map(|id| Some(id.uuid())).collect();
-        if changed.is_empty() {
-            changed.push(None);
-        }
-        for organization_id in changed {
+        for organization in organizations {
             let row = change::ActiveModel {
-                organization_id: Set(organization_id),
+                organization_id: Set(Some(organization.uuid())),
                 ..Default::default()
             };
             self.will_change(change::Entity::insert(row).into_query());
@@ -315,17 +334,23 @@ impl Write<'_> {
 
 struct NextEpoch<'a> {
     changes: &'a dyn ChangeFeed,
-    /// The locked organizations; empty for a write outside of organizations.
+    /// Those whose rows may have changed.
     organizations: Vec<OrganizationId>,
 }
 
 impl Drop for NextEpoch<'_> {
     fn drop(&mut self) {
-        if self.organizations.is_empty() {
-            self.changes.advance_all();
-        } else {
-            self.changes.advance(&self.organizations);
-        }
+        self.changes.advance(&self.organizations);
+    }
+}
+
+fn require_active<'a>(
+    begun: (Write<'a>, Organization),
+) -> Result<(Write<'a>, Organization), Error> {
+    if begun.1.is_active {
+        Ok(begun)
+    } else {
+        Err(Error::OrganizationInactive)
     }
 }
 

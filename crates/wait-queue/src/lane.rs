@@ -26,7 +26,23 @@ pub(crate) struct Lane<H, T> {
 
 struct Holder<T> {
     in_use: usize,
+    /// Served before those that wait.
+    urgent: VecDeque<Sender<T>>,
     waiting: VecDeque<Sender<T>>,
+}
+
+impl<T> Holder<T> {
+    fn waiters(&self) -> usize {
+        self.urgent.len() + self.waiting.len()
+    }
+
+    fn pop_first(&mut self) -> Option<Sender<T>> {
+        self.urgent.pop_front().or_else(|| self.waiting.pop_front())
+    }
+
+    fn pop_newest(&mut self) -> Option<Sender<T>> {
+        self.waiting.pop_back().or_else(|| self.urgent.pop_back())
+    }
 }
 
 impl<H: Clone + Eq + Hash, T> Lane<H, T> {
@@ -58,8 +74,8 @@ impl<H: Clone + Eq + Hash, T> Lane<H, T> {
         self.holder(holder).in_use += 1;
     }
 
-    /// Queues a waiter behind those of its holder; `None` if the lane is full.
-    pub(crate) fn join(&mut self, holder: H) -> Option<Receiver<T>> {
+    /// Queues a waiter behind those of its holder, an urgent one behind the urgent ones; `None` if the lane is full.
+    pub(crate) fn join(&mut self, holder: H, is_urgent: bool) -> Option<Receiver<T>> {
         if self.waiting >= self.limits.max_waiters {
             self.forget_closed();
         }
@@ -69,8 +85,12 @@ impl<H: Clone + Eq + Hash, T> Lane<H, T> {
         let (sender, place) = oneshot::channel();
         let per_holder = self.limits.per_holder;
         let entry = self.holder(holder.clone());
-        let becomes_ready = entry.waiting.is_empty() && entry.in_use < per_holder;
-        entry.waiting.push_back(sender);
+        let becomes_ready = entry.waiters() == 0 && entry.in_use < per_holder;
+        if is_urgent {
+            entry.urgent.push_back(sender);
+        } else {
+            entry.waiting.push_back(sender);
+        }
         if becomes_ready {
             self.ready.push_back(holder);
         }
@@ -83,7 +103,7 @@ impl<H: Clone + Eq + Hash, T> Lane<H, T> {
         while let Some(holder) = self.ready.pop_front() {
             let mut next = None;
             if let Some(entry) = self.holders.get_mut(&holder) {
-                while let Some(sender) = entry.waiting.pop_front() {
+                while let Some(sender) = entry.pop_first() {
                     self.waiting -= 1;
                     if !sender.is_closed() {
                         entry.in_use += 1;
@@ -91,7 +111,7 @@ impl<H: Clone + Eq + Hash, T> Lane<H, T> {
                         break;
                     }
                 }
-                if entry.waiting.is_empty() {
+                if entry.waiters() == 0 {
                     self.forget_if_idle(&holder);
                 } else if entry.in_use < self.limits.per_holder {
                     self.ready.push_back(holder.clone());
@@ -110,7 +130,7 @@ impl<H: Clone + Eq + Hash, T> Lane<H, T> {
         };
         let had_its_share = entry.in_use >= self.limits.per_holder;
         entry.in_use = entry.in_use.saturating_sub(1);
-        if entry.waiting.is_empty() {
+        if entry.waiters() == 0 {
             self.forget_if_idle(holder);
         } else if had_its_share {
             self.ready.push_back(holder.clone());
@@ -125,12 +145,13 @@ impl<H: Clone + Eq + Hash, T> Lane<H, T> {
     fn holder(&mut self, holder: H) -> &mut Holder<T> {
         self.holders.entry(holder).or_insert_with(|| Holder {
             in_use: 0,
+            urgent: VecDeque::new(),
             waiting: VecDeque::new(),
         })
     }
 
     fn forget_if_idle(&mut self, holder: &H) {
-        let is_idle = |entry: &Holder<T>| entry.in_use == 0 && entry.waiting.is_empty();
+        let is_idle = |entry: &Holder<T>| entry.in_use == 0 && entry.waiters() == 0;
         if self.holders.get(holder).is_some_and(is_idle) {
             self.holders.remove(holder);
         }
@@ -138,11 +159,11 @@ impl<H: Clone + Eq + Hash, T> Lane<H, T> {
 
     /// Evicts the newest waiter of the holder with the most, if it has more than `holder` will have.
     fn make_room_beside(&mut self, holder: &H) -> bool {
-        let own = self.holders.get(holder).map_or(0, |own| own.waiting.len());
-        let most = self.holders.values_mut().max_by_key(|it| it.waiting.len());
+        let own = self.holders.get(holder).map_or(0, Holder::waiters);
+        let most = self.holders.values_mut().max_by_key(|it| it.waiters());
         match most {
-            Some(most) if most.waiting.len() > own + 1 => {
-                most.waiting.pop_back();
+            Some(most) if most.waiters() > own + 1 => {
+                most.pop_newest();
                 self.waiting -= 1;
                 true
             }
@@ -152,15 +173,16 @@ impl<H: Clone + Eq + Hash, T> Lane<H, T> {
 
     fn forget_closed(&mut self) {
         for entry in self.holders.values_mut() {
+            entry.urgent.retain(|sender| !sender.is_closed());
             entry.waiting.retain(|sender| !sender.is_closed());
         }
         self.holders
-            .retain(|_, entry| entry.in_use > 0 || !entry.waiting.is_empty());
+            .retain(|_, entry| entry.in_use > 0 || entry.waiters() > 0);
         let holders = &self.holders;
         self.ready.retain(|holder| {
             let entry = holders.get(holder);
-            entry.is_some_and(|entry| !entry.waiting.is_empty())
+            entry.is_some_and(|entry| entry.waiters() > 0)
         });
-        self.waiting = holders.values().map(|entry| entry.waiting.len()).sum();
+        self.waiting = holders.values().map(Holder::waiters).sum();
     }
 }

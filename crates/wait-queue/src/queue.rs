@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use tokio::sync::oneshot::{Receiver, Sender};
+use tokio::sync::oneshot::Sender;
 use tokio::time::{Instant, timeout_at};
 
 use super::capacity::Capacity;
@@ -75,7 +75,16 @@ impl<H: Clone + Eq + Hash, C: Capacity> WaitQueue<H, C> {
         holder: H,
         deadline: Instant,
     ) -> Result<Permit<H, C>, WaitError<C::Refusal>> {
-        self.wait(Priority::Normal, holder, deadline).await
+        self.wait(Priority::Normal, holder, deadline, false).await
+    }
+
+    /// Like [`Self::acquire`], ahead of the holder's other waiters; no turn of other holders is taken.
+    pub async fn acquire_urgently(
+        &self,
+        holder: H,
+        deadline: Instant,
+    ) -> Result<Permit<H, C>, WaitError<C::Refusal>> {
+        self.wait(Priority::Normal, holder, deadline, true).await
     }
 
     /// Like [`Self::acquire`], with low priority: one turn of four while others wait too.
@@ -84,7 +93,7 @@ impl<H: Clone + Eq + Hash, C: Capacity> WaitQueue<H, C> {
         holder: H,
         deadline: Instant,
     ) -> Result<Permit<H, C>, WaitError<C::Refusal>> {
-        self.wait(Priority::Low, holder, deadline).await
+        self.wait(Priority::Low, holder, deadline, false).await
     }
 
     /// A permit if one is available and nobody waits.
@@ -104,12 +113,14 @@ impl<H: Clone + Eq + Hash, C: Capacity> WaitQueue<H, C> {
         priority: Priority,
         holder: H,
         deadline: Instant,
+        is_urgent: bool,
     ) -> Result<Permit<H, C>, WaitError<C::Refusal>> {
         let taken = self.try_take(priority, &holder);
         if let Some(permit) = taken.map_err(WaitError::Refused)? {
             return Ok(permit);
         }
-        let place = self.join(priority, holder).ok_or(WaitError::QueueFull)?;
+        let place = self.0.lock().lane(priority).join(holder, is_urgent);
+        let place = place.ok_or(WaitError::QueueFull)?;
         // A permit may have been returned in between.
         self.serve(None);
         match timeout_at(deadline, place).await {
@@ -117,10 +128,6 @@ impl<H: Clone + Eq + Hash, C: Capacity> WaitQueue<H, C> {
             Ok(Err(_gave_way)) => Err(WaitError::QueueFull),
             Err(_elapsed) => Err(WaitError::TimedOut),
         }
-    }
-
-    fn join(&self, priority: Priority, holder: H) -> Option<Receiver<Outcome<H, C>>> {
-        self.0.lock().lane(priority).join(holder)
     }
 
     fn try_take(&self, priority: Priority, holder: &H) -> Result<Option<Permit<H, C>>, C::Refusal> {

@@ -188,3 +188,19 @@ async fn a_capacity_shrinks_while_others_wait_and_refuses_them() {
     }
     assert_eq!(queue.try_acquire(&()).err(), Some("none left"));
 }
+
+#[tokio::test]
+async fn an_urgent_waiter_passes_its_own_holders_others_and_nobody_elses() {
+    let queue = queue(8);
+    let held = queue.acquire(0, later()).await.expect("free");
+    let mut waiting: Vec<_> = (0..3).map(|_| Some(in_line(&queue, 1))).collect();
+    waiting.push(Some(in_line(&queue, 2)));
+    for _ in 0..2 {
+        let queue = queue.clone();
+        waiting.push(Some(polled(Box::pin(async move {
+            queue.acquire_urgently(1, later()).await
+        }))));
+    }
+    assert_eq!(order(held, waiting), [4, 3, 5, 0, 1, 2]);
+    assert_eq!(queue.holders(), 0);
+}

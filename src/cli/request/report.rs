@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::Console;
 use super::send::Answer;
 
-/// Pretty-prints JSON on a terminal; otherwise writes the exact bytes.
+/// Pretty-prints JSON on a terminal, without anything that it would obey; otherwise writes the exact bytes.
 pub(super) fn show(answer: &Answer, include: bool, console: &mut Console<'_>) -> io::Result<()> {
     if include {
         writeln!(console.out, "{:?} {}", answer.version, answer.status)?;
@@ -23,15 +23,22 @@ pub(super) fn show(answer: &Answer, include: bool, console: &mut Console<'_>) ->
     // A person reads the error below; a program gets the body.
     if answer.is_success() || include || !console.out_is_terminal {
         match &json {
-            Some(json) if console.out_is_terminal => writeln!(console.out, "{json:#}")?,
-            _ => {
-                console.out.write_all(&answer.body)?;
-                // What follows begins on a line of its own: a prompt, or the error below.
-                let is_followed = console.out_is_terminal || !answer.is_success();
-                if is_followed && answer.body.last().is_some_and(|last| *last != b'\n') {
-                    writeln!(console.out)?;
-                }
+            // In JSON the escapes stand for the same text.
+            Some(json) if console.out_is_terminal => {
+                writeln!(console.out, "{}", escaped(&format!("{json:#}")))?;
             }
+            None if console.out_is_terminal => {
+                let text = String::from_utf8_lossy(&answer.body);
+                write!(console.out, "{}", escaped(&text))?;
+            }
+            _ => console.out.write_all(&answer.body)?,
+        }
+        // What follows begins on a line of its own: a prompt, or the error below.
+        let is_followed = console.out_is_terminal || !answer.is_success();
+        let is_pretty = json.is_some() && console.out_is_terminal;
+        let ends = answer.body.last().is_none_or(|last| *last == b'\n');
+        if is_followed && !is_pretty && !ends {
+            writeln!(console.out)?;
         }
     }
     console.out.flush()?;
@@ -87,9 +94,7 @@ fn refusal(answer: &Answer, json: Option<&Value>) -> String {
     text
 }
 
-/// Removes terminal control characters.
+/// Escapes what a terminal would obey, line breaks included.
 fn printable(text: &str) -> String {
-    text.chars()
-        .filter(|character| !character.is_control())
-        .collect()
+    escaped(text).replace(['\n', '\t'], " ")
 }

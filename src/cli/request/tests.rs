@@ -244,6 +244,18 @@ fn a_program_gets_the_bytes_and_a_person_the_layout() {
 }
 
 #[test]
+fn nothing_reaches_a_terminal_that_it_would_obey() {
+    let body = "{\"a\":\"\u{9b}31m\u{202e}é\\u001b\"}";
+    let (out, _) = shown(StatusCode::OK, body, false, true);
+    assert_eq!(out, "{\n  \"a\": \"\\u009b31m\\u202eé\\u001b\"\n}\n");
+    let same = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("json");
+    assert_eq!(same(&out), same(body));
+    assert_eq!(shown(StatusCode::OK, body, false, false).0, body);
+    let (out, _) = shown(StatusCode::OK, "\u{9b}31m", false, true);
+    assert_eq!(out, "\\u009b31m");
+}
+
+#[test]
 fn a_refusal_is_told_in_words() {
     let body = r#"{"error":{"type":"VALIDATION_FAILED","code":"VALIDATION_FAILED","message":"a value breaks a rule",
         "request_id":"r1","details":[{"field":"/name","message":"must not be \u001b[31mempty"}]}}"#;
@@ -252,7 +264,7 @@ fn a_refusal_is_told_in_words() {
     insta::assert_snapshot!(err, @r"
     error: 422 VALIDATION_FAILED
       a value breaks a rule
-      /name: must not be [31mempty
+      /name: must not be \u001b[31mempty
       request id: r1
     ");
     let body = r#"{"error":{"type":"FORBIDDEN","code":"NOT_PERMITTED","message":"no policy allows it",

@@ -115,3 +115,26 @@ async fn heads_that_are_not_there_are_named() {
     assert_eq!(outcome.code, Some(2));
     assert!(outcome.err.contains("`nowhere`"), "{}", outcome.err);
 }
+
+/// Members of an organization write it, an operator reads it.
+#[tokio::test]
+async fn what_tenants_wrote_does_not_control_the_terminal() {
+    let installation = with_events();
+    let changes = "{\"after\":{\"metadata\":{\"a\":\"\u{9b}31m\u{202e}é\"}}}";
+    let edit = format!("UPDATE audit_events SET changes = '{changes}' WHERE sequence = 2");
+    tamper(&installation, &edit).await;
+    for json in [&["--json"][..], &[]] {
+        let listed = installation.run(&[&["audit", "list", "acme"][..], json].concat());
+        let listed = listed.success();
+        assert!(listed.contains("\"\\u009b31m\\u202eé\""), "{listed}");
+        assert!(!listed.contains(['\u{9b}', '\u{202e}']), "{listed}");
+    }
+    let listed = installation.json(&["audit", "list", "acme", "--json"]);
+    let events = listed.as_array().expect("events");
+    let edited = events.iter().find(|event| event["sequence"] == 2);
+    let edited = edited.expect("the event");
+    assert_eq!(
+        edited["changes"]["after"]["metadata"]["a"],
+        "\u{9b}31m\u{202e}é"
+    );
+}

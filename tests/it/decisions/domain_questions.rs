@@ -96,7 +96,7 @@ impl Domain {
             domain: Arc::clone(&self.name),
             policy_digest: Arc::clone(self.policies.snapshot().digest()),
             answered: Arc::new(answered.expect("a question of the schema")),
-            payer: (via == Via::ForwardAuth).then_some(bench.acme.organization.id),
+            payer: (via == Via::ForwardAuth).then(|| bench.payer()),
         };
         log.recorder().record(asker, decision)
     }

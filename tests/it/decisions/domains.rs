@@ -254,10 +254,10 @@ fn an_organizations_denials_at_a_gateway_count_against_its_budget() {
     let domain = Domain::load("gateway");
     let log = bench.open();
     let (allowed, denied) = allowed_and_denied("gateway");
-    let organization = bench.acme.organization.id;
+    let payer = bench.payer();
     let has_share = || {
         assert!(log.recorder().flush(WAIT_TIMEOUT));
-        log.recorder().check_share(organization).is_ok()
+        log.recorder().check_share(payer).is_ok()
     };
     for _ in 0..200 {
         domain

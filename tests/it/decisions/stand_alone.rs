@@ -8,7 +8,7 @@ use std::time::Duration;
 use charter_authz::principal::Principal;
 use charter_authz::resource::Resource;
 use charter_authz::snapshot::Snapshot;
-use charter_budgets::Budgets;
+use charter_budgets::{Budgets, Payer};
 use charter_decision_log::{
     Clocks, Config, DecisionContext, DecisionLog, LogKey, Mask, MaskStyle, NotRecorded, Overflow,
     RecordedDecision, RotationLimits, VerificationReport, Via, verify,
@@ -41,6 +41,11 @@ pub(super) struct Bench {
 }
 
 impl Bench {
+    /// Somebody of the tenant.
+    pub(super) fn payer(&self) -> Payer {
+        Payer::from(&self.acme.program(&[], &[]))
+    }
+
     pub(super) fn new() -> Self {
         let clock = Arc::new(TestClock::default());
         Self {

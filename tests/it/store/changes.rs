@@ -18,6 +18,7 @@ use super::world::{World, name};
 test_support::on_both_engines![
     another_process_write_is_seen,
     changes_without_an_organization_reach_all,
+    a_new_organization_concerns_nobody_else,
     rows_that_all_have_seen_are_deleted,
 ];
 
@@ -94,9 +95,30 @@ async fn changes_without_an_organization_reach_all(database: TestDatabase) {
     let acme = world.organization("acme").await.organization;
     let follower = Follower::at(&world, world.database.url()).await;
     let epoch = follower.epoch(&acme).await;
-    world.organization("made").await;
+    let raw = connect(world.database.url()).await;
+    // As the documents tell whoever changes rows by hand.
+    let by_hand = "INSERT INTO changes (organization_id) VALUES (NULL)";
+    raw.execute_unprepared(by_hand).await.expect("a row");
     until(|| !follower.is_unchanged(&acme, epoch)).await;
     follower.epoch(&acme).await;
+}
+
+/// Strangers make them.
+async fn a_new_organization_concerns_nobody_else(database: TestDatabase) {
+    let world = World::on(database).await;
+    let acme = world.organization("acme").await.organization;
+    let other = world.organization("other").await.organization;
+    let here = Follower::over(Arc::clone(&world.store));
+    let there = Follower::at(&world, world.database.url()).await;
+    let epochs = [here.epoch(&acme).await, there.epoch(&acme).await];
+    let made = world.organization("made").await.organization;
+    rename(&world, &other, "Other Two").await;
+    until(|| !there.is_unchanged(&other, epochs[1])).await;
+    for (follower, epoch) in [&here, &there].into_iter().zip(epochs) {
+        until(|| follower.is_unchanged(&acme, epoch)).await;
+        assert!(!follower.is_unchanged(&other, epoch));
+        assert!(!follower.is_unchanged(&made, epoch));
+    }
 }
 
 async fn rows_that_all_have_seen_are_deleted(database: TestDatabase) {
@@ -113,7 +135,11 @@ async fn rows_that_all_have_seen_are_deleted(database: TestDatabase) {
         rows
     };
     assert!(count().await > 0);
-    while count().await > 0 {
+    for round in 0.. {
+        if count().await == 0 {
+            break;
+        }
+        assert!(round < 100, "they are kept");
         world.clock.advance(70);
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
@@ -174,6 +200,20 @@ async fn changes_before_the_first_poll_are_not_reported() {
     until(|| !follower.is_unchanged(&other, epoch)).await;
     until(|| follower.is_unchanged(&acme, epoch)).await;
     open.rollback().await.expect("rolled back");
+}
+
+/// However long it stays open, whatever database of the server it is in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_open_transaction_keeps_no_rows_from_being_deleted() {
+    let Some(database) = TestDatabase::postgres().await else {
+        return;
+    };
+    let raw = connect(database.url()).await;
+    let open = raw.begin().await.expect("a transaction");
+    let id = "SELECT pg_current_xact_id()";
+    open.execute_unprepared(id).await.expect("an id");
+    rows_that_all_have_seen_are_deleted(database).await;
+    drop(open);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

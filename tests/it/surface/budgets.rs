@@ -1,5 +1,7 @@
 //! An organization that has used up what it may change or store is refused, alone.
 
+use std::time::Duration;
+
 use charter_domain::permission::Permission;
 use serde_json::{Map, json};
 use test_support::on_both_services;
@@ -95,9 +97,86 @@ async fn an_organization_that_has_stored_its_share_waits() {
     service.stop().await;
 }
 
-/// They are charged, and go on when the share is used up.
-async fn refreshes_and_sign_ins_are_changes(database: TestDatabase) {
-    let settings = "[budgets]\nwrites_per_hour = 100\n[portal]\nrefreshes_per_minute = 0\n";
+/// Whoever floods the log with denials is throttled before its organization is, and cannot keep it from ending that.
+async fn a_used_up_decision_log_refuses_no_removal(database: TestDatabase) {
+    let settings = "[budgets]\ndecision_log_bytes_per_hour = 20000\nwrites_per_hour = 2\n";
+    let service = Service::with(database, settings).await;
+    let acme = service.organization("acme").await;
+    let (owner, member) = (
+        acme.person(TeamRole::Owner).await,
+        acme.person_named("member@acme.example", TeamRole::Member)
+            .await,
+    );
+    let noisy = [acme.signer(&[]).await, acme.signer(&PERMISSIONS[..1]).await];
+    let other = acme.signer(&[]).await;
+    for (throttled, signer) in noisy.iter().enumerate() {
+        // The first one has used up its own part alone.
+        owner.get("/api/portal/organization").await.ok();
+        loop {
+            let answer = signer.get("/accounts").await;
+            assert!(service.state().decisions.flush(Duration::from_secs(5)));
+            if answer.status != 403 {
+                answer.assert_refused(429, "RATE_LIMIT_EXCEEDED");
+                let whose = ["the caller", "the organization"];
+                let message = answer.json()["error"]["message"].to_string();
+                assert!(
+                    whose.iter().any(|whose| message.contains(whose)),
+                    "{message}"
+                );
+                break;
+            }
+            answer.assert_refused(403, "NOT_PERMITTED");
+        }
+        let read = owner.get("/api/portal/organization").await;
+        assert_eq!(read.status, [200, 429][throttled]);
+    }
+    let off = json!({"is_active": false});
+    // What only takes away goes on, for whom policy allows it; nothing else does.
+    let change = owner.patch(&noisy[0].path(), json!({"is_active": false, "name": "x"}));
+    change.await.assert_refused(429, "RATE_LIMIT_EXCEEDED");
+    let denied = other.delete(&noisy[0].key()).await;
+    denied.assert_refused(429, "RATE_LIMIT_EXCEEDED");
+    owner.delete(&noisy[0].key()).await.no_content();
+    noisy[0]
+        .get("/accounts")
+        .await
+        .assert_refused(401, "KEY_REVOKED");
+    let without = json!({"permissions": []});
+    for _ in 0..3 {
+        owner.patch(&noisy[1].path(), without.clone()).await.ok();
+    }
+    owner.patch(&noisy[1].path(), off).await.ok();
+    let refused = noisy[1].get("/accounts").await;
+    refused.assert_refused(401, "SERVICE_ACCOUNT_DISABLED");
+    let on = owner.patch(&noisy[1].path(), json!({"is_active": true}));
+    on.await.assert_refused(429, "RATE_LIMIT_EXCEEDED");
+    owner.delete(&other.path()).await.no_content();
+    let member = format!("/api/portal/team/{}", member.id);
+    owner.delete(&member).await.ok();
+    let deactivated = owner.ask("POST", "/api/portal/organization/deactivate");
+    assert_eq!(deactivated.await.ok()["isActive"], false);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_used_up_decision_log_refuses_no_removal_on_sqlite() {
+    Box::pin(a_used_up_decision_log_refuses_no_removal(
+        TestDatabase::sqlite(),
+    ))
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_used_up_decision_log_refuses_no_removal_on_postgres() {
+    if let Some(database) = TestDatabase::empty_postgres().await {
+        Box::pin(a_used_up_decision_log_refuses_no_removal(database)).await;
+    }
+}
+
+/// Sign-ins are charged, and go on when the share is used up. Refreshes are not: whoever has the lowest role can make
+/// any number of them.
+async fn sign_ins_are_changes_and_refreshes_are_not(database: TestDatabase) {
+    let settings = "[budgets]\nwrites_per_hour = 4\n[portal]\nrefreshes_per_minute = 0\n";
     let service = Service::with(database, settings).await;
     let acme = service.organization("acme").await;
     let mut owner = acme.person(TeamRole::Owner).await;
@@ -106,35 +185,42 @@ async fn refreshes_and_sign_ins_are_changes(database: TestDatabase) {
         by.put("/api/portal/organization", body)
     };
     rename(&owner).await.ok();
-    for _ in 0..97 {
+    for _ in 0..20 {
         let answer = owner.refresh().await;
         owner = service.person(&owner.email, &answer);
     }
     rename(&owner).await.ok();
+    for _ in 0..3 {
+        owner = service.sign_in(&owner.email, PASSWORD).await;
+    }
     let refused = rename(&owner).await;
     refused.assert_refused(429, "RATE_LIMIT_EXCEEDED");
     let message = refused.json()["error"]["message"].to_string();
     assert!(message.contains("its share of changes"), "{message}");
     owner = service.person(&owner.email, &owner.refresh().await);
-    let again = service.sign_in(&owner.email, PASSWORD).await;
-    // The two made it wait longer.
-    service.clock.advance(36);
-    rename(&again)
+    // More than one of them is to be made up for.
+    service.clock.advance(900);
+    owner = service.person(&owner.email, &owner.refresh().await);
+    rename(&owner)
         .await
         .assert_refused(429, "RATE_LIMIT_EXCEEDED");
-    service.clock.advance(72);
-    rename(&again).await.ok();
+    service.clock.advance(1_800);
+    let owner = service.person(&owner.email, &owner.refresh().await);
+    rename(&owner).await.ok();
     service.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn refreshes_and_sign_ins_are_changes_on_sqlite() {
-    Box::pin(refreshes_and_sign_ins_are_changes(TestDatabase::sqlite())).await;
+async fn sign_ins_are_changes_and_refreshes_are_not_on_sqlite() {
+    Box::pin(sign_ins_are_changes_and_refreshes_are_not(
+        TestDatabase::sqlite(),
+    ))
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn refreshes_and_sign_ins_are_changes_on_postgres() {
+async fn sign_ins_are_changes_and_refreshes_are_not_on_postgres() {
     if let Some(database) = TestDatabase::empty_postgres().await {
-        Box::pin(refreshes_and_sign_ins_are_changes(database)).await;
+        Box::pin(sign_ins_are_changes_and_refreshes_are_not(database)).await;
     }
 }

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use sea_orm::ConnectionTrait as _;
 use serde_json::{Value, json};
 use test_support::client::Answer;
 use test_support::on_both_services;
 use test_support::service::{Persona, Request, Service, Signer, all_at_once};
+use test_support::services::connect;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 const LEAKED: &str = "/leaked-keys";
@@ -18,6 +21,7 @@ on_both_services!(
     a_wrong_form_is_refused,
     reports_are_limited_by_address,
     a_web_page_may_report,
+    nobody_is_told_that_a_key_has_ended_before_it_has,
 );
 
 fn pair(signer: &Signer) -> Value {
@@ -190,4 +194,32 @@ async fn a_web_page_may_report(service: &Service) {
     from_page.await.no_content();
     let refused = leaked.get("/accounts").await;
     refused.assert_refused(401, "KEY_REVOKED");
+}
+
+async fn nobody_is_told_that_a_key_has_ended_before_it_has(service: &Service) {
+    let acme = service.organization("acme").await;
+    let leaked = acme.manager().await;
+    let holder = connect(service.database_url()).await;
+    let lock = match holder.get_database_backend() {
+        sea_orm::DbBackend::Sqlite => "BEGIN IMMEDIATE",
+        _ => "BEGIN; SELECT id FROM organizations FOR UPDATE",
+    };
+    holder.execute_unprepared(lock).await.expect("locked");
+    let reported = report(service, pair(&leaked)).write();
+    let mut answers = JoinSet::new();
+    answers.spawn(async move { reported.send().await });
+    // Longer than the answer takes where nothing is to be done.
+    let unknown = json!({"access_key": "sa_aaaaaa_aaaaaa_aaaaaaaaaaaaaaaaaaaa", "secret_key": "x"});
+    for _ in 0..3 {
+        report(service, unknown.clone()).await.no_content();
+    }
+    assert!(answers.try_join_next().is_none());
+    holder.execute_unprepared("ROLLBACK").await.expect("free");
+    for answer in answers.join_all().await {
+        answer.no_content();
+    }
+    let refused = leaked.get("/accounts").await;
+    refused.assert_refused(401, "KEY_REVOKED");
+    let audited = service.audited("person.ReportLeakedKey").await;
+    assert_eq!(audited.len(), 1);
 }

@@ -36,7 +36,7 @@ const SESSIONS_OF_PERSON: usize = 5;
 /// An account's failures are removed after this time without an attempt.
 pub(super) const ACCOUNT_MEMORY: Duration = Duration::from_hours(24);
 /// How long an attempt waits in the queue of its network or account.
-const WAIT_TIMEOUT: Duration = Duration::from_secs(14);
+pub(super) const WAIT_TIMEOUT: Duration = Duration::from_secs(14);
 
 /// Limits from the settings; zero for none.
 #[derive(Debug, Clone, Copy)]

@@ -15,6 +15,7 @@ mod known_networks;
 pub mod rate_limit;
 mod rate_shares;
 mod shared;
+mod shared_places;
 #[cfg(test)]
 pub(crate) mod stopped_clock;
 #[cfg(test)]

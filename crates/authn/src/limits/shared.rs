@@ -3,15 +3,15 @@
 //! Each process counts by itself, too: it has the queues of attempts, and its limits apply while Redis is unreachable.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::time::Instant;
 
 use charter_domain::email::EmailAddress;
 
 use super::anonymous::{AnonymousLimits, AttemptError, KnownClient, LimitedAction, SignInAttempt};
-use super::failures::{FIRST_WAIT, FREE_FAILURES, LONGEST_WAIT};
-use super::in_process::{ACCOUNT_MEMORY, InProcessLimits};
+use super::in_process::{ACCOUNT_MEMORY, InProcessLimits, WAIT_TIMEOUT};
+use super::shared_places::{Place, exceeded, milliseconds};
 use super::window::{Exceeded, Window, network};
 use crate::nonces::SharedCounters;
 
@@ -22,29 +22,17 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local limit, length = tonumber(ARGV[1]), tonumber(ARGV[2])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - length)
-if ARGV[4] == '1' and redis.call('ZCARD', KEYS[1]) >= limit then
+if ARGV[3] == '1' and redis.call('ZCARD', KEYS[1]) >= limit then
   local oldest = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
   return math.max(1, oldest[2] + length - now)
 end
-if ARGV[3] == '1' then
-  local number = redis.call('INCR', KEYS[2])
-  redis.call('ZADD', KEYS[1], now, number)
-  redis.call('PEXPIRE', KEYS[1], length)
-  redis.call('PEXPIRE', KEYS[2], length)
-end
+local number = redis.call('INCR', KEYS[2])
+redis.call('ZADD', KEYS[1], now, number)
+redis.call('PEXPIRE', KEYS[1], length)
+redis.call('PEXPIRE', KEYS[2], length)
 return 0";
 const GIVE_BACK: &str = "return #redis.call('ZPOPMAX', KEYS[1])";
-/// `KEYS[1]`: failures in a row and the last one's time. `ARGV`: free ones, first and longest wait in milliseconds.
-/// Returns the milliseconds to wait.
-const WAIT: &str = "
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local known = redis.call('HMGET', KEYS[1], 'count', 'last')
-local beyond = (tonumber(known[1]) or 0) - tonumber(ARGV[1])
-if beyond < 0 then return 0 end
-local wait = math.min(tonumber(ARGV[2]) * 2 ^ math.min(beyond, 40), tonumber(ARGV[3]))
-return math.max(0, math.floor(wait - (now - known[2])))";
-/// `ARGV`: milliseconds after which they expire.
+/// `ARGV`: milliseconds after which they are forgotten.
 const FAILED: &str = "
 local time = redis.call('TIME')
 redis.call('HSET', KEYS[1], 'last', time[1] * 1000 + math.floor(time[2] / 1000))
@@ -61,8 +49,8 @@ pub struct SharedLimits {
 struct Attempt {
     own: Box<dyn SignInAttempt>,
     counters: SharedCounters,
-    network: Option<(String, Window)>,
-    account: Option<String>,
+    network: Option<(String, Window, Option<Place>)>,
+    account: Option<(String, Option<Place>)>,
 }
 
 impl SharedLimits {
@@ -76,28 +64,26 @@ impl SharedLimits {
         own: Box<dyn SignInAttempt>,
         network: Option<(String, Window)>,
         account: Option<String>,
+        deadline: Instant,
     ) -> Result<Box<dyn SignInAttempt>, AttemptError> {
-        let exceeded = |limit, wait| AttemptError::Exceeded(exceeded(limit, wait));
-        if let Some((name, window)) = &network {
-            let wait = in_window(&self.counters, name, *window, Count::Look).await;
-            if wait > 0 {
-                return Err(exceeded(window.limit as u64, wait));
+        let counters = &self.counters;
+        let network = match network {
+            Some((name, window)) => {
+                let place = Place::of_network(counters, &name, window, deadline).await?;
+                Some((name, window, place))
             }
-        }
-        if let Some(name) = &account {
-            let waits = [FIRST_WAIT, LONGEST_WAIT].map(milliseconds);
-            let args = [u64::from(FREE_FAILURES), waits[0], waits[1]];
-            let wait = self
-                .counters
-                .run(WAIT, &[self.counters.key(name)], &args)
-                .await;
-            if let Some(wait) = wait.filter(|wait| *wait > 0) {
-                return Err(exceeded(u64::from(FREE_FAILURES), wait));
+            None => None,
+        };
+        let account = match account {
+            Some(name) => {
+                let place = Place::of_account(counters, &name, deadline).await?;
+                Some((name, place))
             }
-        }
+            None => None,
+        };
         Ok(Box::new(Attempt {
             own,
-            counters: self.counters.clone(),
+            counters: counters.clone(),
             network,
             account,
         }))
@@ -131,6 +117,7 @@ impl AnonymousLimits for SharedLimits {
         client: IpAddr,
         account: Option<&EmailAddress>,
     ) -> Result<Box<dyn SignInAttempt>, AttemptError> {
+        let deadline = Instant::now() + WAIT_TIMEOUT;
         let own = self.own.begin_sign_in(client, account).await?;
         let from = network(client);
         let window = self.own.window_of_failures();
@@ -142,7 +129,7 @@ impl AnonymousLimits for SharedLimits {
                 format!("account {account}")
             }
         });
-        self.begun(own, limited, account).await
+        self.begun(own, limited, account, deadline).await
     }
 
     async fn begin_known_sign_in(
@@ -151,13 +138,14 @@ impl AnonymousLimits for SharedLimits {
         account: &EmailAddress,
         known: KnownClient,
     ) -> Result<Box<dyn SignInAttempt>, AttemptError> {
+        let deadline = Instant::now() + WAIT_TIMEOUT;
         let own = self.own.begin_known_sign_in(client, account, known).await?;
         let known = match known {
             KnownClient::Device(device) => format!("{device:?}"),
             KnownClient::Session(session) => session.to_string(),
         };
         let account = format!("account {account} by {known}");
-        self.begun(own, None, Some(account)).await
+        self.begun(own, None, Some(account), deadline).await
     }
 
     async fn forgive(&self, account: &EmailAddress) {
@@ -176,21 +164,28 @@ impl AnonymousLimits for SharedLimits {
 #[async_trait]
 impl SignInAttempt for Attempt {
     async fn failed(self: Box<Self>) {
-        if let Some((name, window)) = &self.network {
-            in_window(&self.counters, name, *window, Count::Always).await;
+        // It is counted before its place is free, so that nobody passes in between.
+        if let Some((name, window, place)) = self.network {
+            in_window(&self.counters, &name, window, Count::Always).await;
+            Place::leave(place).await;
         }
-        if let Some(name) = &self.account {
-            let keys = [self.counters.key(name)];
+        if let Some((name, place)) = self.account {
+            let keys = [self.counters.key(&name)];
             let kept = [milliseconds(ACCOUNT_MEMORY)];
             self.counters.run(FAILED, &keys, &kept).await;
+            Place::leave(place).await;
         }
         self.own.failed().await;
     }
 
     async fn succeeded(self: Box<Self>) {
-        if let Some(name) = &self.account {
-            let keys = [self.counters.key(name)];
+        if let Some((_, _, place)) = self.network {
+            Place::leave(place).await;
+        }
+        if let Some((name, place)) = self.account {
+            let keys = [self.counters.key(&name)];
             self.counters.run(FORGET, &keys, &[]).await;
+            Place::leave(place).await;
         }
         self.own.succeeded().await;
     }
@@ -198,7 +193,6 @@ impl SignInAttempt for Attempt {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Count {
-    Look,
     IfRoom,
     Always,
 }
@@ -212,8 +206,7 @@ async fn in_window(counters: &SharedCounters, name: &str, window: Window, count:
     let args = [
         window.limit as u64,
         milliseconds(window.length),
-        u64::from(count != Count::Look),
-        u64::from(count != Count::Always),
+        u64::from(count == Count::IfRoom),
     ];
     counters.run(WINDOW, &keys, &args).await.unwrap_or(0)
 }
@@ -233,15 +226,4 @@ fn name_of(action: &LimitedAction) -> String {
         LimitedAction::RefreshOfPerson(user) => format!("refresh {user}"),
         LimitedAction::PasswordHash(id) => format!("hash {id}"),
     }
-}
-
-fn exceeded(limit: u64, wait: u64) -> Exceeded {
-    Exceeded {
-        limit,
-        retry_after: Duration::from_millis(wait),
-    }
-}
-
-fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use super::claim_error::{ClaimError, MIN_RETRY};
 use super::half_minute::HalfMinute;
-use charter_budgets::{Exhausted, Near, Resource};
+use charter_budgets::{Exhausted, Holder, Near, Resource};
 use charter_domain::id::OrganizationId;
 use charter_domain::timestamp::Timestamp;
 
@@ -169,6 +169,7 @@ impl Quota {
                 retry_after: after(oldest),
             },
             QuotaExceeded::Organization { limit, oldest } => ClaimError::Budget(Exhausted {
+                holder: Holder::Organization,
                 resource: Resource::Nonces,
                 limit: limit as u64,
                 retry_after: first(oldest),

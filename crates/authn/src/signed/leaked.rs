@@ -1,5 +1,7 @@
 //! A leaked key, ended by whoever can show its secret (contract section 4).
 
+use std::time::Duration;
+
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
@@ -12,13 +14,17 @@ use crate::rejection::Rejection;
 use crate::secrets::Binding;
 use crate::users::AnonymousClient;
 
+/// Between attempts.
+const RETRY_INTERVAL: Duration = Duration::from_millis(250);
+
 impl ServiceAccounts {
     /// Revokes the key if the secret is its own, whatever the state of the key, its service account, account and
-    /// organization. Nothing otherwise; who reports is not told which, and must not be able to tell by the time.
+    /// organization. Nothing otherwise; who reports is not told which, and must not be able to tell by the time. While
+    /// the store cannot be written it tries again until it is done.
     ///
     /// # Errors
     ///
-    /// The store is unavailable.
+    /// The store cannot be read.
     pub async fn revoke_leaked(
         &self,
         access_key: &str,
@@ -56,15 +62,28 @@ impl ServiceAccounts {
             at: self.parts.clock.now(),
             precondition_failed: false,
         };
-        let revoked = self.parts.store.revoke_leaked_key(&credential, &by).await;
-        match revoked {
-            Ok(()) => {
-                tracing::warn!(key = %binding.key, "a leaked key was reported and is revoked");
-                Ok(())
+        let mut is_first_try = true;
+        loop {
+            match self.parts.store.revoke_leaked_key(&credential, &by).await {
+                Ok(()) => {
+                    tracing::warn!(key = %binding.key, "a leaked key was reported and is revoked");
+                    return Ok(());
+                }
+                // Its organization is gone since it was found.
+                Err(store::Error::NotFound) => return Ok(()),
+                Err(error @ (store::Error::Unavailable(_) | store::Error::Stale)) => {
+                    if std::mem::take(&mut is_first_try) {
+                        tracing::error!(
+                            key = %binding.key,
+                            request_id = client.request_id,
+                            ?error,
+                            "a leaked key was reported and could not be revoked yet; retrying"
+                        );
+                    }
+                    tokio::time::sleep(RETRY_INTERVAL).await;
+                }
+                Err(error) => return Err(Rejection::unavailable(error)),
             }
-            // Its organization is gone since it was found.
-            Err(store::Error::NotFound) => Ok(()),
-            Err(error) => Err(Rejection::unavailable(error)),
         }
     }
 }

@@ -33,16 +33,19 @@ pub(super) struct RightGuess {
 }
 
 impl PortalUsers {
-    /// Waits until an attempt may start; `None` for no account. A device cookie of the account has its own queue.
+    /// Waits until a guess may be made; `None` is a guess at no account. Who shows a device cookie of
+    /// the account waits for nobody but itself. No guess is made under a precondition that fails: the answer would
+    /// tell whether it was right, and nothing would be on record.
     ///
     /// # Errors
     ///
-    /// [`UserError::TooMany`], [`UserError::Busy`], and the store's.
+    /// [`UserError::TooMany`], [`UserError::Busy`], and the store's; its `Stale` if a precondition fails.
     pub(super) async fn begin_guess(
         &self,
         account: Option<&EmailAddress>,
         client: &AnonymousClient,
     ) -> Result<Guess, UserError> {
+        client.require_precondition()?;
         let known = match account {
             Some(account) => self.device_of(account, client).await?,
             None => None,

@@ -29,6 +29,8 @@ impl PortalUsers {
         new: SecretString,
         client: &AnonymousClient,
     ) -> Result<Option<SecretString>, UserError> {
+        // As of any guess at a password.
+        client.require_precondition()?;
         let guard = SessionGuard::of(person)
             .ok_or_else(|| internal("a signed-in person has no session"))?;
         let session = guard.session;

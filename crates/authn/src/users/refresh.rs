@@ -1,10 +1,9 @@
 //! Refresh: a refresh token is exchanged for its successor.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
 use crate::secrets::opaque_token::OpaqueToken;
-use charter_domain::audit::Actor;
+use charter_domain::audit::{Actor, AuditContext};
 use charter_domain::timestamp::Timestamp;
 use charter_store::{self as store, Ending, Rotation, SessionRow};
 
@@ -34,18 +33,16 @@ impl PortalUsers {
     ///
     /// # Errors
     ///
-    /// [`UserError::InvalidToken`], [`UserError::TooMany`], and the store's.
+    /// [`UserError::InvalidToken`], [`UserError::TooMany`], and the store's; its `Stale` if a good token comes with a
+    /// precondition that fails.
     pub async fn refresh(
         &self,
         presented: &[OpaqueToken],
         client: &AnonymousClient,
     ) -> Result<SignedIn, UserError> {
-        if client.precondition_failed {
-            match self.refused_refresh(presented).await? {}
-        }
         let mut reused = Vec::new();
         for token in presented {
-            match self.refresh_one(token).await? {
+            match self.refresh_one(token, client).await? {
                 Refreshed::SignedIn(signed_in) => return Ok(signed_in),
                 Refreshed::Reused(session) => reused.push(session),
                 Refreshed::Void => {}
@@ -58,26 +55,22 @@ impl PortalUsers {
                 client_ip = %client.ip,
                 "a spent refresh token was used again, its session is ended"
             );
-            let by = self.audit_context(Actor::Anonymous, client);
+            // What a thief may have done ends it, whatever the request asks for.
+            let by = AuditContext {
+                precondition_failed: false,
+                ..self.audit_context(Actor::Anonymous, client)
+            };
             let why = Ending::Reuse(client.ip);
             self.parts.store.end_session(session, why, &by).await?;
         }
         Err(UserError::InvalidToken)
     }
 
-    /// The error of a refresh whose precondition fails.
-    async fn refused_refresh(&self, presented: &[OpaqueToken]) -> Result<Infallible, UserError> {
-        for token in presented {
-            self.count_refresh(token.hash()).await?;
-            let found = self.parts.store.find_session_to_refresh(token.hash());
-            if found.await?.is_some() {
-                return Err(store::Error::Stale.into());
-            }
-        }
-        Err(UserError::InvalidToken)
-    }
-
-    async fn refresh_one(&self, presented: &OpaqueToken) -> Result<Refreshed, UserError> {
+    async fn refresh_one(
+        &self,
+        presented: &OpaqueToken,
+        client: &AnonymousClient,
+    ) -> Result<Refreshed, UserError> {
         let now = self.now();
         self.count_refresh(presented.hash()).await?;
         let (successor, key_id) = self
@@ -85,28 +78,35 @@ impl PortalUsers {
             .successors
             .next(presented)
             .ok_or_else(|| internal("no refresh key is configured"))?;
-        let rotation = self.rotations.rotate(Presented {
-            hash: presented.hash(),
-            successor: successor.hash(),
-            key_id: key_id.to_owned(),
-        });
-        match rotation.await? {
+        let rotation = if client.precondition_failed {
+            self.parts.store.would_rotate(presented.hash(), now).await?
+        } else {
+            let rotation = self.rotations.rotate(Presented {
+                hash: presented.hash(),
+                successor: successor.hash(),
+                key_id: key_id.to_owned(),
+            });
+            rotation.await?
+        };
+        match rotation {
+            Rotation::Spent {
+                session, spent_at, ..
+            } if !is_within_grace(spent_at, now) => Ok(Refreshed::Reused(session)),
+            Rotation::Void
+            | Rotation::Spent {
+                is_refreshable: false,
+                ..
+            } => Ok(Refreshed::Void),
+            _ if client.precondition_failed => Err(store::Error::Stale.into()),
             Rotation::Rotated(session) => Ok(Refreshed::SignedIn(
                 self.signed_in(session, successor, None)?,
             )),
             Rotation::Spent {
-                session, spent_at, ..
-            } if !is_within_grace(spent_at, now) => Ok(Refreshed::Reused(session)),
-            Rotation::Spent {
-                session,
-                key_id,
-                is_refreshable: true,
-                ..
+                session, key_id, ..
             } => match self.parts.successors.again(presented, &key_id) {
                 Some(again) => Ok(Refreshed::SignedIn(self.signed_in(session, again, None)?)),
                 None => Ok(Refreshed::Void),
             },
-            Rotation::Spent { .. } | Rotation::Void => Ok(Refreshed::Void),
         }
     }
 }

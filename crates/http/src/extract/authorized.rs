@@ -39,6 +39,7 @@ pub struct Authorized<O: Operation> {
     conditions: HeaderMap,
     /// Whether they cannot hold, as the object has no entity tag.
     precondition_failed: bool,
+    only_removes: bool,
 }
 
 impl<O: Operation> Authorized<O> {
@@ -55,9 +56,17 @@ impl<O: Operation> Authorized<O> {
             Some(object) => object,
             None => O::Object::load(tenant, O::object(&input)).await?,
         };
-        admitted
-            .authorizer
-            .require(O::PERMISSION, object.as_resource(caller))?;
+        let resource = object.as_resource(caller);
+        let only_removes = O::only_removes(&input, &object);
+        if let Err(exhausted) = state.decisions.check_share(caller.into()) {
+            // What policy allows is done and recorded; a denial would be one more line.
+            let may_go_on =
+                only_removes && admitted.authorizer.would_allow(O::PERMISSION, resource);
+            if !may_go_on {
+                return Err(exhausted.into());
+            }
+        }
+        admitted.authorizer.require(O::PERMISSION, resource)?;
         let precondition_failed =
             !O::HAS_ETAG && etag::fails_untagged_write(request.method(), request.headers())?;
         Ok(Self {
@@ -67,6 +76,7 @@ impl<O: Operation> Authorized<O> {
             state,
             conditions,
             precondition_failed,
+            only_removes,
         })
     }
 
@@ -128,6 +138,7 @@ impl<O: Operation> Authorized<O> {
                 precondition_failed: self.precondition_failed,
                 ..self.authorizer.audit_context()?
             },
+            only_removes: self.only_removes,
         };
         self.state.tasks.run(work(write)).await
     }
@@ -137,6 +148,7 @@ impl<O: Operation> Authorized<O> {
 pub struct Write {
     state: Arc<State>,
     by: AuditContext,
+    only_removes: bool,
     /// Evaluates permissions for the request.
     pub authorizer: Authorizer,
 }
@@ -145,7 +157,8 @@ impl Write {
     /// Writes within the caller's tenant, audited as the request.
     pub fn tenant(&self) -> TenantWriter<'_> {
         let by = self.by.clone();
-        self.state.tenants.writer(self.authorizer.caller(), by)
+        let writer = self.state.tenants.writer(self.authorizer.caller(), by);
+        writer.only_removing(self.only_removes)
     }
 
     #[must_use]
@@ -183,7 +196,6 @@ async fn admit(
         nonce,
         body,
     } = authenticate(request, &state, accepts, context).await?;
-    state.decisions.check_share(caller.organization().id)?;
     authorizer::wait_for_room(|| state.decisions.has_room()).await?;
     let authorizer = Authorizer::new(&state, &caller, context).with_nonce(nonce);
     Ok((state, Admitted { authorizer, body }))

@@ -47,6 +47,12 @@ pub trait Operation: Send + Sync + 'static {
 
     /// The reference to the object in the input.
     fn object(input: &Self::Input) -> <Self::Object as Object>::Reference;
+
+    /// Whether the request only takes something away from the object. Used-up budgets do not refuse such requests, so
+    /// that an organization can always be rid of whoever uses them up.
+    fn only_removes(_: &Self::Input, _: &Self::Object) -> bool {
+        false
+    }
 }
 
 /// An object that is loaded within the caller's tenant and then authorized.

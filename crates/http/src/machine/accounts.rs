@@ -111,6 +111,10 @@ impl Operation for UpdateAccount {
     fn object((PathId(id), _): &Self::Input) -> Option<AccountId> {
         *id
     }
+
+    fn only_removes((_, Body(patch)): &Self::Input, _: &Self::Object) -> bool {
+        patch.only_removes()
+    }
 }
 
 /// Changes an account, as a JSON Merge Patch (RFC 7396). Reactivating it reactivates its service accounts: the
@@ -158,6 +162,18 @@ request_body! {
 }
 
 impl AccountPatch {
+    /// Whether it disables the account and does nothing else.
+    const fn only_removes(&self) -> bool {
+        matches!(
+            self,
+            Self {
+                name: None,
+                metadata: None,
+                is_active: Some(false),
+            }
+        )
+    }
+
     fn apply(&self, account: &mut Account) -> Result<(), ApiError> {
         if let Some(name) = &self.name {
             account.name = name.clone();

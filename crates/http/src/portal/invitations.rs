@@ -54,6 +54,10 @@ impl Operation for WithdrawInvitation {
     fn object(PathUuid(id): &Self::Input) -> Option<InvitationId> {
         *id
     }
+
+    fn only_removes(_: &Self::Input, _: &Self::Object) -> bool {
+        true
+    }
 }
 
 /// Withdraws an invitation; its link becomes invalid at once.

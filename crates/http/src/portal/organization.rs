@@ -88,6 +88,10 @@ impl Operation for DeactivateOrganization {
     type Object = StoredOrganization;
 
     fn object(_: &Self::Input) {}
+
+    fn only_removes(_: &Self::Input, _: &Self::Object) -> bool {
+        true
+    }
 }
 
 /// Deactivates the organization and revokes all access keys, refresh tokens and invitations. Reads are still

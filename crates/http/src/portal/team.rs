@@ -126,6 +126,10 @@ impl Operation for RemoveMember {
     fn object(PathUuid(id): &Self::Input) -> Option<UserId> {
         *id
     }
+
+    fn only_removes(_: &Self::Input, _: &Self::Object) -> bool {
+        true
+    }
 }
 
 /// Removes a member and ends its sessions. An owner must get another role first.

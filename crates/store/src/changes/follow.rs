@@ -8,7 +8,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::ChangeFeed as _;
-use super::look::{Cursor, News};
+use super::look::{Cursor, News, Position, array, position};
 use crate::{Error, Store};
 
 /// How often the table is looked at.
@@ -71,18 +71,16 @@ impl Store {
     async fn prune(
         &self,
         now: Duration,
-        ends: &mut VecDeque<(Duration, i64)>,
+        ends: &mut VecDeque<(Duration, Position)>,
     ) -> Result<(), Error> {
-        let mut cursor = Cursor::default();
-        cursor.look(&self.reader).await?;
-        ends.extend(cursor.next().map(|end| (now, end)));
-        let is_old = |(seen, _): &(Duration, i64)| now.saturating_sub(*seen) >= KEPT;
+        ends.push_back((now, position(&self.reader).await?));
+        let is_old = |(seen, _): &(Duration, Position)| now.saturating_sub(*seen) >= KEPT;
         let mut old = None;
         while let Some((_, end)) = ends.pop_front_if(|it| is_old(it)) {
             old = Some(end);
         }
         match old {
-            Some(end) => delete_before(self, end).await,
+            Some(end) => delete_before(self, &end).await,
             None => Ok(()),
         }
     }
@@ -125,13 +123,18 @@ impl Follower {
     }
 }
 
-async fn delete_before(store: &Store, end: i64) -> Result<(), Error> {
+/// Deletes what a look at that position could see: a transaction that stays open, of whichever database of the server,
+/// keeps none but its own rows.
+async fn delete_before(store: &Store, seen: &Position) -> Result<(), Error> {
     let backend = store.writer.get_database_backend();
-    let text = match backend {
-        DbBackend::Sqlite => "DELETE FROM changes WHERE id < ?",
-        _ => "DELETE FROM changes WHERE transaction_id < $1",
+    let (text, values) = match backend {
+        DbBackend::Sqlite => ("DELETE FROM changes WHERE id < ?", vec![seen.end.into()]),
+        _ => (
+            "DELETE FROM changes WHERE transaction_id < $1 AND NOT transaction_id = ANY ($2::text::bigint[])",
+            vec![seen.end.into(), array(&seen.open).into()],
+        ),
     };
-    let statement = Statement::from_sql_and_values(backend, text, [end.into()]);
+    let statement = Statement::from_sql_and_values(backend, text, values);
     store.writer.execute_raw(statement).await?;
     Ok(())
 }

@@ -1,12 +1,10 @@
 //! One look at the table `changes`: which rows are new since the look before.
 //!
-//! Rows are found by position. On SQLite that is the row's number: writers follow one another, so the
-//! order of numbers is the order of commits. On PostgreSQL it is not: a transaction that took its
-//! number early may commit late. There the position is the id of the row's transaction, and a look
-//! begins at the oldest transaction that was still open at the look before (`pg_snapshot_xmin`);
-//! what was seen of those that are younger is remembered, so that it is not told twice.
-
-use std::collections::HashSet;
+//! On SQLite rows are found by number: writers follow one another, so the order of numbers is the order of commits.
+//! On PostgreSQL it is not: a transaction that took its number early may commit late. There a row has the id of its
+//! transaction, and a look finds the rows of those transactions that were open, or had not begun, at the snapshot of
+//! the look before: exactly those that it could not see. However old the oldest open one is, of whichever database of
+//! the server, nothing is read twice.
 
 use sea_orm::prelude::Uuid;
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
@@ -16,10 +14,11 @@ use crate::connect::Connection;
 use charter_domain::id::OrganizationId;
 
 /// Both texts give a row at least: the next look's position is in it.
-const SQLITE: &str = "SELECT coalesce((SELECT seq + 1 FROM sqlite_sequence WHERE name = 'changes'), 1) AS next, \
-     id, id AS position, organization_id FROM (SELECT 1) LEFT JOIN changes ON id >= ?";
-const POSTGRES: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS next, \
-     id, transaction_id AS position, organization_id FROM (SELECT 1) AS one LEFT JOIN changes ON transaction_id >= $1";
+const SQLITE: &str = "SELECT CAST(coalesce((SELECT seq + 1 FROM sqlite_sequence WHERE name = 'changes'), 1) AS TEXT) \
+     AS next, id, organization_id FROM (SELECT 1) LEFT JOIN changes ON id >= CAST(? AS INTEGER)";
+/// `$1` is the first transaction that had not begun, `$2` those that were open.
+const POSTGRES: &str = "SELECT pg_current_snapshot()::text AS next, id, organization_id FROM (SELECT 1) AS one \
+     LEFT JOIN changes ON transaction_id >= $1 OR transaction_id = ANY ($2::text::bigint[])";
 
 /// What came since the look before.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,57 +29,41 @@ pub(super) enum News {
     Everybody,
 }
 
-/// How far the table has been read.
-#[derive(Debug, Default)]
-pub(super) struct Cursor {
-    /// `None` before the first look.
-    next: Option<i64>,
-    /// Numbers of the rows from there on that were seen already.
-    seen: HashSet<i64>,
+/// What a look could see: all rows of other positions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Position {
+    /// The first row, or transaction, that was not there yet.
+    pub(super) end: i64,
+    /// Transactions before it that were open.
+    pub(super) open: Vec<i64>,
 }
 
-/// A row of `changes`.
-struct Change {
-    id: i64,
-    position: i64,
-    /// `None` for what may concern everybody.
-    organization: Option<OrganizationId>,
-}
+/// How far the table has been read; `None` before the first look.
+#[derive(Debug, Default)]
+pub(super) struct Cursor(Option<Position>);
 
 impl Cursor {
-    /// Where the next look begins; `None` before the first.
-    pub(super) const fn next(&self) -> Option<i64> {
-        self.next
-    }
-
-    /// Reads the new rows. The first look reads the rows that the second one would find again: however old the oldest
-    /// open transaction is, none of them is new then.
+    /// Reads the new rows. The first look only finds the position.
     ///
     /// # Errors
     ///
     /// Those of the database; then nothing was read.
     pub(super) async fn look(&mut self, connection: &Connection) -> Result<News, Error> {
-        let from = match self.next {
-            Some(next) => next,
-            None => read(connection, i64::MAX).await?.0,
+        let Some(before) = &self.0 else {
+            self.0 = Some(position(connection).await?);
+            return Ok(News::Everybody);
         };
-        let (next, changes) = read(connection, from).await?;
-        Ok(self.take(next, &changes))
+        let (next, changed) = read(connection, before).await?;
+        Ok(self.take(next, changed))
     }
 
-    fn take(&mut self, next: i64, changes: &[Change]) -> News {
-        let before = self.next.replace(next);
-        let is_new = |change: &&Change| !self.seen.contains(&change.id);
-        let organizations: Option<Vec<_>> = changes
-            .iter()
-            .filter(is_new)
-            .map(|change| change.organization)
-            .collect();
-        let is_kept = |change: &&Change| change.position >= next;
-        self.seen = changes.iter().filter(is_kept).map(|it| it.id).collect();
+    fn take(&mut self, next: Position, changed: Vec<Option<OrganizationId>>) -> News {
+        let end = next.end;
+        let before = self.0.replace(next);
+        let organizations: Option<Vec<_>> = changed.into_iter().collect();
         match organizations {
             // A database that was put back to an earlier state has lower positions.
-            Some(organizations) if before.is_some_and(|before| before <= next) => {
+            Some(organizations) if before.is_some_and(|before| before.end <= end) => {
                 News::Organizations(organizations)
             }
             _ => News::Everybody,
@@ -88,30 +71,66 @@ impl Cursor {
     }
 }
 
-/// Where the next look begins, and the rows from that position on.
-async fn read(connection: &Connection, from: i64) -> Result<(i64, Vec<Change>), Error> {
-    let backend = connection.get_database_backend();
-    let text = match backend {
-        DbBackend::Sqlite => SQLITE,
-        _ => POSTGRES,
+/// The position of a look that would be made now.
+pub(super) async fn position(connection: &Connection) -> Result<Position, Error> {
+    let end = Position {
+        end: i64::MAX,
+        open: Vec::new(),
     };
-    let statement = Statement::from_sql_and_values(backend, text, [from.into()]);
+    Ok(read(connection, &end).await?.0)
+}
+
+/// Where the next look begins, and whose rows are not before that position; `None` for one that may concern everybody.
+async fn read(
+    connection: &Connection,
+    from: &Position,
+) -> Result<(Position, Vec<Option<OrganizationId>>), Error> {
+    let backend = connection.get_database_backend();
+    let statement = match backend {
+        DbBackend::Sqlite => Statement::from_sql_and_values(backend, SQLITE, [from.end.into()]),
+        _ => {
+            let values = [from.end.into(), array(&from.open).into()];
+            Statement::from_sql_and_values(backend, POSTGRES, values)
+        }
+    };
     let rows = connection.query_all_raw(statement).await?;
     let mut next = None;
-    let mut changes = Vec::with_capacity(rows.len());
+    let mut changed = Vec::with_capacity(rows.len());
     for row in &rows {
-        next = Some(row.try_get("", "next")?);
-        if let Some(id) = row.try_get("", "id")? {
+        if next.is_none() {
+            next = Position::parse(&row.try_get::<String>("", "next")?);
+        }
+        let id: Option<i64> = row.try_get("", "id")?;
+        if id.is_some() {
             let organization: Option<Uuid> = row.try_get("", "organization_id")?;
-            changes.push(Change {
-                id,
-                position: row.try_get("", "position")?,
-                organization: organization.map(OrganizationId::from_uuid),
-            });
+            changed.push(organization.map(OrganizationId::from_uuid));
         }
     }
     let next = next.ok_or_else(|| Error::Unexpected("no place in `changes`".into()))?;
-    Ok((next, changes))
+    Ok((next, changed))
+}
+
+/// Written as PostgreSQL reads an array.
+pub(super) fn array(ids: &[i64]) -> String {
+    let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+    format!("{{{}}}", ids.join(","))
+}
+
+impl Position {
+    /// A number, or a `pg_snapshot`: the oldest open transaction, the end, and those that are open.
+    fn parse(text: &str) -> Option<Self> {
+        let Some((_, rest)) = text.split_once(':') else {
+            let end = text.parse().ok()?;
+            let open = Vec::new();
+            return Some(Self { end, open });
+        };
+        let (end, open) = rest.split_once(':')?;
+        let open = open.split(',').filter(|id| !id.is_empty());
+        Some(Self {
+            end: end.parse().ok()?,
+            open: open.map(|id| id.parse().ok()).collect::<Option<_>>()?,
+        })
+    }
 }
 
 #[cfg(test)]
@@ -122,45 +141,44 @@ mod tests {
         OrganizationId::from_uuid(Uuid::from_u128(number))
     }
 
-    fn change(id: i64, position: i64) -> Change {
-        let organization = Some(organization(id.unsigned_abs().into()));
-        Change {
-            id,
-            position,
-            organization,
-        }
-    }
-
-    fn told(ids: &[u128]) -> News {
-        News::Organizations(ids.iter().map(|id| organization(*id)).collect())
+    fn at(text: &str) -> Position {
+        Position::parse(text).expect("a position")
     }
 
     #[test]
-    fn a_row_is_told_once_however_long_an_older_transaction_stays_open() {
-        let mut cursor = Cursor::default();
-        assert_eq!(cursor.take(100, &[]), News::Everybody, "the first look");
-        // Transaction 100 is open; 101 and 102 have committed.
-        let done = [change(1, 101), change(2, 102)];
-        assert_eq!(cursor.take(100, &done), told(&[1, 2]));
-        assert_eq!(cursor.take(100, &done), told(&[]));
-        // It commits, with a number from before theirs.
-        let [first, second] = done;
-        let all = [change(3, 100), first, second];
-        assert_eq!(cursor.take(103, &all), told(&[3]));
-        assert!(cursor.seen.is_empty());
-        assert_eq!(cursor.take(104, &[change(4, 103)]), told(&[4]));
+    fn positions_are_numbers_or_snapshots() {
+        let is = |text, end, open: &[i64]| {
+            let open = open.to_vec();
+            assert_eq!(Position::parse(text), Some(Position { end, open }));
+        };
+        is("7", 7, &[]);
+        is("7:7:", 7, &[]);
+        is("5:9:5,7", 9, &[5, 7]);
+        for text in ["", "x", "5:9", "5:x:", "5:9:x"] {
+            assert_eq!(Position::parse(text), None, "{text}");
+        }
+        assert_eq!(array(&[]), "{}");
+        assert_eq!(array(&[5, 7]), "{5,7}");
     }
 
     #[test]
     fn what_concerns_everybody_and_what_cannot_be_known_is_told_to_everybody() {
         let mut cursor = Cursor::default();
-        cursor.take(7, &[]);
-        let of_all = Change {
-            organization: None,
-            ..change(1, 7)
-        };
-        assert_eq!(cursor.take(8, &[of_all]), News::Everybody);
-        assert_eq!(cursor.take(5, &[]), News::Everybody, "put back");
-        assert_eq!(cursor.take(5, &[]), told(&[]));
+        assert_eq!(
+            cursor.take(at("7"), Vec::new()),
+            News::Everybody,
+            "the first"
+        );
+        let told = cursor.take(at("8"), vec![Some(organization(1))]);
+        assert_eq!(told, News::Organizations(vec![organization(1)]));
+        let of_all = vec![Some(organization(1)), None];
+        assert_eq!(cursor.take(at("9"), of_all), News::Everybody);
+        assert_eq!(
+            cursor.take(at("5"), Vec::new()),
+            News::Everybody,
+            "put back"
+        );
+        let told = cursor.take(at("5:6:5"), Vec::new());
+        assert_eq!(told, News::Organizations(Vec::new()));
     }
 }

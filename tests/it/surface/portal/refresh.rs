@@ -10,6 +10,7 @@ on_both_services!(
     a_refreshed_session_goes_on,
     parallel_tabs_get_one_successor,
     late_reuse_ends_the_session,
+    a_condition_that_fails_switches_no_reuse_detection_off,
     anonymous_actions_are_recorded_as_anonymous,
     reuse_is_noticed_within_one_second_and_after_many_generations,
     it_rolls_for_thirty_days,
@@ -78,6 +79,29 @@ async fn late_reuse_ends_the_session(service: &Service) {
         .await
         .assert_refused(401, "INVALID_TOKEN");
     other_session.refresh().await.ok();
+}
+
+async fn a_condition_that_fails_switches_no_reuse_detection_off(service: &Service) {
+    let acme = service.organization("acme").await;
+    let stolen = acme.person(TeamRole::Owner).await;
+    let under = |person: &Person, name: &str, value: &str| person.refresh().header(name, value);
+    let current = refreshed(service, &stolen).await;
+    for person in [&stolen, &current] {
+        let refused = under(person, "if-match", "\"x\"").await;
+        refused.assert_refused(412, "PRECONDITION_FAILED");
+    }
+    let again = stolen.refresh().await;
+    assert_eq!(cookie_of(&again), current.cookie, "nothing was done");
+    service.clock.advance(11);
+    let refused = under(&stolen, "if-none-match", "*").await;
+    refused.assert_refused(401, "INVALID_TOKEN");
+    for refused in [current.refresh().await, current.get(ORGANIZATION).await] {
+        refused.assert_refused(401, "INVALID_TOKEN");
+    }
+    let refused = under(&current, "if-match", "\"x\"").await;
+    refused.assert_refused(401, "INVALID_TOKEN");
+    let found = service.audited("person.ReuseRefreshToken").await;
+    assert_eq!(found.len(), 1);
 }
 
 async fn reuse_is_noticed_within_one_second_and_after_many_generations(service: &Service) {

@@ -11,9 +11,9 @@ use charter_authz::decision::{Denial, Outcome, Verdict};
 use charter_authz::own_domain::{
     BadProperty, DomainQuestion, Fact, Facts, FoundIds, NamedEntity, OwnDomain, SearchPage, Unasked,
 };
+use charter_budgets::Payer;
 use charter_decision_log::{DomainAsker, DomainDecision, Via};
 use charter_domain::caller::Caller;
-use charter_domain::id::OrganizationId;
 use charter_domain::timestamp::Timestamp;
 
 use super::answer::{Answer, Found};
@@ -42,8 +42,8 @@ struct Purpose {
     via: Via,
     /// Whether its id is told.
     tells_id: bool,
-    /// The organization whose request it is about.
-    payer: Option<OrganizationId>,
+    /// Whose request it is about.
+    payer: Option<Payer>,
 }
 
 impl Purpose {
@@ -106,12 +106,12 @@ impl<'a> Own<'a> {
         let of_resource = self.of_resource(&question.resource).await?;
         let of_caller = self.state.access_records.facts_of(&self.client, caller);
         let facts = [&of_resource, &*of_caller];
-        let organization = caller.organization().id;
-        self.state.decisions.check_share(organization)?;
+        let payer = Payer::from(caller);
+        self.state.decisions.check_share(payer)?;
         let purpose = Purpose {
             via: Via::ForwardAuth,
             tells_id: true,
-            payer: Some(organization),
+            payer: Some(payer),
         };
         self.ask(question, &facts, purpose).await
     }

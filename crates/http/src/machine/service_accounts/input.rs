@@ -89,6 +89,26 @@ request_body! {
 }
 
 impl ServiceAccountPatch {
+    /// Whether it disables the service account, or takes roles or permissions from it, and nothing else.
+    pub(super) fn only_removes(&self, before: &ServiceAccount) -> bool {
+        let Self {
+            name: None,
+            description: None,
+            metadata: None,
+            is_active: None | Some(false),
+            roles,
+            permissions,
+        } = self
+        else {
+            return false;
+        };
+        let is_within = |names: &Option<GrantNames>, held: &[String]| {
+            let mut names = names.iter().flat_map(GrantNames::as_slice);
+            names.all(|name| held.contains(name))
+        };
+        is_within(roles, &before.roles) && is_within(permissions, &before.permissions)
+    }
+
     pub(super) fn apply(&self, service_account: &mut ServiceAccount) -> Result<(), ApiError> {
         if let Some(name) = &self.name {
             service_account.name = name.clone();

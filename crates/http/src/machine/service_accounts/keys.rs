@@ -175,6 +175,10 @@ impl Operation for RevokeKey {
     fn object((PathId(owner), PathId(key)): &Self::Input) -> <Self::Object as Object>::Reference {
         (*owner, *key)
     }
+
+    fn only_removes(_: &Self::Input, _: &Self::Object) -> bool {
+        true
+    }
 }
 
 /// Revokes a key permanently; repeating it has no effect.

@@ -147,6 +147,10 @@ impl Operation for UpdateServiceAccount {
     fn object((PathId(id), _): &Self::Input) -> Option<ServiceAccountId> {
         *id
     }
+
+    fn only_removes((_, Body(patch)): &Self::Input, object: &Self::Object) -> bool {
+        patch.only_removes(&object.service_account)
+    }
 }
 
 /// Changes a service account, as a JSON Merge Patch (RFC 7396); arrays are replaced. The caller must also be
@@ -194,6 +198,10 @@ impl Operation for DeleteServiceAccount {
 
     fn object(PathId(id): &Self::Input) -> Option<ServiceAccountId> {
         *id
+    }
+
+    fn only_removes(_: &Self::Input, _: &Self::Object) -> bool {
+        true
     }
 }
 
