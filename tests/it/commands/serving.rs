@@ -243,6 +243,8 @@ async fn a_journal_that_vanishes_counts_as_a_missed_file() {
     let errors = metric(charter.operations, "charter_replay_journal_errors_total").await;
     assert!(errors < 1.0, "{errors}");
     charter.stop();
+    // Of all dates nothing is known.
+    std::fs::remove_dir_all(home.data().join("replay")).expect("removed");
     home.serve().stop();
     let log = home.log();
     let line = log

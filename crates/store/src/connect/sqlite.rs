@@ -38,7 +38,10 @@ pub(super) async fn connect(config: &Config) -> Result<Pools, Error> {
     let options = options(config)?;
     let path = options.get_filename().to_owned();
     let opened = open(config, options).await;
-    opened.map_err(|error| unusable::explain(&path, error))
+    opened.map_err(|error| match directory_of(&path) {
+        Ok(directory) => unusable::explain(&path, &directory, error),
+        Err(_) => error,
+    })
 }
 
 async fn open(config: &Config, options: SqliteConnectOptions) -> Result<Pools, Error> {

@@ -10,11 +10,10 @@ use charter_system::private::{check_dir, check_file, owner_in_words, try_write};
 const FILES: [&str; 4] = ["", "-wal", "-shm", "-server"];
 
 /// The error, or what is found to be its cause: a file of another user, a directory or disk that cannot be written.
-pub(super) fn explain(database: &Path, error: Error) -> Error {
+pub(super) fn explain(database: &Path, directory: &Path, error: Error) -> Error {
     if !matches!(error, Error::Unavailable(_) | Error::Setup(_)) {
         return error;
     }
-    let directory = database.parent().unwrap_or(Path::new("."));
     let mut files = FILES.iter().map(|suffix| beside(database, suffix));
     let refused = files.find_map(|file| check_file(&file).err().map(|error| (file, error)));
     let refused = refused.or_else(|| Some((directory.to_owned(), check_dir(directory).err()?)));
@@ -41,16 +40,19 @@ mod tests {
         let database = place.path().join("charter.db");
         let locked = || Error::Unavailable("locked".into());
         assert!(matches!(
-            explain(&database, locked()),
+            explain(&database, place.path(), locked()),
             Error::Unavailable(_)
         ));
         let gone = place.path().join("file");
         std::fs::write(&gone, "").expect("a file");
-        let explained = explain(&gone.join("charter.db"), locked());
+        let explained = explain(&gone.join("charter.db"), &gone, locked());
         assert!(
             matches!(&explained, Error::Unusable(why) if why.contains("`")),
             "{explained:?}"
         );
-        assert!(matches!(explain(&gone, Error::Stale), Error::Stale));
+        assert!(matches!(
+            explain(&gone, place.path(), Error::Stale),
+            Error::Stale
+        ));
     }
 }
