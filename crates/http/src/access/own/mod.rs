@@ -76,7 +76,10 @@ impl<'a> Own<'a> {
     ) -> Result<Answer, ApiError> {
         let question = &respelled(question);
         let mut facts = self.of_subject(&question.subject).await?;
-        facts.extend(self.of_resource(&question.resource).await?);
+        if question.subject.is_other_than(&question.resource) {
+            // Else it would make a subject of who could not act now.
+            facts.extend(self.of_resource(&question.resource).await?);
+        }
         let purpose = Purpose {
             via: Via::Evaluation,
             tells_id: explain,
@@ -161,7 +164,7 @@ impl<'a> Own<'a> {
         if sought != Sought::Subject {
             facts.extend(self.of_subject(&question.subject).await?);
         }
-        if sought != Sought::Resource {
+        if sought != Sought::Resource && question.subject.is_other_than(&question.resource) {
             facts.extend(self.of_resource(&question.resource).await?);
         }
         let asked = worded(question, &facts);
