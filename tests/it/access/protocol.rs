@@ -3,7 +3,7 @@
 use charter_domain::permission::Permission;
 use serde_json::{Value, json};
 use test_support::client::send;
-use test_support::service::Service;
+use test_support::service::{Persona as _, Service};
 use test_support::services::TestDatabase;
 
 use super::{Asks, EVALUATION, EVALUATIONS, TOKEN, question, raw, service};
