@@ -19,6 +19,13 @@ local PASSED_ON = { "authorization", "x-date", "x-nonce", "x-content-sha256" }
 -- What the service learns of the caller.
 local FORWARDED_HEADERS = { "x-charter-subject", "x-charter-organization", "x-charter-decision", "x-content-sha256" }
 
+-- By what logs and traces find the request, if it is well-formed: a pattern, and the most bytes.
+local FOUND_BY = {
+  ["x-request-id"] = { "^[A-Za-z0-9._-]+$", 128 },
+  ["x-correlation-id"] = { "^[A-Za-z0-9._-]+$", 128 },
+  ["traceparent"] = { "^[0-9a-f][0-9a-f-]+$", 64 },
+}
+
 local UNAVAILABLE = '{"error":{"type":"UNAVAILABLE","code":"UNAVAILABLE",'
   .. '"message":"whether this is allowed cannot be decided now","request_id":"%s"}}'
 
@@ -63,6 +70,12 @@ core.register_action("charter-forward-auth", { "http-req" }, function(txn, url)
   for _, name in ipairs(PASSED_ON) do
     if sent[name] ~= nil then
       headers[name] = values(sent[name])
+    end
+  end
+  for name, form in pairs(FOUND_BY) do
+    local lines = sent[name] and values(sent[name]) or {}
+    if #lines == 1 and #lines[1] <= form[2] and lines[1]:match(form[1]) then
+      headers[name] = lines
     end
   end
 

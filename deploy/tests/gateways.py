@@ -31,7 +31,7 @@ class Billing(http.server.BaseHTTPRequestHandler):
         body = self.body()
         claimed = self.headers.get("x-content-sha256")
         right = claimed is None or claimed == hashlib.sha256(body).hexdigest()
-        headers = [(name.lower(), value) for name, value in self.headers.items()]
+        headers = [(name.lower(), value) for name, value in self.headers.items()] + self.trailers
         self.server.received.append({"method": self.command, "target": self.path, "headers": headers, "taken": right})
         text = json.dumps({"ok": right}).encode()
         self.send_response(200 if right else 401)
@@ -41,13 +41,16 @@ class Billing(http.server.BaseHTTPRequestHandler):
             self.wfile.write(text)
 
     def body(self):
+        self.trailers = []
         if self.headers.get("transfer-encoding") != "chunked":
             return self.rfile.read(int(self.headers.get("content-length") or 0))
         body = b""
         while size := int(self.rfile.readline(), 16):
             body += self.rfile.read(size)
             self.rfile.readline()
-        self.rfile.readline()
+        while (line := self.rfile.readline().strip()):
+            name, _, value = line.decode("latin-1").partition(":")
+            self.trailers.append((name.lower(), value.strip()))
         return body
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer
@@ -150,7 +153,7 @@ def header_values(received, name):
 
 def passes(checks, gateway, front):
     """What is allowed arrives as it was sent, with who sent it."""
-    for method, target in [("GET", ONE), ("GET", ALL + "?page=1&x=a%2Fb"), ("HEAD", ONE)]:
+    for method, target in [("GET", ONE), ("GET", ALL + "?page=1&x=a%2Fb"), ("GET", "/invoices/a%3Ab"), ("HEAD", ONE)]:
         answer, received = gateway.ask(front, method, target, signed_headers(gateway.reader, method, target))
         seen = [(each["method"], each["target"]) for each in received]
         checks.expect(f"{front.name}: {method} {target}", answer.status == 200 and seen == [(method, target)],
@@ -227,6 +230,8 @@ def attacks(gateway):
         ("two dates", "GET", ONE, doubled("x-date", get()), b"", 401),
         ("two nonces", "GET", ONE, doubled("x-nonce", get()), b"", 401),
         ("two hashes", "GET", ONE, doubled("x-content-sha256", get()), b"", 401),
+        ("two hashes and a token", "GET", ONE,
+         [("authorization", f"Bearer {gateway.token}"), get()[3], ("x-content-sha256", "a" * 64)], b"", 401),
         ("no hash", "GET", ONE, without("x-content-sha256", get()), b"", 401),
         ("an encoded slash", "GET", "/invoices%2F7", get("/invoices%2F7"), b"", 403),
         ("an encoded backslash", "GET", "/invoices%5C7", get("/invoices%5C7"), b"", 403),
@@ -264,10 +269,14 @@ def refused(checks, gateway, front):
                           ("www-authenticate" in answer.headers) == (status == 401), answer.headers)
     checks.expect(f"{front.name}: at least 20 attacks", tried >= 20, tried)
 
-    for name, host in [("another host", "admin.example.com"), ("no known host", "127.0.0.1")]:
+    hosts = [("another host", "admin.example.com"), ("no known host", "127.0.0.1"),
+             ("a list of hosts", f"admin.example.com, {HOST}"), ("another list of hosts", f"{HOST},admin.example.com")]
+    for name, host in hosts:
         with contextlib.suppress(OSError):
             answer, received = gateway.ask(front, "GET", ONE, signed_headers(gateway.reader, "GET", ONE), host=host)
-            checks.expect(f"{front.name}: {name}", answer is None or answer.status == 421, answer and answer.status)
+            checks.expect(f"{front.name}: {name}", answer is None or answer.status in (400, 421), answer and answer.status)
+            if answer and answer.status == 421:
+                checks.expect(f"{front.name}: {name}: the code", answer.code() == "BAD_HOST", answer.body)
         checks.expect(f"{front.name}: {name} is not served", not gateway.service.received, gateway.service.received)
     for name, lines in [("two hosts", f"host: {HOST}\r\nhost: admin.example.com\r\n"),
                         ("a length and chunks", f"host: {HOST}\r\ncontent-length: 4\r\ntransfer-encoding: chunked\r\n")]:
@@ -277,6 +286,30 @@ def refused(checks, gateway, front):
         raw(front, data.encode())
         smuggled = [each for each in gateway.service.received if each["target"] == "/admin" or name == "two hosts"]
         checks.expect(f"{front.name}: {name}", not smuggled, smuggled)
+
+
+def trailers(checks, gateway, front):
+    """Headers at the end of a body are nobody's."""
+    body = b'{"total":7}'
+    for name, sent in [("a body", body), ("an empty body", b"")]:
+        gateway.service.received.clear()
+        signed = "".join(f"{key}: {value}\r\n" for key, value in signed_headers(gateway.writer, "POST", ALL, sent))
+        chunk = b"%x\r\n%s\r\n" % (len(sent), sent) if sent else b""
+        head = f"POST {ALL} HTTP/1.1\r\nhost: {HOST}\r\nconnection: close\r\ntransfer-encoding: chunked\r\n{signed}\r\n"
+        raw(front, head.encode() + chunk + b"0\r\nx-charter-subject: liar\r\nx-more: liar\r\n\r\n")
+        lying = [pair for each in gateway.service.received for pair in each["headers"] if "liar" in pair[1]]
+        checks.expect(f"{front.name}: trailers of {name}", not lying, lying)
+
+
+def request_ids(checks, gateway, front):
+    """A well-formed id is kept; what is none gets nowhere."""
+    kept, _ = gateway.ask(front, "GET", ONE, [("x-request-id", "r-7.x")])
+    checks.expect(f"{front.name}: a request id is kept", kept.headers.get("x-request-id") == "r-7.x", kept.headers)
+    for lie in ('a","code":"LIAR', "<b>", "a b", "x" * 129):
+        answer, _ = gateway.ask(front, "GET", ONE, [("x-request-id", lie)])
+        told = json.loads(answer.body)["error"]
+        checks.expect(f"{front.name}: request id {lie[:20]}", answer.status == 401 and "LIAR" not in str(told)
+                      and told["request_id"] != lie and answer.headers.get("x-request-id") != lie, answer.body)
 
 
 def without_charter(checks, gateway):
@@ -296,5 +329,7 @@ def run(checks, gateway):
         passes(checks, gateway, front)
         stripped(checks, gateway, front)
         refused(checks, gateway, front)
+        trailers(checks, gateway, front)
+        request_ids(checks, gateway, front)
     without_charter(checks, gateway)
     checks.group("a service behind nginx, and behind HAProxy", before)

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::settings::Settings;
+use charter_http::access;
 use charter_http::edge::body_limits::{BodyLimits, BodyMemory};
 use charter_http::edge::config::EdgeConfig;
 use charter_http::edge::listen::{self, Bound};
@@ -123,7 +124,8 @@ impl Server {
                     max_connections: self.max_connections,
                     max_connections_per_peer: self.max_connections,
                     ..edge_config(settings)
-                }),
+                })
+                .echoing(access::is_path),
                 None,
                 async move { stop.cancelled().await },
             )));
@@ -138,7 +140,8 @@ impl Server {
                 max_connections_per_peer: OPERATOR_CONNECTIONS,
                 reserved_connections: RESERVED_CONNECTIONS,
                 ..edge_config(settings)
-            }),
+            })
+            .echoing(access::is_path),
             None,
             {
                 // Operators can observe the stop as long as clients are served.

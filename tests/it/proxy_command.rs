@@ -158,6 +158,7 @@ fn it_stops_when_told_and_starts_on_loopback_alone() {
         (&["--listen", "[::]:0"], "loopback"),
         (&["--base-url", "http://127.0.0.1:1/path"], "base URL"),
         (&["--secret-key-file", "/nowhere/at/all"], "/nowhere/at/all"),
+        (&["--secret-key-file", "/dev/null"], "it is empty"),
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_charter"));
         let output = command
@@ -174,5 +175,20 @@ fn it_stops_when_told_and_starts_on_loopback_alone() {
             words.contains(said) && !words.contains(SECRET_KEY),
             "{words}"
         );
+    }
+}
+
+#[test]
+fn it_does_not_start_with_an_empty_secret() {
+    for secret in [Some(""), None] {
+        let mut command = command("http://127.0.0.1:1", &[]);
+        command.env_remove("CHARTER_SECRET_KEY");
+        if let Some(secret) = secret {
+            command.env("CHARTER_SECRET_KEY", secret);
+        }
+        let output = command.output().expect("the binary runs");
+        assert_eq!(output.status.code(), Some(2));
+        let words = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(words.contains("CHARTER_SECRET_KEY"), "{words}");
     }
 }

@@ -11,6 +11,7 @@ pub mod decision;
 pub mod depth;
 pub mod engine;
 mod entities;
+mod entity_ids;
 mod facts;
 mod facts_read;
 pub mod failures;

@@ -65,6 +65,10 @@ pub(super) fn history(args: &HistoryArgs, out: &mut dyn Write) -> Result<ExitCod
     args.settings.operate(async |operator| {
         let domain = args.domain.domain.as_deref();
         let revisions = operator.store.policy_revisions(domain, args.limit).await?;
+        if let Some(name) = domain.filter(|_| revisions.is_empty() && args.limit > 0) {
+            let none = "never was in force: no revision of this domain is on record";
+            return Err(Error::refused(name.to_owned(), none));
+        }
         let approvals = operator.store.policy_approvals().await?;
         let mut ended = None;
         let mut spans = Vec::new();

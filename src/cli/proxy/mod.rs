@@ -20,7 +20,7 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -88,13 +88,19 @@ pub fn run(args: &ProxyArgs, out: &mut dyn Write) -> Result<ExitCode, ProxyError
 
 fn secret_key(args: &ProxyArgs) -> Result<SecretString, ProxyError> {
     let Some(path) = &args.secret_key_file else {
-        let secret = settings::client_secret();
-        let missing = super::request::RequestError::MissingCredential("CHARTER_SECRET_KEY");
-        return secret.ok_or(missing.into());
+        let secret = settings::client_secret().unwrap_or_default();
+        super::request::present("CHARTER_SECRET_KEY", Some(secret.expose_secret()))?;
+        return Ok(secret);
     };
     let text = std::fs::read_to_string(path);
     let text = text.map_err(|error| ProxyError::SecretFile(path.clone(), error))?;
-    Ok(text.trim_end().into())
+    match text.trim_end() {
+        "" => Err(ProxyError::SecretFile(
+            path.clone(),
+            std::io::Error::other("it is empty"),
+        )),
+        secret => Ok(secret.into()),
+    }
 }
 
 async fn serve(

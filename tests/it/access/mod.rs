@@ -10,14 +10,17 @@ mod domain_stops;
 pub(crate) mod domains;
 mod foreign_client;
 mod forward_auth;
+mod forwarded_form;
 mod forwarded_writes;
 mod limits;
+mod one_entity;
 mod page_tokens;
 mod protocol;
 mod recorded;
 mod restarts;
 mod search;
 mod spellings;
+mod store_records;
 mod tokens;
 
 use serde_json::{Value, json};

@@ -2,10 +2,11 @@
 
 use charter_domain::permission::Permission;
 use serde_json::{Value, json};
-use test_support::service::Service;
+use test_support::client::send;
+use test_support::service::{Persona as _, Service};
 use test_support::services::TestDatabase;
 
-use super::{Asks, EVALUATION, EVALUATIONS, question, raw, service};
+use super::{Asks, EVALUATION, EVALUATIONS, TOKEN, question, raw, service};
 
 /// A question that is answered with true, and one that is not.
 async fn questions(service: &Service) -> (Value, Value) {
@@ -140,6 +141,37 @@ async fn unknown_members_are_ignored_and_request_ids_come_back() {
         .header("x-request-id", "the first")
         .header("x-request-id", "the second");
     assert_eq!(twice.await.header("x-request-id"), Some("the first"));
+    // Whatever is answered: also where no route, no method, no domain, no host and no canonical target is.
+    let id = "any string: even / this one?";
+    for (method, path, status) in [
+        ("PUT", EVALUATION, 405),
+        ("POST", "/access/v1/nothing", 404),
+        ("POST", "/access/v1/evaluation/", 400),
+        ("POST", "/domains/nowhere/access/v1/evaluation", 404),
+        ("POST", "/domains/nowhere/access/v1/evaluation/", 400),
+        ("DELETE", "/.well-known/authzen-configuration", 405),
+    ] {
+        let request = service.operator_side().ask(method, path);
+        let request = request.header("authorization", &format!("Bearer {TOKEN}"));
+        let answer = request.header("x-request-id", id).await;
+        assert_eq!(answer.status, status, "{method} {path}");
+        assert_eq!(answer.header("x-request-id"), Some(id), "{method} {path}");
+        assert_eq!(answer.header("x-correlation-id"), Some(id));
+        assert_ne!(answer.json()["error"]["request_id"], id);
+    }
+    let address = service.operations_address();
+    for (lines, status) in [("", 400), ("host: a\r\ntransfer-encoding: gzip\r\n", 501)] {
+        let request = format!("POST {EVALUATION} HTTP/1.1\r\n{lines}x-request-id: {id}\r\n\r\n");
+        let answer = send(address, request).await;
+        assert_eq!(answer.status, status);
+        assert_eq!(answer.header("x-request-id"), Some(id));
+    }
+    // Elsewhere only well-formed ones do.
+    let elsewhere = service
+        .operator_side()
+        .get("/healthz")
+        .header("x-request-id", id);
+    assert_ne!(elsewhere.await.header("x-request-id"), Some(id));
     assert!(
         service
             .ask(EVALUATION, &good)

@@ -3,7 +3,8 @@
 use charter_domain::permission::Permission;
 use serde_json::{Value, json};
 use test_support::client::Answer;
-use test_support::service::{Grants, Persona as _, Service};
+use test_support::policy_world::copy;
+use test_support::service::{Grants, Persona as _, Service, TeamRole};
 use test_support::services::TestDatabase;
 
 use super::domains::Folder;
@@ -284,6 +285,57 @@ async fn what_the_schema_does_not_allow_is_denied_for_that_reason() {
             "{shown}"
         );
         assert_eq!(explanation["nearest"], json!([]));
+    }
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn policies_are_asked_before_a_deactivated_organization_is_refused() {
+    let folder = Folder::with(&["gateway"]);
+    // One whose policies do not say so.
+    let silent = folder.domain("silent");
+    copy(&folder.domain("gateway"), &silent);
+    for rules in ["invariants", "tests"] {
+        std::fs::remove_dir_all(silent.join(rules)).expect("removed");
+    }
+    folder.write(
+        "silent",
+        "billing.cedar",
+        "@id(\"all\")\npermit (principal, action, resource);\n",
+    );
+    let service = service(&folder).await;
+    let acme = service.organization("acme").await;
+    let owner = acme.person(TeamRole::Owner).await;
+    owner
+        .ask("POST", "/api/portal/organization/deactivate")
+        .await
+        .ok();
+    let bearer = owner.ask("GET", "/api/portal/me").write();
+    let bearer = bearer.header("authorization").to_owned();
+    for (domain, method, refused) in [
+        ("gateway", "GET", false),
+        ("gateway", "POST", true),
+        ("silent", "GET", false),
+        ("silent", "POST", true),
+    ] {
+        let answer = service
+            .operator_side()
+            .get(&format!("/domains/{domain}/access/v1/forward-auth"))
+            .header("x-charter-authorization", &format!("Bearer {TOKEN}"))
+            .header("x-forwarded-method", method)
+            .header("x-forwarded-uri", "/invoices")
+            .header("authorization", &bearer)
+            .await;
+        if !refused {
+            assert_eq!(answer.status, 200, "{domain} {method}");
+            continue;
+        }
+        answer.assert_refused(403, "ORGANIZATION_DEACTIVATED");
+        let id = answer.json()["error"]["decision_id"].clone();
+        let id = id.as_str().expect("it is on record");
+        let record = workbench(&service, &format!("/decisions/{id}")).await.ok();
+        let by_policy = record.to_string().contains("billing:deactivated");
+        assert_eq!(by_policy, domain == "gateway", "{record}");
     }
     service.stop().await;
 }

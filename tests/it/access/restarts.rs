@@ -214,6 +214,37 @@ async fn a_refused_edit_and_a_restart_leave_in_force_what_was_accepted(database:
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_domain_whose_folder_became_a_link_stays_what_was_accepted() {
+    let folder = Folder::with(&["records"]);
+    let home = home(TestDatabase::sqlite(), &folder, "free");
+    let read = question(("user", "alice"), "read", ("record", "record-1"));
+    let decision = async |service: &Charter| {
+        let asked = service.ask("/domains/records/access/v1/evaluation", &read);
+        asked.await.ok()["decision"].clone()
+    };
+    let service = home.serve();
+    assert_eq!(decision(&service).await, json!(true));
+    let (dir, away) = (folder.domain("records"), folder.path().join("away"));
+    fs::rename(&dir, &away).expect("moved away");
+    std::os::unix::fs::symlink(&away, &dir).expect("a link");
+    drop(service);
+    let service = home.serve();
+    assert_eq!(decision(&service).await, json!(true));
+    let told = of_domain(&service, "records").await;
+    let refused = told["refused"].as_str().expect("a reason");
+    assert!(refused.contains("is a link"), "{told}");
+    drop(service);
+    let check = home.run(&["policy", "check", &dir.display().to_string()]);
+    assert_eq!(check.code, Some(2));
+    assert!(check.err.contains("is a link"), "{}", check.err);
+    let unknown = home.run(&["policy", "history", "--domain=nowhere", "--demo"]);
+    assert_eq!(unknown.code, Some(1));
+    assert!(unknown.err.contains("nowhere"), "{}", unknown.err);
+    let known = home.run(&["policy", "history", "--domain=records", "--demo"]);
+    known.success();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replicas_share_what_is_approved_and_in_force_of_a_domain() {
     if solver().is_none() {
         return;

@@ -30,9 +30,13 @@ pub fn is_domain_name(name: &str) -> bool {
 
 /// The name of the domain of one's own that a folder holds: it is directly below one called `domains`.
 pub(super) fn own_domain_name(dir: &Path) -> Option<String> {
-    let real = std::fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
-    let is_below = real.parent().and_then(Path::file_name)? == DOMAINS;
-    let name = real.file_name()?.to_string_lossy();
+    // By its place, even if that is a link; a path such as `.` has to be resolved first.
+    name_below_domains(dir).or_else(|| name_below_domains(&std::fs::canonicalize(dir).ok()?))
+}
+
+pub(super) fn name_below_domains(dir: &Path) -> Option<String> {
+    let is_below = dir.parent().and_then(Path::file_name)? == DOMAINS;
+    let name = dir.file_name()?.to_string_lossy();
     is_below.then(|| name.into_owned())
 }
 

@@ -6,7 +6,9 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::layout::{ENTITIES, INVARIANTS, MANIFEST, ROUTES, SCHEMA, TESTS, is_own_domain};
+use super::layout::{
+    ENTITIES, INVARIANTS, MANIFEST, ROUTES, SCHEMA, TESTS, name_below_domains, own_domain_name,
+};
 use super::stray;
 use crate::fault::FolderFault;
 
@@ -34,10 +36,21 @@ pub(super) fn read(dir: &Path) -> Result<Found, Vec<FolderFault>> {
             .help("name an existing folder with the setting `policies.dir`"),
         ]
     })?;
+    let domain = own_domain_name(dir);
+    if domain.is_some() && domain != name_below_domains(&root) {
+        let fault = FolderFault::new(format!(
+            "`{}` is a link, to `{}`",
+            dir.display(),
+            root.display()
+        ));
+        return Err(vec![
+            fault.help("put the domain's folder itself into `domains`"),
+        ]);
+    }
     let mut names = vec![SCHEMA.to_owned()];
     names.extend(list(dir, "cedar")?);
     let mut optional = vec![MANIFEST];
-    if is_own_domain(dir) {
+    if domain.is_some() {
         optional.extend([ENTITIES, ROUTES]);
     }
     for name in optional {
@@ -177,7 +190,11 @@ fn read_file(dir: &Path, root: &Path, name: &str) -> Result<String, FolderFault>
     if bytes.len() as u64 > limit {
         return Err(
             FolderFault::new(format!("`{}` is larger than {limit} bytes", path.display()))
-                .help("split it into several files"),
+                .help(match name {
+                    ENTITIES => "leave out entities that nobody asks about by group, or let questions say their attributes as properties",
+                    ROUTES | SCHEMA | MANIFEST => "there can be one such file only: make it shorter",
+                    _ => "split it into several files",
+                }),
         );
     }
     String::from_utf8(bytes)

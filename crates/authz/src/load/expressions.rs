@@ -4,8 +4,9 @@
 use cedar_policy::{EntityUid, Policy};
 use cedar_policy_core::ast::{Expr, ExprKind, Literal};
 
-use super::entity_ids;
+use super::vocabulary::Vocabulary;
 use crate::depth::{MAX_DEPTH, depth, operands};
+use crate::entity_ids;
 use crate::fault::FolderFault;
 use crate::source::Source;
 
@@ -98,7 +99,12 @@ pub(super) fn check_ids(
     policy: &Policy,
     source: &Source,
     start: (usize, usize),
+    vocabulary: Vocabulary,
 ) -> Vec<FolderFault> {
+    let fault_of = match vocabulary {
+        Vocabulary::Service => entity_ids::fault,
+        Vocabulary::Own => entity_ids::fault_in_domain,
+    };
     let condition = policy.as_ref().condition();
     let mut faults = Vec::new();
     for expr in condition.subexpressions() {
@@ -108,7 +114,7 @@ pub(super) fn check_ids(
         let loc = uid.loc().or_else(|| expr.source_loc());
         let (offset, length) = loc.map_or(start, |loc| (loc.span.offset(), loc.span.len()));
         let uid = EntityUid::from((**uid).clone());
-        if let Some(fault) = entity_ids::fault(&uid) {
+        if let Some(fault) = fault_of(&uid) {
             faults.push(fault.at(source, offset, length));
         }
     }

@@ -4,7 +4,6 @@
 //! Continues after a fault as far as possible, so that one run reports all of them.
 
 mod conformance;
-mod entity_ids;
 mod expressions;
 mod limits;
 mod policies;
@@ -36,6 +35,7 @@ use super::index::Index;
 use super::own_domain::OwnDomain;
 use super::snapshot::{Invariant, Snapshot};
 use super::source::{Source, file_name};
+use charter_domain::permission::Permission;
 
 /// Cedar's parser and validator recurse. `limits` bounds the depth; the large stack is a second
 /// safeguard.
@@ -120,8 +120,8 @@ fn check_policies(
     let catalogue = match catalogue {
         Ok(catalogue) => catalogue,
         Err(more) => {
-            faults.extend(more);
-            return Err(faults);
+            let first = is_no_schema_of_ours(&folder.schema);
+            return Err(first.into_iter().chain(faults).chain(more).collect());
         }
     };
     if !faults.is_empty() {
@@ -163,6 +163,18 @@ fn check_policies(
         failures: RecentFailures::default(),
         authorizer: Authorizer::new(),
     })
+}
+
+/// Says it once where hundreds of missing names follow.
+fn is_no_schema_of_ours(source: &Source) -> Option<FolderFault> {
+    let names_one = |permission: &Permission| source.inner().contains(permission.as_str());
+    if Permission::ALL.iter().any(names_one) {
+        return None;
+    }
+    let fault = FolderFault::new("the schema has none of the service's permissions");
+    let help =
+        "if this is a domain of your own, its folder must be directly below one called `domains`";
+    Some(fault.help(help).at(source, 0, 0))
 }
 
 fn parse_schema(source: &Source, faults: &mut Vec<FolderFault>) -> Option<(Schema, Value)> {

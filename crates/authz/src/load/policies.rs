@@ -111,9 +111,8 @@ impl Policies {
                 continue;
             }
             faults.extend(expressions::check_depth(policy, source, (start, length)));
-            if vocabulary == Vocabulary::Service {
-                faults.extend(expressions::check_ids(policy, source, (start, length)));
-            }
+            let place = (start, length);
+            faults.extend(expressions::check_ids(policy, source, place, vocabulary));
             let id = self.id_of(policy).unwrap_or_else(|fault| {
                 faults.push(fault.at(source, start, length));
                 // The policy is refused; a substitute id lets its other faults be reported.

@@ -31,6 +31,10 @@ pub(super) struct Action {
 }
 
 impl Action {
+    pub(super) fn is_about(&self, resource: &str) -> bool {
+        self.resources.contains(resource)
+    }
+
     pub(super) fn applies_to(&self, principal: &str, resource: &str) -> bool {
         self.principals.contains(principal) && self.resources.contains(resource)
     }

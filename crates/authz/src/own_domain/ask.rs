@@ -3,6 +3,7 @@
 use cedar_policy::Request;
 
 use super::load::OwnDomain;
+use super::one_entity::{about_one, placed};
 use super::question::{Answered, DomainQuestion, Unasked};
 use super::text::shown;
 use super::weight;
@@ -25,6 +26,9 @@ impl OwnDomain {
     /// As [`OwnDomain::ask`].
     pub fn answer(&self, question: &DomainQuestion<'_>) -> Result<Answered, Unasked> {
         weight::check(question).map_err(Unasked::Bad)?;
+        let asked = question;
+        let said = self.said_of_one(asked).map_err(Unasked::Bad)?;
+        let question = &said.as_ref().map_or(*asked, |said| about_one(asked, said));
         let (subject, resource) = (question.subject, question.resource);
         let unknown = |text: String| Unasked::Unknown(text);
         let action = self
@@ -46,7 +50,8 @@ impl OwnDomain {
                 question.action, subject.of, resource.of
             )));
         }
-        let entities = self.entities(question)?;
+        let entities = self.entities(question);
+        let entities = entities.map_err(|error| placed(error, asked))?;
         let context = self.context(action, question)?;
         let uid = |of: &str, id: &str| {
             let (of, id) = (of.to_owned(), id.to_owned());

@@ -89,7 +89,7 @@ impl OwnDomain {
         let mut attributes: Map<String, Value> = Map::new();
         for (name, value) in asked.properties {
             if of.attributes.has(name) {
-                attributes.insert(name.clone(), value.clone());
+                attributes.insert(name.clone(), of.attributes.declared_part(name, value));
             }
         }
         let asked_names: Vec<String> = attributes.keys().cloned().collect();
@@ -184,8 +184,9 @@ impl OwnDomain {
                 if value.is_null() {
                     return Err(Unasked::Bad(null(format!("{at}/{name}"))));
                 }
+                let value = action.context.declared_part(name, value);
                 let before = attributes.insert(name.clone(), value.clone());
-                if before.is_some_and(|before| before != *value) {
+                if before.is_some_and(|before| before != value) {
                     return Err(Unasked::Bad(BadProperty {
                         pointer: format!("{at}/{name}"),
                         message: "`/context` says something else".to_owned(),

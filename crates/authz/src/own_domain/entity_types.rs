@@ -6,10 +6,9 @@ use cedar_policy::Schema;
 use cedar_policy_core::validator::types::Attributes;
 use serde_json::Value;
 
-use super::json_form::{JsonForm, Misfit};
+use crate::entity_ids::STORE_NAMESPACE;
 
-/// The namespace of entities that the service itself knows: a question cannot make them up.
-const VOUCHED: &str = "Charter";
+use super::json_form::{JsonForm, Misfit};
 
 #[derive(Debug)]
 pub(super) struct EntityTypes(BTreeMap<String, EntityType>);
@@ -59,17 +58,31 @@ impl Declared {
         self.0.get(name)?.form.misfit(value)
     }
 
+    /// How values of this attribute are written.
+    pub(super) fn form(&self, name: &str) -> Option<&JsonForm> {
+        Some(&self.0.get(name)?.form)
+    }
+
+    /// The value without what the schema does not declare of it.
+    pub(super) fn declared_part(&self, name: &str, value: &Value) -> Value {
+        self.form(name)
+            .map_or_else(|| value.clone(), |form| form.declared_part(value))
+    }
+
     /// How values of this attribute are written, if a text can be none of its type.
     pub(super) fn rule_of_text(&self, name: &str) -> Option<String> {
         self.0.get(name)?.form.rule_of_text()
     }
 
+    /// The names that must be there, in their order.
+    pub(super) fn required(&self) -> impl Iterator<Item = &str> {
+        let required = self.0.iter().filter(|(_, it)| it.is_required);
+        required.map(|(name, _)| name.as_str())
+    }
+
     /// The first required name that is not among these.
     pub(super) fn missing(&self, has: impl Fn(&str) -> bool) -> Option<&str> {
-        let mut required = self.0.iter().filter(|(_, it)| it.is_required);
-        required
-            .find(|(name, _)| !has(name))
-            .map(|(name, _)| name.as_str())
+        self.required().find(|name| !has(name))
     }
 }
 
@@ -89,7 +102,7 @@ impl EntityTypes {
                 ancestors: ancestors.collect(),
                 is_vouched: name
                     .split_once("::")
-                    .is_some_and(|(namespace, _)| namespace == VOUCHED),
+                    .is_some_and(|(namespace, _)| namespace == STORE_NAMESPACE),
                 ids: enumerated.get(&name).cloned(),
             };
             (name, of)

@@ -10,6 +10,7 @@ use super::entity_types::EntityTypes;
 use super::facts::Fact;
 use super::references::refers_to;
 use super::text::{chain, shown};
+use crate::entity_ids;
 use crate::fault::FolderFault;
 use crate::json::Uid;
 use crate::source::Source;
@@ -52,7 +53,7 @@ impl FileEntities {
     /// # Errors
     ///
     /// Everything that is wrong, each with its place: no JSON, an entity that the schema does not allow, one that is
-    /// there twice, a parent that is nowhere, a circle of parents.
+    /// there twice, a parent that is nowhere, an id that no record of the store can have, a circle of parents.
     pub(super) fn read(
         source: &Source,
         schema: &Schema,
@@ -75,6 +76,9 @@ impl FileEntities {
             let length = raw.get().lines().next().map_or(0, str::len);
             match one(raw, schema, types) {
                 Ok(found) => {
+                    let ids = found.refers_to.iter().filter_map(|uid| uid.to_cedar().ok());
+                    let impossible = ids.filter_map(|uid| entity_ids::fault_in_domain(&uid));
+                    faults.extend(impossible.map(|fault| fault.at(source, at, length)));
                     let uid = found.fact.uid.clone();
                     if places.insert(uid.clone(), (at, length)).is_some() {
                         let what = format!("{} is there twice", shown(&uid));

@@ -70,6 +70,31 @@ impl JsonForm {
         }
     }
 
+    /// The value without members that no value of this form has, at any depth.
+    pub(super) fn declared_part(&self, value: &Value) -> Value {
+        match (self, value) {
+            (Self::Array(of), Value::Array(items)) => {
+                items.iter().map(|item| of.declared_part(item)).collect()
+            }
+            (Self::Record(members), Value::Object(given)) => {
+                let declared = given.iter().filter_map(|(name, value)| {
+                    let (form, _) = members.get(name)?;
+                    Some((name.clone(), form.declared_part(value)))
+                });
+                Value::Object(declared.collect())
+            }
+            (Self::Entity(_), Value::Object(given))
+                if given.contains_key("type") && given.contains_key("id") =>
+            {
+                let named = given
+                    .iter()
+                    .filter(|(name, _)| *name == "type" || *name == "id");
+                Value::Object(named.map(|(name, it)| (name.clone(), it.clone())).collect())
+            }
+            _ => value.clone(),
+        }
+    }
+
     /// The first place where it is written as no value of this form is.
     pub(super) fn misfit(&self, value: &Value) -> Option<Misfit> {
         let fits = match (self, value) {

@@ -13,6 +13,7 @@ use super::actions::{Actions, AskedKind};
 use super::entity_types::EntityTypes;
 use super::file::FileEntities;
 use super::routes::Routes;
+use super::store_records;
 
 /// A domain that was checked, ready to answer.
 #[derive(Debug)]
@@ -100,7 +101,7 @@ impl Parts {
         })?;
         let types = EntityTypes::of(schema, &json);
         let actions = Actions::of(schema, &folder.schema)?;
-        let mut faults = Vec::new();
+        let mut faults = store_records::check(schema, &types, &folder.schema);
         let entities = folder.entities.as_ref();
         let entities = entities.map(|source| FileEntities::read(source, schema, &types));
         let entities = entities.transpose().unwrap_or_else(|more| {

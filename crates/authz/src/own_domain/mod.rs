@@ -12,11 +12,13 @@ mod facts;
 mod file;
 mod json_form;
 mod load;
+mod one_entity;
 mod question;
 mod references;
 mod route;
 mod routes;
 mod search;
+mod store_records;
 mod text;
 mod weight;
 

@@ -15,8 +15,15 @@ use toml::Spanned;
 
 use super::actions::Actions;
 use super::entity_types::EntityTypes;
+use super::json_form::JsonForm;
+use crate::entity_ids;
 use crate::fault::FolderFault;
 use crate::source::Source;
+
+/// Who sends the requests that gateways ask about.
+const CALLERS: [&str; 2] = ["Charter::ServiceAccount", "Charter::User"];
+/// What gateways fill of a context, as text, and whether it is an IP address, too.
+const FACTS: [(&str, bool); 3] = [("method", false), ("path", false), ("source_ip", true)];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -120,30 +127,26 @@ impl Routes {
         entries.sort_by_key(|(key, _)| key.span().start);
         for (key, entry) in entries {
             let span = key.span();
-            let mut fault = |message: String, span: std::ops::Range<usize>| {
-                let fault = FolderFault::new(message).at(source, span.start, span.len());
-                faults.push(fault);
+            let mut fault = |fault: FolderFault, span: std::ops::Range<usize>| {
+                faults.push(fault.at(source, span.start, span.len()));
             };
             let (method, path) = match pattern(key.get_ref()) {
                 Ok(pattern) => pattern,
                 Err(message) => {
-                    fault(message, span);
+                    fault(FolderFault::new(message), span);
                     continue;
                 }
             };
             let (of, id) = match resource(entry.resource.get_ref(), &path, types) {
                 Ok(resource) => resource,
-                Err(message) => {
-                    fault(message, entry.resource.span());
+                Err(wrong) => {
+                    fault(wrong, entry.resource.span());
                     continue;
                 }
             };
             let action = entry.action.get_ref();
-            if actions.get(action).is_none() {
-                fault(
-                    format!("there is no action `{action}`"),
-                    entry.action.span(),
-                );
+            if let Err(wrong) = asked_by_gateways(action, &of, actions) {
+                fault(wrong, entry.action.span());
                 continue;
             }
             let route = Route {
@@ -155,13 +158,9 @@ impl Routes {
             let shape = (method, route.path.len());
             let others = routes.by_shape.entry(shape).or_default();
             if others.iter().any(|other| other.overlaps(&route)) {
-                fault(
-                    format!(
-                        "`{}` matches requests that another route matches, too",
-                        key.get_ref()
-                    ),
-                    span,
-                );
+                let key = key.get_ref();
+                let message = format!("`{key}` matches requests that another route matches, too");
+                fault(FolderFault::new(message), span);
                 continue;
             }
             others.push(route);
@@ -189,6 +188,50 @@ fn segments(path: &str) -> Option<impl Iterator<Item = &str>> {
     Some(inner.split('/').filter(move |_| !inner.is_empty()))
 }
 
+/// Checks that gateways can ask about this action on this type.
+fn asked_by_gateways(name: &str, of: &str, actions: &Actions) -> Result<(), FolderFault> {
+    let action = actions
+        .get(name)
+        .ok_or_else(|| FolderFault::new(format!("there is no action `{name}`")))?;
+    if !action.is_about(of) {
+        let message = format!("`{name}` is not asked about a `{of}`");
+        let help = "name another resource, or add the type to the action's `appliesTo`";
+        return Err(FolderFault::new(message).help(help));
+    }
+    if !CALLERS.iter().any(|caller| action.applies_to(caller, of)) {
+        let message = format!("`{name}` is asked by nobody whom gateways know");
+        let help = format!(
+            "add `{}` to the action's `appliesTo`",
+            CALLERS.join("` or `")
+        );
+        return Err(FolderFault::new(message).help(help));
+    }
+    for (fact, is_ip) in FACTS {
+        let fits = action.context.form(fact).is_none_or(|form| match form {
+            JsonForm::Text => true,
+            JsonForm::Extension(of) => is_ip && of == "ipaddr",
+            _ => false,
+        });
+        if !fits {
+            let or_ip = if is_ip { " or `ipaddr`" } else { "" };
+            let message =
+                format!("gateways fill `{fact}` in the context of `{name}` with another type");
+            let help = format!("declare it as `String`{or_ip}");
+            return Err(FolderFault::new(message).help(help));
+        }
+    }
+    let mut required = action.context.required();
+    match required.find(|name| !FACTS.iter().any(|(fact, _)| fact == name)) {
+        None => Ok(()),
+        Some(missing) => {
+            let message =
+                format!("`{name}` requires `{missing}` in its context, which gateways cannot fill");
+            let help = format!("declare it as optional, `\"{missing}\"?`, or leave the route out");
+            Err(FolderFault::new(message).help(help))
+        }
+    }
+}
+
 /// A method and a path such as `GET /invoices/{id}`.
 fn pattern(text: &str) -> Result<(String, Vec<Segment>), String> {
     let (method, path) = text.split_once(' ').ok_or_else(|| {
@@ -196,6 +239,11 @@ fn pattern(text: &str) -> Result<(String, Vec<Segment>), String> {
     })?;
     if method.is_empty() || !method.bytes().all(|byte| byte.is_ascii_uppercase()) {
         return Err(format!("`{method}` is not a method in capitals"));
+    }
+    if method == "HEAD" {
+        return Err(format!(
+            "a HEAD is decided as the GET of its path: write `GET {path}`"
+        ));
     }
     let segments = segments(path).ok_or_else(|| format!("`{path}` does not begin with `/`"))?;
     let mut read = Vec::new();
@@ -236,15 +284,33 @@ fn resource(
     text: &str,
     path: &[Segment],
     types: &EntityTypes,
-) -> Result<(String, Vec<Piece>), String> {
-    let uid = EntityUid::from_str(text)
-        .map_err(|_| format!("`{text}` is not a resource such as `Invoice::\"{{id}}\"`"))?;
+) -> Result<(String, Vec<Piece>), FolderFault> {
+    let uid = EntityUid::from_str(text).map_err(|_| {
+        FolderFault::new(format!(
+            "`{text}` is not a resource such as `Invoice::\"{{id}}\"`"
+        ))
+    })?;
     let of = uid.type_name().to_string();
-    if types.get(&of).is_none() {
-        return Err(format!("the schema has no entity type `{of}`"));
+    let Some(declared) = types.get(&of) else {
+        let message = format!("the schema has no entity type `{of}`");
+        return Err(FolderFault::new(message));
+    };
+    let pieces = pieces(text, uid.id().unescaped(), path).map_err(FolderFault::new)?;
+    if let [Piece::Text(id)] = pieces.as_slice() {
+        if declared.ids.as_ref().is_some_and(|ids| !ids.contains(id)) {
+            return Err(FolderFault::new(format!("the schema has no `{text}`")));
+        }
+        if let Some(fault) = entity_ids::fault_in_domain(&uid) {
+            return Err(fault);
+        }
     }
+    Ok((of, pieces))
+}
+
+/// The pieces of an id.
+fn pieces(text: &str, id: &str, path: &[Segment]) -> Result<Vec<Piece>, String> {
     let mut pieces = Vec::new();
-    let mut rest = uid.id().unescaped();
+    let mut rest = id;
     while let Some((before, after)) = rest.split_once('{') {
         let (name, after) = after
             .split_once('}')
@@ -257,5 +323,5 @@ fn resource(
         rest = after;
     }
     pieces.push(Piece::Text(rest.to_owned()));
-    Ok((of, pieces))
+    Ok(pieces)
 }

@@ -11,6 +11,7 @@ use salvo::{Depot, Request, Response, handler};
 use serde_json::{Map, Value, json};
 
 use charter_authn::credentials::{Credentials, Header, Scheme};
+use charter_authn::rejection::Rejection;
 use charter_domain::caller::Caller;
 
 use super::answer::Answer;
@@ -67,7 +68,8 @@ pub(super) async fn forward_auth(
         let value = HeaderValue::from_str(&value);
         answered.insert(name, value.map_err(ApiError::internal)?);
     }
-    if let Some(hash) = request.headers().get(&CONTENT_SHA256) {
+    let hash = request.headers().get(&CONTENT_SHA256);
+    if let Some(hash) = hash.filter(|hash| is_hash(hash.as_bytes())) {
         // Who has the body compares.
         answered.insert(CONTENT_SHA256, hash.clone());
     }
@@ -103,9 +105,6 @@ async fn judge(
         let message = format!("a resource's id may have at most {MAX_RESOURCE_ID} bytes");
         return Err(denied(message));
     }
-    if !caller.organization().is_active && !only_reads {
-        return Err(ApiError::organization_deactivated());
-    }
     let question = Question {
         subject: subject(&caller),
         action: Action {
@@ -120,10 +119,13 @@ async fn judge(
         context: facts_of(method, path, context),
     };
     let answer = domain.evaluate_caller(&question, &caller).await?;
-    if answer.decision {
+    // For domains whose policies do not say so; those of one that do are asked first, and on record.
+    let is_deactivated = !caller.organization().is_active && !only_reads;
+    if answer.decision && !is_deactivated {
         return Ok((caller, answer));
     }
     let error = match answer.forbidden {
+        _ if answer.decision => ApiError::organization_deactivated(),
         Some(refusal) => ApiError::forbidden_by_policy(Some(refusal), answer.reason),
         None => denied(answer.reason),
     };
@@ -145,6 +147,11 @@ async fn authenticate(
             let verified = verified.map_err(|refused| refused.rejection)?;
             let accounts = &state.service_accounts;
             Ok(accounts.admit_for_gateway(verified, is_write).await?)
+        }
+        // It is no part of this credential. Of two, a gateway could compare one and hand on the other.
+        Scheme::Bearer if matches!(credentials.content_sha256, Header::Repeated) => {
+            let doubled = format!("send `{CONTENT_SHA256}` once");
+            Err(Rejection::MalformedAuthorization(doubled).into())
         }
         Scheme::Bearer => Ok(state.portal_users.authenticate(credentials).await?),
     }
@@ -171,6 +178,12 @@ fn for_gateways(error: ApiError) -> ApiError {
         _ if error.code() == Code::AmbiguousCredentials => error.typed(ErrorType::Unauthorized),
         _ => error.typed(ErrorType::Forbidden),
     }
+}
+
+/// 64 digits of lowercase hex.
+fn is_hash(value: &[u8]) -> bool {
+    let is_digit = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    value.len() == 64 && value.iter().all(is_digit)
 }
 
 fn denied(reason: String) -> ApiError {

@@ -12,7 +12,6 @@ mod forward_auth;
 pub(crate) mod own;
 mod page;
 pub(crate) mod question;
-mod request_id;
 mod search;
 
 use salvo::Router;
@@ -21,6 +20,19 @@ use crate::extract::query::NoParameters;
 use crate::methods::Reads as _;
 
 pub use asked::Listener;
+
+/// Whether a request to this path is one to the decision point, right or wrong: its `x-request-id` comes back as it
+/// was sent (`AuthZEN` section 10.1.3: an arbitrary string), where the rest of the service keeps well-formed ones
+/// only. Logs and records have the service's own.
+#[must_use]
+pub fn is_path(path: &str) -> bool {
+    let built_in = path.strip_prefix("/domains/").map_or(path, |rest| {
+        rest.find('/').and_then(|at| rest.get(at..)).unwrap_or(path)
+    });
+    ["/access/v1", "/.well-known/authzen-configuration"]
+        .iter()
+        .any(|of| built_in.starts_with(of))
+}
 
 /// What both listeners serve; on the operators' one, their token is taken, too.
 #[must_use]
@@ -31,7 +43,6 @@ pub fn router(listener: Listener) -> Router {
         .push(Router::with_path("domains/{domain}").reads(discovery::metadata));
     Router::new()
         .hoop(listener)
-        .hoop(request_id::echo_request_id)
         .push(Router::with_path("access/v1").push(endpoints()))
         .push(Router::with_path("domains/{domain}/access/v1").push(endpoints()))
         .push(metadata)

@@ -15,6 +15,12 @@ pub(crate) struct Entity {
     pub(crate) properties: Object,
 }
 
+impl Entity {
+    pub(crate) fn is_other_than(&self, other: &Self) -> bool {
+        (&self.of, &self.id) != (&other.of, &other.id)
+    }
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Action {
     pub(crate) name: String,

@@ -10,6 +10,9 @@ use charter_domain::entropy::Entropy;
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 
+/// Bytes.
+const LONGEST_ECHO: usize = 1024;
+
 /// 1 to 128 characters of `[A-Za-z0-9._-]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestId(String);
@@ -30,13 +33,28 @@ impl RequestId {
         &self.0
     }
 
-    /// Sets both response headers, unless a handler has set them.
+    /// Sets both response headers.
     pub fn write(&self, headers: &mut HeaderMap) {
         if let Ok(value) = HeaderValue::from_str(&self.0) {
-            headers.entry(X_REQUEST_ID).or_insert_with(|| value.clone());
-            headers.entry(X_CORRELATION_ID).or_insert(value);
+            write(value, headers);
         }
     }
+}
+
+/// Sets both response headers to the first `x-request-id` as it was sent, which may be any string of at most 1,024
+/// bytes. Returns whether there is one.
+pub(super) fn write_as_sent(request: &HeaderMap, response: &mut HeaderMap) -> bool {
+    let sent = request.get(X_REQUEST_ID);
+    let sent = sent.filter(|value| (1..=LONGEST_ECHO).contains(&value.len()));
+    if let Some(value) = sent {
+        write(value.clone(), response);
+    }
+    sent.is_some()
+}
+
+fn write(id: HeaderValue, headers: &mut HeaderMap) {
+    headers.insert(X_REQUEST_ID, id.clone());
+    headers.insert(X_CORRELATION_ID, id);
 }
 
 /// Generates unique ids: a random half, drawn once, and a counter. Ids are no secret, so they may be guessable.

@@ -21,7 +21,7 @@ use crate::edge::connections::{Connections, RunningRequest};
 use crate::edge::context::RequestContext;
 use crate::edge::origin::Origins;
 use crate::edge::request_facts::RequestFacts;
-use crate::edge::request_id::{RequestId, RequestIds};
+use crate::edge::request_id::{self, RequestId, RequestIds};
 use crate::edge::request_log::{Answered, RequestLog};
 use crate::edge::request_metrics::RequestMetrics;
 use crate::edge::traffic::{AnswerLimits, Traffic};
@@ -44,6 +44,8 @@ pub struct Edge {
     clock: Arc<dyn Clock>,
     request_ids: Arc<RequestIds>,
     origins: Option<Origins>,
+    /// Whether `x-request-id` comes back as it was sent for requests to this path.
+    echoes: fn(&str) -> bool,
     traffic: Arc<Traffic>,
     connections: Connections,
     metrics: Arc<RequestMetrics>,
@@ -67,8 +69,16 @@ impl Edge {
             clock,
             request_ids: Arc::new(RequestIds::new(entropy)),
             origins: None,
+            echoes: |_| false,
             metrics: Arc::default(),
         }
+    }
+
+    /// Whatever is answered to a request to such a path has its `x-request-id` as it was sent.
+    #[must_use]
+    pub fn echoing(mut self, is_path: fn(&str) -> bool) -> Self {
+        self.echoes = is_path;
+        self
     }
 
     pub(super) const fn config(&self) -> &EdgeConfig {
@@ -215,7 +225,10 @@ impl Edge {
         if let Some(origins) = &self.origins {
             origins.complete(request.headers(), headers);
         }
-        request_id.write(headers);
+        let echoes = (self.echoes)(request.uri().path());
+        if !(echoes && request_id::write_as_sent(request.headers(), headers)) {
+            request_id.write(headers);
+        }
         headers
             .entry(CACHE_CONTROL)
             .or_insert(HeaderValue::from_static("no-store"));

@@ -130,8 +130,8 @@ fn check_form(uri: &Uri) -> Result<(), ApiError> {
     }
 }
 
-/// The only spelling of a path: no empty, `.` or `..` segment, no trailing slash, and escapes in uppercase hex
-/// only for characters that need them.
+/// The only spelling of a path: no empty, `.` or `..` segment, no trailing slash, and escapes in uppercase hex,
+/// none of an unreserved character.
 fn check_path(path: &[u8]) -> Result<(), &'static str> {
     let inner = match path {
         [b'/'] => return Ok(()),
@@ -159,7 +159,7 @@ fn check_segment(segment: &[u8]) -> Result<(), &'static str> {
                     .zip(uppercase_hex(*low))
                     .map(|(high, low)| high << 4 | low)
                     .ok_or("an escape in the path must be `%` and two uppercase hex digits")?;
-                if stands_for_itself(byte) {
+                if is_unreserved(byte) {
                     return Err("the path escapes a character that needs no escape");
                 }
                 if matches!(byte, b'/' | b'\\') || byte.is_ascii_control() {
@@ -180,6 +180,11 @@ fn check_segment(segment: &[u8]) -> Result<(), &'static str> {
         return Err("the path escapes a slash, a backslash or a control character");
     }
     Ok(())
+}
+
+/// RFC 3986 section 2.3. Escapes of other characters are spellings of their own (section 6.2.2.2).
+const fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
 /// `pchar` of RFC 3986 without escapes and without `;`, at which some servers truncate paths.

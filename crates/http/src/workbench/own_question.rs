@@ -100,7 +100,7 @@ pub(super) async fn facts(
         let caller = named::subject(operator, &named).await?;
         facts.extend(caller.filter(is_enabled).iter().flat_map(of_caller));
     }
-    if let Some(named) = record(resource) {
+    if let Some(named) = record(resource).filter(|_| subject.is_other_than(resource)) {
         let loaded = named::resource(operator, &named).await?;
         facts.extend(loaded.iter().flat_map(of_loaded));
     }

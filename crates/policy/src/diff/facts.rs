@@ -1,5 +1,5 @@
 //! Changes of what a domain's policies decide about: its entities and its routes. What they allow is not compared, so
-//! each counts as wider.
+//! each counts as wider, but for routes that are gone: a request without a route is refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,10 +7,18 @@ use serde_json::Value;
 
 use charter_authz::folder::{ENTITIES, Files, ROUTES};
 
-/// One line for each entity and route that is new, gone or another, below the name of its file. Empty if those of
-/// both folders say the same.
-pub(super) fn fact_changes(old: &Files, new: &Files) -> Vec<String> {
-    let mut out = Vec::new();
+/// What differs between the facts of two folders.
+#[derive(Default)]
+pub(super) struct FactChanges {
+    /// One for each entity and route that is new, gone or another, below the name of its file. Empty if both folders
+    /// say the same.
+    pub(super) lines: Vec<String>,
+    /// Whether any of it counts as wider.
+    pub(super) is_wider: bool,
+}
+
+pub(super) fn fact_changes(old: &Files, new: &Files) -> FactChanges {
+    let mut changes = FactChanges::default();
     for (file, read) in [(ENTITIES, entities as fn(&str) -> _), (ROUTES, routes)] {
         let text = |files: &Files| {
             files
@@ -21,9 +29,17 @@ pub(super) fn fact_changes(old: &Files, new: &Files) -> Vec<String> {
         if old == new {
             continue;
         }
-        out.push(format!(
-            "{file}: what it says is not compared, and counts as wider"
-        ));
+        let loses_only = new.iter().all(|(name, it)| old.get(name) == Some(it));
+        if file == ROUTES && loses_only {
+            changes
+                .lines
+                .push(format!("{file}: fewer routes, which is narrower"));
+        } else {
+            changes.is_wider = true;
+            changes.lines.push(format!(
+                "{file}: what it says is not compared, and counts as wider"
+            ));
+        }
         let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
         for name in names {
             let is = match (old.get(name), new.get(name)) {
@@ -32,10 +48,10 @@ pub(super) fn fact_changes(old: &Files, new: &Files) -> Vec<String> {
                 (old, new) if old != new => "changed",
                 _ => continue,
             };
-            out.push(format!("  {is} {name}"));
+            changes.lines.push(format!("  {is} {name}"));
         }
     }
-    out
+    changes
 }
 
 /// By type and id. A text that is no list is one entry, which any change changes.
@@ -80,7 +96,13 @@ mod tests {
     fn changes(file: &str, old: &str, new: &str) -> String {
         let files =
             |text: &str| -> Files { [(file.to_owned(), text.into())].into_iter().collect() };
-        fact_changes(&files(old), &files(new)).join("\n")
+        let changes = fact_changes(&files(old), &files(new));
+        let counts = changes
+            .lines
+            .iter()
+            .any(|line| line.ends_with("counts as wider"));
+        assert_eq!(changes.is_wider, counts);
+        changes.lines.join("\n")
     }
 
     #[test]
@@ -132,7 +154,13 @@ mod tests {
             "routes.toml: what it says is not compared, and counts as wider\n  changed DELETE /a\n  changed GET /a"
         );
         let fewer = changes(ROUTES, &old, &route("GET /a", "read"));
-        assert!(fewer.ends_with("gone DELETE /a"), "{fewer}");
+        assert_eq!(
+            fewer,
+            "routes.toml: fewer routes, which is narrower\n  gone DELETE /a"
+        );
+        assert!(changes(ROUTES, &old, "").starts_with("routes.toml: fewer routes"));
+        let another = changes(ROUTES, &old, &route("GET /a", "delete"));
+        assert!(another.contains("counts as wider"), "{another}");
         assert!(changes(ROUTES, "", &old).contains("new GET /a"));
         assert!(changes(ROUTES, "[", "[[").contains("changed the file"));
     }

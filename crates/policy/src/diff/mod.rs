@@ -41,24 +41,31 @@ pub struct Diff {
     pub questions: usize,
     /// Version of the solver.
     pub solver: String,
-    /// What differs in the entities and routes of a domain, of which each difference counts as wider.
+    /// What differs in the entities and routes of a domain, as lines.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub facts: Vec<String>,
+    /// Whether any of these differences counts as wider.
+    #[serde(skip)]
+    pub has_wider_facts: bool,
 }
 
 impl Diff {
     /// With what differs in the entities and routes of the two folders.
     #[must_use]
     pub fn with_facts(self, old: &Files, new: &Files) -> Self {
-        let facts = facts::fact_changes(old, new);
-        Self { facts, ..self }
+        let changes = facts::fact_changes(old, new);
+        Self {
+            facts: changes.lines,
+            has_wider_facts: changes.is_wider,
+            ..self
+        }
     }
 
     /// Whether the new set allows any request that the old one denies, or whether that is
     /// undecided.
     #[must_use]
     pub fn is_wider(&self) -> bool {
-        !self.facts.is_empty() || self.permissions.values().any(|p| !p.wider.is_empty())
+        self.has_wider_facts || self.permissions.values().any(|p| !p.wider.is_empty())
     }
 
     /// Whether it counts as wider only for lack of time or because the solver stopped, so that
@@ -66,7 +73,7 @@ impl Diff {
     #[must_use]
     pub fn is_unfinished(&self) -> bool {
         let mut wider = self.permissions.values().flat_map(|p| &p.wider);
-        self.is_wider() && self.facts.is_empty() && wider.all(RequestChange::is_unfinished)
+        self.is_wider() && !self.has_wider_facts && wider.all(RequestChange::is_unfinished)
     }
 
     /// The comparison as a JSON document, each permission with its direction.
@@ -136,5 +143,6 @@ pub fn compare_sets(
         questions: compared.queries,
         solver: solver.version().to_owned(),
         facts: Vec::new(),
+        has_wider_facts: false,
     })
 }

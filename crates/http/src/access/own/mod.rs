@@ -83,10 +83,13 @@ impl<'a> Own<'a> {
         explain: bool,
     ) -> Result<Answer, ApiError> {
         let question = &respelled(question);
-        let (of_subject, of_resource) = (
-            self.of_subject(&question.subject).await?,
-            self.of_resource(&question.resource).await?,
-        );
+        let of_subject = self.of_subject(&question.subject).await?;
+        let of_resource = if question.subject.is_other_than(&question.resource) {
+            self.of_resource(&question.resource).await?
+        } else {
+            // It would make a subject of who could not act now.
+            Facts::default()
+        };
         let facts = [&*of_subject, &of_resource];
         let purpose = Purpose {
             via: Via::Evaluation,
@@ -199,7 +202,7 @@ impl<'a> Own<'a> {
             let of_subject = self.of_subject(&question.subject).await?;
             facts.extend_from_slice(of_subject.each());
         }
-        if sought != Sought::Resource {
+        if sought != Sought::Resource && question.subject.is_other_than(&question.resource) {
             let of_resource = self.of_resource(&question.resource).await?;
             facts.extend_from_slice(of_resource.each());
         }

@@ -10,8 +10,11 @@ use crate::fault::FolderFault;
 use crate::kinds::ResourceKind;
 use charter_domain::id::{AccessKeyId, AccountId, OrganizationId, ServiceAccountId, UserId};
 
+/// The namespace by which a domain of one's own names the store's records.
+pub(crate) const STORE_NAMESPACE: &str = "Charter";
+
 /// The fault of an id that no entity can have; `None` for possible ids and for enumerated types.
-pub(super) fn fault(uid: &EntityUid) -> Option<FolderFault> {
+pub(crate) fn fault(uid: &EntityUid) -> Option<FolderFault> {
     match ResourceKind::of_type(uid.type_name().basename())? {
         ResourceKind::Organization => {
             judge(uid, OrganizationId::PREFIX, OrganizationId::parse_uuid)
@@ -24,6 +27,12 @@ pub(super) fn fault(uid: &EntityUid) -> Option<FolderFault> {
         ResourceKind::User => judge(uid, UserId::PREFIX, UserId::parse_uuid),
         ResourceKind::Role | ResourceKind::Permission => None,
     }
+}
+
+/// The same for a domain of one's own, whose other types may have any ids.
+pub(crate) fn fault_in_domain(uid: &EntityUid) -> Option<FolderFault> {
+    let is_of_store = uid.type_name().namespace() == STORE_NAMESPACE;
+    is_of_store.then(|| fault(uid)).flatten()
 }
 
 fn judge<Id: FromStr + Display>(
