@@ -162,11 +162,10 @@ impl Error {
         }
     }
 
-    /// What an operator can do about a database that cannot be used.
+    /// What an operator can do about a database that cannot be used, unless the message says it.
     #[must_use]
     pub fn advice(&self) -> Option<&'static str> {
         match self {
-            Self::Unusable(_) => None,
             Self::Setup(_) | Self::Unavailable(_) | Self::Unexpected(_) => {
                 let known = self.driver_error().and_then(advice_on);
                 Some(known.unwrap_or("check `database.url` and that it is reachable"))

@@ -17,7 +17,7 @@ const ACTION: Action = Action::Person("ReportLeakedKey");
 
 /// For its turn among the organization's removals. Longer than each of them waits, so that however many there are, its
 /// turn comes.
-const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
+const WAIT_TIMEOUT: Duration = Duration::from_mins(1);
 
 impl Store {
     /// Revokes that key permanently, whatever the state of its service account, account and organization. Does

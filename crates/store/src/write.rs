@@ -344,9 +344,7 @@ impl Drop for NextEpoch<'_> {
     }
 }
 
-fn require_active<'a>(
-    begun: (Write<'a>, Organization),
-) -> Result<(Write<'a>, Organization), Error> {
+fn require_active(begun: (Write<'_>, Organization)) -> Result<(Write<'_>, Organization), Error> {
     if begun.1.is_active {
         Ok(begun)
     } else {

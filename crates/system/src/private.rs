@@ -216,7 +216,7 @@ pub fn try_write(path: &Path) -> io::Result<()> {
     match rustix::fs::open(check_dir(path)?, how, Mode::RUSR | Mode::WUSR) {
         Ok(file) => {
             let mut file = File::from(file);
-            file.write_all(&[0; TRIED])?;
+            file.write_all(&vec![0; TRIED])?;
             file.sync_all()
         }
         // The file system has no files without a name.

@@ -9,7 +9,10 @@ use super::domains::Folder;
 
 /// The report of a folder's faults, with each of these files of the `gateway` example changed by its edit; empty if it
 /// has none.
-fn load(edits: &[(&str, &dyn Fn(&str) -> String)]) -> String {
+/// A file, and how its text is changed.
+type Edit<'a> = (&'a str, &'a dyn Fn(&str) -> String);
+
+fn load(edits: &[Edit<'_>]) -> String {
     let folder = Folder::with(&["gateway"]);
     for (name, edit) in edits {
         let text = fs::read_to_string(folder.domain("gateway").join(name)).unwrap_or_default();

@@ -67,7 +67,7 @@ impl InMemoryGuard {
                 self.quota.forget(id, bucket.set.len());
             }
             if is_forgotten {
-                self.remove_journal(disk, id);
+                Self::remove_journal(disk, id);
             }
             return;
         }

@@ -184,13 +184,13 @@ impl InMemoryGuard {
         if !no_more_closed.is_empty() {
             for id in disk.directory.marked()? {
                 if no_more_closed.contains(id) && !self.is_open(id) {
-                    self.remove_journal(disk, id);
+                    Self::remove_journal(disk, id);
                 }
             }
         }
         for bucket in over {
             // What stays is sealed and empty, and removed later.
-            if self.remove_journal(disk, bucket.id) {
+            if Self::remove_journal(disk, bucket.id) {
                 self.buckets.invalidate(&bucket.id);
             }
         }
@@ -200,7 +200,7 @@ impl InMemoryGuard {
     }
 
     /// Removes an old journal. A failure only costs disk space.
-    pub(super) fn remove_journal(&self, disk: &DiskState, id: HalfMinute) -> bool {
+    pub(super) fn remove_journal(disk: &DiskState, id: HalfMinute) -> bool {
         let removed = disk.directory.remove_journal(id);
         if let Err(error) = &removed {
             tracing::warn!(half_minute = id.0, %error, "cannot remove an old replay journal");

@@ -16,6 +16,7 @@ use crate::source::Source;
 const RECORDS: &str = include_str!("store_records.cedarschema");
 
 /// Compares the schema's types in the store's namespace with what the store says.
+#[expect(clippy::expect_used, reason = "the text is this crate's own")]
 pub(super) fn check(schema: &Schema, types: &EntityTypes, source: &Source) -> Vec<FolderFault> {
     let (records, _) = Schema::from_cedarschema_str(RECORDS).expect("it is valid: a test reads it");
     let known = EntityTypes::of(&records, &Value::Null);

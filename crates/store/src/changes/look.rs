@@ -86,12 +86,11 @@ async fn read(
     from: &Position,
 ) -> Result<(Position, Vec<Option<OrganizationId>>), Error> {
     let backend = connection.get_database_backend();
-    let statement = match backend {
-        DbBackend::Sqlite => Statement::from_sql_and_values(backend, SQLITE, [from.end.into()]),
-        _ => {
-            let values = [from.end.into(), array(&from.open).into()];
-            Statement::from_sql_and_values(backend, POSTGRES, values)
-        }
+    let statement = if backend == DbBackend::Sqlite {
+        Statement::from_sql_and_values(backend, SQLITE, [from.end.into()])
+    } else {
+        let values = [from.end.into(), array(&from.open).into()];
+        Statement::from_sql_and_values(backend, POSTGRES, values)
     };
     let rows = connection.query_all_raw(statement).await?;
     let mut next = None;

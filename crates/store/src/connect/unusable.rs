@@ -47,7 +47,7 @@ mod tests {
         std::fs::write(&gone, "").expect("a file");
         let explained = explain(&gone.join("charter.db"), &gone, locked());
         assert!(
-            matches!(&explained, Error::Unusable(why) if why.contains("`")),
+            matches!(&explained, Error::Unusable(why) if why.contains('`')),
             "{explained:?}"
         );
         assert!(matches!(
