@@ -252,7 +252,7 @@ fn nothing_reaches_a_terminal_that_it_would_obey() {
     assert_eq!(same(&out), same(body));
     assert_eq!(shown(StatusCode::OK, body, false, false).0, body);
     let (out, _) = shown(StatusCode::OK, "\u{9b}31m", false, true);
-    assert_eq!(out, "\\u009b31m");
+    assert_eq!(out, "\\u009b31m\n");
 }
 
 #[test]

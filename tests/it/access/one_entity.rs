@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use test_support::service::{Grants, Persona as _, Service, TeamRole};
 use test_support::services::TestDatabase;
 
-use super::Asks as _;
-use super::domains::{Folder, path, question, started};
+use super::domains::{Folder, path, question};
+use super::{Asks as _, TOKEN};
 
 const SCHEMA: &str = r#"
 entity user = {
@@ -34,7 +34,16 @@ async fn levels() -> (Service, Folder) {
         "entities.json",
         "[{\"uid\": {\"type\": \"user\", \"id\": \"known\"}, \"attrs\": {\"level\": 9}, \"parents\": []}]",
     );
-    (started(TestDatabase::sqlite(), &folder).await, folder)
+    (without_examples(&folder).await, folder)
+}
+
+/// Serves a folder whose examples do not fit.
+async fn without_examples(folder: &Folder) -> Service {
+    let settings = format!(
+        "tests = \"off\"\nproofs = \"off\"\ndir = \"{}\"\n[access]\ntokens = [\"gateway:{TOKEN}\"]\n",
+        folder.path().display()
+    );
+    Service::with_policies(TestDatabase::sqlite(), &settings).await
 }
 
 fn see(id: &str, subject: &Value, resource: &Value) -> Value {
@@ -176,7 +185,7 @@ async fn the_store_says_all_that_a_domain_may_declare_and_nothing_of_who_could_n
         "billing.cedar",
         "@id(\"see\")\npermit (principal, action, resource);\n",
     );
-    let service = started(TestDatabase::sqlite(), &folder).await;
+    let service = without_examples(&folder).await;
     let acme = service.organization("acme").await;
     let owner = acme.person(TeamRole::Owner).await;
     let robot = acme.signer_with(Grants::default()).await;

@@ -160,12 +160,12 @@ async fn unknown_members_are_ignored_and_request_ids_come_back() {
         assert_ne!(answer.json()["error"]["request_id"], id);
     }
     let address = service.operations_address();
-    for (lines, status) in [("", 400), ("host: a\r\ntransfer-encoding: gzip\r\n", 501)] {
-        let request = format!("POST {EVALUATION} HTTP/1.1\r\n{lines}x-request-id: {id}\r\n\r\n");
-        let answer = send(address, request).await;
-        assert_eq!(answer.status, status);
-        assert_eq!(answer.header("x-request-id"), Some(id));
-    }
+    let without_host = format!("POST {EVALUATION} HTTP/1.1\r\nx-request-id: {id}\r\n\r\n");
+    let answer = send(address, without_host).await;
+    assert_eq!(
+        (answer.status, answer.header("x-request-id")),
+        (400, Some(id))
+    );
     // Elsewhere only well-formed ones do.
     let elsewhere = service
         .operator_side()

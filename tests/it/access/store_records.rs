@@ -7,11 +7,11 @@ use charter_authz::own_domain::OwnDomain;
 
 use super::domains::Folder;
 
-/// The report of a folder's faults, with each of these files of the `gateway` example changed by its edit; empty if it
-/// has none.
 /// A file, and how its text is changed.
 type Edit<'a> = (&'a str, &'a dyn Fn(&str) -> String);
 
+/// The report of a folder's faults, with each of these files of the `gateway` example changed by its edit; empty if it
+/// has none.
 fn load(edits: &[Edit<'_>]) -> String {
     let folder = Folder::with(&["gateway"]);
     for (name, edit) in edits {

@@ -247,9 +247,7 @@ async fn a_journal_that_vanishes_counts_as_a_missed_file() {
     std::fs::remove_dir_all(home.data().join("replay")).expect("removed");
     home.serve().stop();
     let log = home.log();
-    let line = log
-        .lines()
-        .find(|line| line.contains("refused for a while"));
+    let line = log.lines().find(|line| line.contains("refused until then"));
     let line: serde_json::Value = serde_json::from_str(line.expect("a line")).expect("JSON");
     let until = line["until"].as_str().expect("a time");
     assert!(timestamp::parse(until).is_ok(), "{until}");

@@ -136,7 +136,7 @@ pub(super) fn allowed_and_denied(name: &str) -> (Question, Question) {
             let facts = vec![
                 Fact {
                     uid: organization.clone(),
-                    attributes: members(&json!({"plan_tier": "growth"})).clone(),
+                    attributes: members(&json!({"plan_tier": "growth", "is_active": true})).clone(),
                     parents: Vec::new(),
                 },
                 Fact {
