@@ -100,7 +100,11 @@ def run(checks, cluster):
         checks.expect("this version runs on the next one's schema", load.more(200))
         sql(cluster, THIS_SCHEMA)
         checks.expect("and after it is taken back", load.more(200))
-    checks.expect("an upgrade of the schema fails no request", not load.failed, load.failed)
+    # ALTER TABLE waits for its lock for half a second at a time, and writes of the one organization behind it: one that
+    # has waited for two seconds is told to come again.
+    told = [outcome for outcome in load.failed if outcome[0] == 503 and outcome[1]]
+    checks.expect("an upgrade of the schema fails no request", load.failed == told, load.failed)
+    checks.expect("and tells few to come again", len(told) <= CLIENTS, told)
     print(f"  schema upgrade: {load.passed} requests passed, {len(load.failed)} failed")
 
     with Load(cluster) as load:
