@@ -23,9 +23,13 @@ pub struct Facts {
 
 impl Facts {
     #[must_use]
+    #[expect(
+        clippy::expect_used,
+        clippy::missing_panics_doc,
+        reason = "names and values of JSON have a text"
+    )]
     pub fn new(each: Vec<Fact>) -> Self {
-        // Names and values of JSON have a text.
-        let text = serde_json::to_vec(&each).unwrap_or_default();
+        let text = serde_json::to_vec(&each).expect("it is JSON");
         Self { each, text }
     }
 
