@@ -1,7 +1,7 @@
 //! Ends the sessions of many users at once, for operators: after a backup was restored, the sessions that ended
 //! since it was made are open again.
 
-use sea_orm::prelude::{Expr, Uuid};
+use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::ExprTrait as _;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::json;
@@ -36,12 +36,12 @@ impl Store {
         by: &AuditContext,
     ) -> Result<u64, Error> {
         let (mut write, _) = self.begin_within(organization, by).await?;
-        let of_user = user.map_or_else(
-            || Expr::value(true),
-            |user| session::Column::UserId.eq(user.uuid()),
-        );
-        let which = session::Column::OrganizationId.eq(organization.uuid());
-        let ended = session_upkeep::end(&write, which.and(of_user)).await?;
+        let of_all = session::Column::OrganizationId.eq(organization.uuid());
+        let which = match user {
+            Some(user) => of_all.and(session::Column::UserId.eq(user.uuid())),
+            None => of_all,
+        };
+        let ended = session_upkeep::end(&write, which).await?;
         if ended == 0 {
             write.confirm().await?;
             return Ok(0);

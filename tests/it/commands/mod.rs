@@ -10,6 +10,7 @@ mod json;
 mod pages;
 mod progress;
 mod request_lines;
+mod restored;
 mod schema;
 mod sealing;
 mod serving;

@@ -201,6 +201,7 @@ fn bytes_of(caller: &Caller) -> usize {
     }
 }
 
+/// The kind of principal of this type; `None` for types that are none.
 pub(crate) fn principal_kind(of: &str) -> Option<PrincipalKind> {
     match of {
         "ServiceAccount" => Some(PrincipalKind::ServiceAccount),
