@@ -6,6 +6,7 @@
 pub mod catalogue;
 mod cedar_inputs;
 mod combined_response;
+pub mod custom_domain;
 pub mod decide;
 pub mod decision;
 pub mod depth;
@@ -26,7 +27,6 @@ mod load;
 mod names;
 mod narrowing;
 mod outcomes;
-pub mod own_domain;
 pub mod principal;
 mod principal_cache;
 pub mod question;

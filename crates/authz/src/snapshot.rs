@@ -50,7 +50,7 @@ pub struct Snapshot {
     /// Every action and group of the schema: without them `action in Action::"reads"` is false.
     pub(super) actions: Entities,
     /// Its names are the schema's own, and no permission of the service can be asked.
-    pub(super) is_own_domain: bool,
+    pub(super) is_custom_domain: bool,
     pub(super) digest: Arc<str>,
     pub(super) facts: FactsCache,
     pub(super) failures: RecentFailures,
@@ -104,8 +104,8 @@ impl Snapshot {
     }
 
     /// Whether it is a domain of one's own, where no permission of the service can be asked.
-    pub const fn is_own_domain(&self) -> bool {
-        self.is_own_domain
+    pub const fn is_custom_domain(&self) -> bool {
+        self.is_custom_domain
     }
 
     /// Adds this schema's actions and groups to entities.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::via::Via;
-use charter_authz::own_domain::Answered;
+use charter_authz::custom_domain::Answered;
 use charter_budgets::Payer;
 use charter_domain::timestamp::Timestamp;
 

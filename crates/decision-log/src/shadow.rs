@@ -13,10 +13,10 @@ use super::direction::Direction;
 use super::domain_decision::DomainDecision;
 use super::log_entry::{BuiltInDecision, Decided, EvaluationInput, LogEntry};
 use super::metric_counts::MetricCounts;
+use charter_authz::custom_domain::CustomDomain;
 use charter_authz::decision::Verdict;
 use charter_authz::engine::ShadowInUse;
 use charter_authz::json::is_action;
-use charter_authz::own_domain::OwnDomain;
 use charter_authz::snapshot::Snapshot;
 
 #[derive(Debug, Default)]
@@ -31,7 +31,7 @@ pub struct ShadowPolicies {
 #[derive(Debug, Clone, Default)]
 pub struct ShadowDomain {
     /// The last version that could be loaded.
-    pub domain: Option<Arc<OwnDomain>>,
+    pub domain: Option<Arc<CustomDomain>>,
     /// Its folder.
     pub in_use: Option<ShadowInUse>,
     /// Why the folder cannot be used as it is now.

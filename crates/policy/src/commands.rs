@@ -199,7 +199,7 @@ pub fn diff(
         .with_facts(&old.files, &new.files);
     let roles = role_changes(&old.snapshot, &new.snapshot, clock.now())?;
     let mut text = diff.report();
-    if !new.snapshot.is_own_domain() {
+    if !new.snapshot.is_custom_domain() {
         text.push_str(&roles.to_string());
     }
     let mut document = serde_json::to_value(diff.document())?;

@@ -50,7 +50,7 @@ impl SnapshotDecision {
     /// groups. A request that the schema does not allow is not permitted.
     #[must_use]
     pub fn of(snapshot: &Snapshot, request: &Request, entities: &Entities) -> Self {
-        if snapshot.is_own_domain() {
+        if snapshot.is_custom_domain() {
             let verdict = snapshot.judge(request, entities);
             return Self {
                 ruling: verdict.outcome.into(),

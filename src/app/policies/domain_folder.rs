@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use charter_authz::custom_domain::CustomDomain;
 use charter_authz::engine::RefusedFolder;
 use charter_authz::folder::{Files, MAX_DOMAIN_NAME, is_domain_name};
-use charter_authz::own_domain::OwnDomain;
 use charter_domain::timestamp::Timestamp;
 use charter_http::state::State;
 
@@ -136,7 +136,7 @@ impl DomainFolder {
         &self,
         read: FolderReading,
         phase: Phase,
-    ) -> Result<Started<OwnDomain>, UnfitFolder> {
+    ) -> Result<Started<CustomDomain>, UnfitFolder> {
         if let Some(unchanged) = self.policies.take_unchanged(&read, phase).await {
             return Ok(unchanged);
         }
@@ -152,7 +152,7 @@ impl DomainFolder {
     }
 
     /// Whether what follows it could be compared with it after a restart, where the settings demand that.
-    async fn is_on_record(&self, started: &Started<OwnDomain>) -> bool {
+    async fn is_on_record(&self, started: &Started<CustomDomain>) -> bool {
         let rules = &self.policies.rules;
         match &started.taken.new {
             Some(new) if rules.hold_widening || rules.manifest => {
@@ -162,7 +162,7 @@ impl DomainFolder {
         }
     }
 
-    async fn put_in_force(&self, started: Started<OwnDomain>) -> TakenFolder {
+    async fn put_in_force(&self, started: Started<CustomDomain>) -> TakenFolder {
         let Started {
             loaded,
             mut health,
@@ -207,7 +207,7 @@ pub(super) async fn refusal(policies: &Policies, name: &str, now: Timestamp) -> 
     match read(&policies, name).await {
         Err(reason) => Some(reason),
         Ok(read) => {
-            let taken = policies.take_or_restore::<OwnDomain>(read, now, Phase::Start);
+            let taken = policies.take_or_restore::<CustomDomain>(read, now, Phase::Start);
             match taken.await {
                 Err(unfit) => Some(unfit.reason),
                 Ok(started) => started.health.refused.map(|it| it.reason),

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use charter_authz::custom_domain::CustomDomain;
 use charter_authz::engine::ShadowInUse;
 use charter_authz::folder::{DOMAINS, Files, Folder};
-use charter_authz::own_domain::OwnDomain;
 use charter_decision_log::{ShadowDomain, ShadowPolicies};
 use charter_domain::clock::Clock;
 use charter_policy::gates::{CheckRequest, GateRequirement};
@@ -85,7 +85,7 @@ impl DomainShadows {
                     since: clock.now(),
                     files: Arc::new(folder.files().clone()),
                 });
-                load::<OwnDomain>(&self.policies, &dir, folder).await
+                load::<CustomDomain>(&self.policies, &dir, folder).await
             }
             Err(fault) => Err(fault.into()),
         };

@@ -5,9 +5,9 @@ use std::thread;
 
 use tokio::sync::oneshot;
 
+use charter_authz::custom_domain::CustomDomain;
 use charter_authz::fault::LoadError;
 use charter_authz::folder::{Files, Folder, is_test};
-use charter_authz::own_domain::OwnDomain;
 use charter_authz::snapshot::Snapshot;
 use charter_policy::process_limits;
 
@@ -57,7 +57,7 @@ impl FromFolder for Snapshot {
     }
 }
 
-impl FromFolder for OwnDomain {
+impl FromFolder for CustomDomain {
     const IS_OWN_DOMAIN: bool = true;
 
     fn from_folder(folder: &Folder) -> Result<Self, LoadError> {

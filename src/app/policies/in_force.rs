@@ -3,8 +3,8 @@
 use std::future::{Future, ready};
 use std::sync::Arc;
 
+use charter_authz::custom_domain::CustomDomain;
 use charter_authz::engine::PolicyHealth;
-use charter_authz::own_domain::OwnDomain;
 use charter_authz::snapshot::Snapshot;
 use charter_http::state::State;
 use charter_store::Store;
@@ -73,13 +73,13 @@ pub(super) struct OfDomain {
 }
 
 impl InForce for OfDomain {
-    type Loaded = OwnDomain;
+    type Loaded = CustomDomain;
 
-    fn current(&self) -> Option<Arc<OwnDomain>> {
+    fn current(&self) -> Option<Arc<CustomDomain>> {
         self.state.domains.get(&self.name)?.in_force
     }
 
-    fn replace(&self, loaded: OwnDomain) -> Option<Arc<OwnDomain>> {
+    fn replace(&self, loaded: CustomDomain) -> Option<Arc<CustomDomain>> {
         self.state.domains.replace(&self.name, loaded)
     }
 

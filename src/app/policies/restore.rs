@@ -82,7 +82,7 @@ impl Policies {
         let last = read.last.revision()?;
         let is_unchanged = self.rules.start == PolicyStart::LastAccepted
             && *last.digest == **folder.whole_digest()
-            && folder.is_own_domain() == L::IS_OWN_DOMAIN
+            && folder.is_custom_domain() == L::IS_OWN_DOMAIN
             && self.check_version(folder, &read.last).ok()? == last.version;
         if !is_unchanged {
             return None;

@@ -99,7 +99,7 @@ impl Policies {
             last_checked: Some(last_checked.clone()),
             is_unfinished: false,
         };
-        if folder.is_own_domain() != L::IS_OWN_DOMAIN {
+        if folder.is_custom_domain() != L::IS_OWN_DOMAIN {
             return Err(unfit(self.misplaced()));
         }
         let version = self.check_version(&folder, last).map_err(unfit)?;

@@ -10,9 +10,9 @@ use tokio::process::{ChildStdin, ChildStdout};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::task::TaskTracker;
 
+use charter_authz::custom_domain::CustomDomain;
 use charter_authz::fault::LoadError;
 use charter_authz::folder::{Files, Folder, nominal_place};
-use charter_authz::own_domain::OwnDomain;
 use charter_authz::snapshot::Snapshot;
 use charter_http::state::{Busy, FolderRefusal, JobEvent, PolicyJob, PolicyTools};
 use charter_policy::gates::{CheckRequest, GateRequirement};
@@ -135,7 +135,11 @@ impl PolicyTools for Tools {
         self.load_as(None, files).await
     }
 
-    async fn load_domain(&self, name: &str, files: Files) -> Result<Arc<OwnDomain>, FolderRefusal> {
+    async fn load_domain(
+        &self,
+        name: &str,
+        files: Files,
+    ) -> Result<Arc<CustomDomain>, FolderRefusal> {
         self.load_as(Some(name), files).await
     }
 

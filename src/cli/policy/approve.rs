@@ -239,7 +239,7 @@ fn show_changes(
         Ok(diff) => write!(out, "{}", diff.with_facts(files, folder.files()).report())?,
         Err(reason) => writeln!(out, "note: meanings are not compared: {reason}")?,
     }
-    if new.is_own_domain() {
+    if new.is_custom_domain() {
         return Ok(());
     }
     match diff::role_changes(&before, &new, SystemClock::start().now()) {

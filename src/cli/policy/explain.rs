@@ -144,7 +144,7 @@ fn domain_of(asked: &DomainArg, record: &DecisionRecord) -> Result<DomainArg, Er
 
 /// The folder of a domain within a policy folder, or that very folder.
 fn within(policies: &Path, domain: &DomainArg) -> Result<PathBuf, Error> {
-    if folder::is_own_domain(policies) {
+    if folder::is_custom_domain(policies) {
         return Ok(policies.to_owned());
     }
     domain.within(policies).map_err(unknown_domain)

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use charter_authz::fault::LoadError;
-use charter_authz::folder::{DOMAINS, is_own_domain};
+use charter_authz::folder::{DOMAINS, is_custom_domain};
 use charter_authz::snapshot::Snapshot;
 use charter_policy::domain_arg::{self, DomainArg};
 use charter_policy::replay::{ReplayMode, ReplayPolicies};
@@ -25,7 +25,7 @@ pub(super) enum FolderError {
 impl AskedFolders {
     pub(super) fn of(dir: &Path, domain: &DomainArg) -> Result<Self, Error> {
         if domain.domain.is_some() {
-            let is_its_own = is_own_domain(dir);
+            let is_its_own = is_custom_domain(dir);
             let place = if is_its_own {
                 dir.to_owned()
             } else {
@@ -33,7 +33,7 @@ impl AskedFolders {
             };
             return Ok(Self(vec![(domain.domain.clone(), place)]));
         }
-        if is_own_domain(dir) {
+        if is_custom_domain(dir) {
             let real = std::fs::canonicalize(dir)?;
             let name = real.file_name().unwrap_or_default().to_string_lossy();
             return Ok(Self(vec![(Some(name.into_owned()), dir.to_owned())]));

@@ -2,8 +2,8 @@
 
 use std::fs;
 
+use charter_authz::custom_domain::CustomDomain;
 use charter_authz::folder;
-use charter_authz::own_domain::OwnDomain;
 use serde_json::json;
 use test_support::policy_world::copy;
 use test_support::services::TestDatabase;
@@ -101,7 +101,7 @@ fn what_is_wrong_with_a_folder_is_told_with_its_place() {
         };
         folder.write(domain, name, text);
         let read = folder::Folder::read(&folder.domain(domain)).expect("readable");
-        match OwnDomain::from_folder(&read) {
+        match CustomDomain::from_folder(&read) {
             Ok(_) => "ok".to_owned(),
             Err(error) => error.report(),
         }

@@ -162,7 +162,7 @@ async fn undeclared_members_are_ignored_at_every_depth() {
 
 /// All that a domain may declare of the store's records, all of it required.
 const RECORDS: &str =
-    include_str!("../../../crates/authz/src/own_domain/store_records.cedarschema");
+    include_str!("../../../crates/authz/src/custom_domain/store_records.cedarschema");
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_store_says_all_that_a_domain_may_declare_and_nothing_of_who_could_not_act_now() {

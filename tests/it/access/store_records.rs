@@ -2,8 +2,8 @@
 
 use std::fs;
 
+use charter_authz::custom_domain::CustomDomain;
 use charter_authz::folder;
-use charter_authz::own_domain::OwnDomain;
 
 use super::domains::Folder;
 
@@ -19,7 +19,7 @@ fn load(edits: &[Edit<'_>]) -> String {
         folder.write("gateway", name, &edit(&text));
     }
     let read = folder::Folder::read(&folder.domain("gateway")).expect("readable");
-    OwnDomain::from_folder(&read).map_or_else(|error| error.report(), |_| String::new())
+    CustomDomain::from_folder(&read).map_or_else(|error| error.report(), |_| String::new())
 }
 
 #[track_caller]

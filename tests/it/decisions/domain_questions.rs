@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use charter_authz::custom_domain::{CustomDomain, DomainQuestion, Fact, NamedEntity};
 use charter_authz::folder::Folder;
-use charter_authz::own_domain::{DomainQuestion, Fact, NamedEntity, OwnDomain};
 use charter_decision_log::{DecisionLog, DomainAsker, DomainDecision, NotRecorded, Via};
 use charter_domain::clock::Clock as _;
 use charter_domain::id::DecisionId;
@@ -18,7 +18,7 @@ pub(super) const EXAMPLES: [&str; 3] = ["records", "todo", "gateway"];
 /// One of the examples, ready to be asked.
 pub(super) struct Domain {
     name: Arc<str>,
-    pub(super) policies: OwnDomain,
+    pub(super) policies: CustomDomain,
 }
 
 /// Type, id and properties.
@@ -57,7 +57,7 @@ impl Domain {
         let folder = Folder::read(&example(name)).expect("readable");
         Self {
             name: name.into(),
-            policies: OwnDomain::from_folder(&folder).expect("sound"),
+            policies: CustomDomain::from_folder(&folder).expect("sound"),
         }
     }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use charter_authz::custom_domain::CustomDomain;
 use charter_authz::folder::Folder as AuthzFolder;
-use charter_authz::own_domain::OwnDomain;
 use charter_authz::snapshot::Snapshot;
 use charter_budgets::{Budgets, Resource, Share};
 use charter_decision_log::{
@@ -345,7 +345,7 @@ fn the_shadow_of_a_domain_marks_what_it_would_decide_otherwise() {
     let shadow = |names: &[&str]| {
         let load = |name: &&str| {
             let folder = AuthzFolder::read(&closed.domain(name)).expect("readable");
-            let domain = OwnDomain::from_folder(&folder).expect("sound");
+            let domain = CustomDomain::from_folder(&folder).expect("sound");
             let shadow = ShadowDomain {
                 domain: Some(Arc::new(domain)),
                 ..ShadowDomain::default()

@@ -29,7 +29,7 @@ pub fn is_domain_name(name: &str) -> bool {
 }
 
 /// The name of the domain of one's own that a folder holds: it is directly below one called `domains`.
-pub(super) fn own_domain_name(dir: &Path) -> Option<String> {
+pub(super) fn custom_domain_name(dir: &Path) -> Option<String> {
     // By its place, even if that is a link; a path such as `.` has to be resolved first.
     name_below_domains(dir).or_else(|| name_below_domains(&std::fs::canonicalize(dir).ok()?))
 }
@@ -48,8 +48,8 @@ pub fn nominal_place(domain: Option<&str>) -> PathBuf {
 
 /// Whether a folder holds a domain of one's own.
 #[must_use]
-pub fn is_own_domain(dir: &Path) -> bool {
-    own_domain_name(dir).is_some()
+pub fn is_custom_domain(dir: &Path) -> bool {
+    custom_domain_name(dir).is_some()
 }
 
 /// The optional list of the folder's files.

@@ -13,10 +13,10 @@ use miette::NamedSource;
 use sha2::{Digest, Sha256};
 
 pub use layout::{
-    DOMAINS, ENTITIES, MAX_DOMAIN_NAME, ROUTES, SCHEMA, is_domain_name, is_own_domain, is_policy,
-    is_test, nominal_place,
+    DOMAINS, ENTITIES, MAX_DOMAIN_NAME, ROUTES, SCHEMA, is_custom_domain, is_domain_name,
+    is_policy, is_test, nominal_place,
 };
-use layout::{INVARIANTS, MANIFEST, TESTS, is_below, own_domain_name};
+use layout::{INVARIANTS, MANIFEST, TESTS, custom_domain_name, is_below};
 pub use read::Files;
 use read::read;
 pub use sent::{BrokenFile, check_sent};
@@ -41,7 +41,7 @@ pub struct Folder {
     pub(super) entities: Option<Source>,
     /// `routes.toml` of a domain of one's own.
     pub(super) routes: Option<Source>,
-    is_own_domain: bool,
+    is_custom_domain: bool,
     digest: Arc<str>,
     whole_digest: Arc<str>,
 }
@@ -103,7 +103,7 @@ impl Folder {
             );
         }
         // What is approved of one domain is not approved of another with the same files.
-        let domain = own_domain_name(dir).map(|name| ("\0domain".to_owned(), Arc::from(name)));
+        let domain = custom_domain_name(dir).map(|name| ("\0domain".to_owned(), Arc::from(name)));
         let whole = files.iter().filter(|(name, _)| *name != MANIFEST);
         let whole = domain
             .iter()
@@ -118,7 +118,7 @@ impl Folder {
             manifest: part(&|name| name == MANIFEST).pop(),
             entities: part(&|name| name == ENTITIES).pop(),
             routes: part(&|name| name == ROUTES).pop(),
-            is_own_domain: domain.is_some(),
+            is_custom_domain: domain.is_some(),
             digest: digest(files.iter().filter(|(name, _)| in_force(name))).into(),
             whole_digest: digest(whole).into(),
             files,
@@ -135,7 +135,7 @@ impl Folder {
     pub fn titled(&self, title: &Path) -> Result<Self, LoadError> {
         let titled = Self::from_files(title, self.files.clone())?;
         Ok(Self {
-            is_own_domain: self.is_own_domain,
+            is_custom_domain: self.is_custom_domain,
             whole_digest: Arc::clone(&self.whole_digest),
             ..titled
         })
@@ -168,8 +168,8 @@ impl Folder {
     }
 
     /// Whether it holds a domain of one's own, whose schema declares what it likes; else it must suit the service.
-    pub const fn is_own_domain(&self) -> bool {
-        self.is_own_domain
+    pub const fn is_custom_domain(&self) -> bool {
+        self.is_custom_domain
     }
 
     /// `manifest.json`, if there is one.

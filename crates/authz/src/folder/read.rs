@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::layout::{
-    ENTITIES, INVARIANTS, MANIFEST, ROUTES, SCHEMA, TESTS, name_below_domains, own_domain_name,
+    ENTITIES, INVARIANTS, MANIFEST, ROUTES, SCHEMA, TESTS, custom_domain_name, name_below_domains,
 };
 use super::stray;
 use crate::fault::FolderFault;
@@ -36,7 +36,7 @@ pub(super) fn read(dir: &Path) -> Result<Found, Vec<FolderFault>> {
             .help("name an existing folder with the setting `policies.dir`"),
         ]
     })?;
-    let domain = own_domain_name(dir);
+    let domain = custom_domain_name(dir);
     if domain.is_some() && domain != name_below_domains(&root) {
         let fault = FolderFault::new(format!(
             "`{}` is a link, to `{}`",

@@ -13,7 +13,7 @@ pub type BrokenFile = (Option<String>, String);
 /// Checks the files of a folder that was sent, of the built-in domain or of one of one's own. At most one fault for
 /// each file.
 #[must_use]
-pub fn check_sent(files: &Files, is_own_domain: bool) -> Vec<BrokenFile> {
+pub fn check_sent(files: &Files, is_custom_domain: bool) -> Vec<BrokenFile> {
     let total: usize = files.values().map(|text| text.len()).sum();
     if files.len() > MAX_FILES || total > MAX_TOTAL_BYTES {
         let rule = format!("may have at most {MAX_FILES} files and {MAX_TOTAL_BYTES} bytes");
@@ -25,9 +25,9 @@ pub fn check_sent(files: &Files, is_own_domain: bool) -> Vec<BrokenFile> {
         } else {
             MAX_FILE_BYTES
         };
-        let is_of_domain = is_own_domain && [ENTITIES, ROUTES].contains(&&**name);
+        let is_of_domain = is_custom_domain && [ENTITIES, ROUTES].contains(&&**name);
         let rule = if !is_of_domain && !is_file_name(name) {
-            let more = if is_own_domain {
+            let more = if is_custom_domain {
                 format!(" `{ENTITIES}`, `{ROUTES}`,")
             } else {
                 String::new()

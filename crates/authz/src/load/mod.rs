@@ -27,12 +27,12 @@ use validate::validate;
 use vocabulary::Vocabulary;
 
 use super::catalogue::Catalogue;
+use super::custom_domain::CustomDomain;
 use super::facts::FactsCache;
 use super::failures::RecentFailures;
 use super::fault::{FolderFault, LoadError};
 use super::folder::Folder;
 use super::index::Index;
-use super::own_domain::OwnDomain;
 use super::snapshot::{Invariant, Snapshot};
 use super::source::{Source, file_name};
 use charter_domain::permission::Permission;
@@ -84,8 +84,8 @@ fn load(folder: &Folder, known: &PreviouslyChecked<'_>) -> Result<Snapshot, Vec<
 
 fn check(folder: &Folder, known: &PreviouslyChecked<'_>) -> Result<Snapshot, Vec<FolderFault>> {
     let snapshot = check_policies(folder, known)?;
-    if folder.is_own_domain() {
-        OwnDomain::check(&snapshot, folder)?;
+    if folder.is_custom_domain() {
+        CustomDomain::check(&snapshot, folder)?;
     }
     Ok(snapshot)
 }
@@ -157,7 +157,7 @@ fn check_policies(
         catalogue,
         attributes,
         actions,
-        is_own_domain: vocabulary == Vocabulary::Own,
+        is_custom_domain: vocabulary == Vocabulary::Own,
         digest: Arc::clone(folder.digest()),
         facts: FactsCache::new(),
         failures: RecentFailures::default(),

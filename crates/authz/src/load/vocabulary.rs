@@ -12,7 +12,7 @@ pub(super) enum Vocabulary {
 
 impl Vocabulary {
     pub(super) const fn of(folder: &Folder) -> Self {
-        if folder.is_own_domain() {
+        if folder.is_custom_domain() {
             Self::Own
         } else {
             Self::Service

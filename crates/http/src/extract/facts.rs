@@ -3,8 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
+use charter_authz::custom_domain::Fact;
 use charter_authz::json::Uid;
-use charter_authz::own_domain::Fact;
 use charter_domain::account::Account;
 use charter_domain::caller::Caller;
 use charter_domain::organization::Organization;

@@ -7,8 +7,8 @@ use arc_swap::ArcSwapOption;
 
 use charter_authn::access_clients::AccessClient;
 use charter_authn::record_cache::{Record, RecordCache};
+use charter_authz::custom_domain::{Answers, Facts};
 use charter_authz::kinds::PrincipalKind;
-use charter_authz::own_domain::{Answers, Facts};
 use charter_authz::principal::Principal;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::caller::Caller;

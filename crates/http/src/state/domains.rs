@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
+use charter_authz::custom_domain::CustomDomain;
 use charter_authz::engine::{PolicyHealth, RefusedFolder};
-use charter_authz::own_domain::OwnDomain;
 
 #[derive(Debug, Default)]
 pub struct Domains(RwLock<BTreeMap<String, DomainState>>);
@@ -15,7 +15,7 @@ pub struct Domains(RwLock<BTreeMap<String, DomainState>>);
 #[derive(Debug, Clone, Default)]
 pub struct DomainState {
     /// `None` if no version of it could be loaded.
-    pub in_force: Option<Arc<OwnDomain>>,
+    pub in_force: Option<Arc<CustomDomain>>,
     /// The same as of the built-in policies; nothing is said of a shadow.
     pub health: Arc<PolicyHealth>,
 }
@@ -32,7 +32,7 @@ impl Domains {
     }
 
     /// Puts a version in force for new requests.
-    pub fn take(&self, name: &str, domain: OwnDomain, health: PolicyHealth) {
+    pub fn take(&self, name: &str, domain: CustomDomain, health: PolicyHealth) {
         let state = DomainState {
             in_force: Some(Arc::new(domain)),
             health: Arc::new(health),
@@ -41,7 +41,7 @@ impl Domains {
     }
 
     /// Replaces the version in force and returns it; what is reported stays.
-    pub fn replace(&self, name: &str, domain: OwnDomain) -> Option<Arc<OwnDomain>> {
+    pub fn replace(&self, name: &str, domain: CustomDomain) -> Option<Arc<CustomDomain>> {
         let mut domains = self.0.write();
         let state = domains.get_mut(name)?;
         state.in_force.replace(Arc::new(domain))

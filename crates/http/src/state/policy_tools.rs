@@ -7,8 +7,8 @@ use salvo::async_trait;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use charter_authz::custom_domain::CustomDomain;
 use charter_authz::folder::Files;
-use charter_authz::own_domain::OwnDomain;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::timestamp::Timestamp;
 
@@ -19,7 +19,11 @@ pub trait PolicyTools: Send + Sync {
     async fn load(&self, files: Files) -> Result<Arc<Snapshot>, FolderRefusal>;
 
     /// The same for the folder of a domain of one's own.
-    async fn load_domain(&self, name: &str, files: Files) -> Result<Arc<OwnDomain>, FolderRefusal>;
+    async fn load_domain(
+        &self,
+        name: &str,
+        files: Files,
+    ) -> Result<Arc<CustomDomain>, FolderRefusal>;
 
     /// Starts a job; dropping the receiver cancels it. Fails if another one is running.
     fn start(&self, job: PolicyJob) -> Result<mpsc::Receiver<JobEvent>, Busy>;

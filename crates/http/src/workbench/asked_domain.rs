@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use charter_authz::custom_domain::CustomDomain;
 use charter_authz::folder::Files;
-use charter_authz::own_domain::OwnDomain;
 
 use crate::respond::{ApiError, Detail, echo};
 use crate::state::{DomainState, State};
@@ -51,7 +51,7 @@ pub(super) fn own(name: &str, state: &State) -> Result<DomainState, ApiError> {
 pub(super) fn in_force(
     name: &str,
     state: &State,
-) -> Result<(Arc<OwnDomain>, DomainState), ApiError> {
+) -> Result<(Arc<CustomDomain>, DomainState), ApiError> {
     let found = own(name, state)?;
     let domain = found.in_force.clone().ok_or_else(|| {
         let why = format!("the domain {} has no policies in force", echo(name));

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use charter_authn::secrets::CursorPosition;
-use charter_authz::own_domain::{BadProperty, Fact, OwnDomain, SearchPage, Unasked};
+use charter_authz::custom_domain::{BadProperty, CustomDomain, Fact, SearchPage, Unasked};
 
 use super::access_body::{Access, AccessBody, Entity};
 use super::admission::OperatorRequest;
@@ -85,7 +85,7 @@ fn sought(body: &Map<String, Value>) -> Result<Sought, ApiError> {
 
 /// What is allowed, and after which id the next page begins.
 fn page(
-    domain: &OwnDomain,
+    domain: &CustomDomain,
     question: &Question,
     sought: Sought,
     facts: &[Fact],

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use charter_authz::custom_domain::{CustomDomain, Fact, Unasked};
 use charter_authz::decision::Outcome;
-use charter_authz::own_domain::{Fact, OwnDomain, Unasked};
 
 use super::admission::OperatorRequest;
 use super::answer::Answer;
@@ -38,7 +38,7 @@ pub(super) async fn evaluate(
 fn explained(
     state: &State,
     by: &'static str,
-    domain: &OwnDomain,
+    domain: &CustomDomain,
     question: &Question,
     facts: &[Fact],
 ) -> Result<Answer, ApiError> {

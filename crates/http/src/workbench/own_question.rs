@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use charter_authn::operator::Operator;
-use charter_authz::own_domain::{Fact, OwnDomain};
+use charter_authz::custom_domain::{CustomDomain, Fact};
 
 use super::asked_domain;
 use super::named::{self, Named};
@@ -63,7 +63,7 @@ impl ChosenDomain {
     pub(super) async fn load(
         self,
         state: &State,
-    ) -> Result<(&'static str, Arc<OwnDomain>), ApiError> {
+    ) -> Result<(&'static str, Arc<CustomDomain>), ApiError> {
         let sent = match self.version {
             Version::InForce => {
                 let (domain, _) = asked_domain::in_force(&self.name, state)?;

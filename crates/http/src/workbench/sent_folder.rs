@@ -53,7 +53,7 @@ impl SentFolder {
         folder: Option<Map<String, Value>>,
         changes: Option<Map<String, Value>>,
         in_force: &Files,
-        is_own_domain: bool,
+        is_custom_domain: bool,
     ) -> Result<Option<Self>, ApiError> {
         let (member, texts, mut files) = match (folder, changes) {
             (None, None) => return Ok(None),
@@ -79,7 +79,7 @@ impl SentFolder {
                 _ => broken.push(Detail::new(pointer(member, &name), "must be a text")),
             }
         }
-        let faults = check_sent(&files, is_own_domain);
+        let faults = check_sent(&files, is_custom_domain);
         let faults = faults.into_iter().map(|(name, rule)| {
             let field = match name {
                 Some(name) => pointer(member, &name),

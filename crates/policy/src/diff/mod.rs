@@ -112,7 +112,7 @@ pub fn compare_sets(
     limits: SolverLimits,
     clock: &dyn Clock,
 ) -> Result<Diff, DiffError> {
-    if old.is_own_domain() != new.is_own_domain() {
+    if old.is_custom_domain() != new.is_custom_domain() {
         let reason = "one is the folder of a domain of one's own, and the other is not";
         return Err(DiffError::from(reason.to_owned()));
     }

@@ -88,12 +88,12 @@ pub fn load_from(dir: &Path, spec: &str) -> Result<LoadedRevision, RevisionError
         .permissions(Permissions::from_mode(0o700))
         .tempdir()?;
     // Git takes `./` from here.
-    let is_own_domain = if path.starts_with("./") {
-        folder::is_own_domain(&dir.join(path))
+    let is_custom_domain = if path.starts_with("./") {
+        folder::is_custom_domain(&dir.join(path))
     } else {
-        folder::is_own_domain(Path::new(path))
+        folder::is_custom_domain(Path::new(path))
     };
-    let to = if is_own_domain {
+    let to = if is_custom_domain {
         copy.path().join(folder::DOMAINS).join("domain")
     } else {
         copy.path().to_owned()

@@ -146,7 +146,7 @@ pub fn explain(snapshot: &Snapshot, request: &Request, entities: &Entities) -> E
 
 /// A domain of one's own does not decide such a request.
 fn unaskable(snapshot: &Snapshot, request: &Request) -> Option<String> {
-    if snapshot.is_own_domain() {
+    if snapshot.is_custom_domain() {
         return None;
     }
     let permission = request.action()?.id().unescaped().parse().ok()?;
@@ -201,7 +201,7 @@ pub fn explain_record(snapshot: &Snapshot, record: &DecisionRecord) -> Result<Ex
             "has masked parts ({masked}) and cannot be asked again"
         ));
     }
-    if record.domain.is_some() != snapshot.is_own_domain() {
+    if record.domain.is_some() != snapshot.is_custom_domain() {
         let decided = record.domain.as_ref().map_or_else(
             || "by the built-in domain".to_owned(),
             |domain| format!("by the domain `{domain}`"),

@@ -273,5 +273,5 @@ pub fn approval_hint(candidate: &Folder) -> String {
 fn domain_of(candidate: &Folder) -> Option<&str> {
     let file = candidate.policy_files().next()?.name();
     let folder = Path::new(file).parent()?.file_name()?.to_str();
-    folder.filter(|_| candidate.is_own_domain())
+    folder.filter(|_| candidate.is_custom_domain())
 }

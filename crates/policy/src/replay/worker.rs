@@ -143,10 +143,10 @@ impl<'a> Worker<'a> {
         record: &DecisionRecord,
         snapshot: &Snapshot,
     ) -> Result<ReplayedAnswer, BoxError> {
-        if snapshot.is_own_domain() != record.domain.is_some() {
+        if snapshot.is_custom_domain() != record.domain.is_some() {
             return Err("the policies are those of another domain".into());
         }
-        if snapshot.is_own_domain() {
+        if snapshot.is_custom_domain() {
             return self.ask_domain(record, snapshot);
         }
         let Ok(permission) = record.action.id.parse::<Permission>() else {

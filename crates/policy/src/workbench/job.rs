@@ -200,7 +200,7 @@ fn diff(
 ) -> Result<Value, JobError> {
     let failed = |error: &dyn std::fmt::Display| JobError::Other(error.to_string());
     // Only the built-in domain has roles.
-    let roles = (!new.is_own_domain()).then(|| role_changes(old, new, clock.now()));
+    let roles = (!new.is_custom_domain()).then(|| role_changes(old, new, clock.now()));
     let roles = roles.transpose().map_err(|error| failed(&error))?;
     let mut document = json!({
         "old_digest": old.digest().to_string(),

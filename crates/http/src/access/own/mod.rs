@@ -7,10 +7,11 @@ use std::sync::Arc;
 use salvo::http::StatusCode;
 
 use charter_authn::access_clients::AccessClient;
-use charter_authz::decision::{Denial, Outcome, Verdict};
-use charter_authz::own_domain::{
-    BadProperty, DomainQuestion, Fact, Facts, FoundIds, NamedEntity, OwnDomain, SearchPage, Unasked,
+use charter_authz::custom_domain::{
+    BadProperty, CustomDomain, DomainQuestion, Fact, Facts, FoundIds, NamedEntity, SearchPage,
+    Unasked,
 };
+use charter_authz::decision::{Denial, Outcome, Verdict};
 use charter_budgets::Payer;
 use charter_decision_log::{DomainAsker, DomainDecision, Via};
 use charter_domain::caller::Caller;
@@ -28,7 +29,7 @@ pub(super) use names::{subject, within};
 
 /// The questions of one request, all answered by the same version of the domain.
 pub(super) struct Own<'a> {
-    pub(super) domain: Arc<OwnDomain>,
+    pub(super) domain: Arc<CustomDomain>,
     name: Arc<str>,
     state: &'a State,
     client: AccessClient<'a>,

@@ -17,7 +17,7 @@ use super::store_records;
 
 /// A domain that was checked, ready to answer.
 #[derive(Debug)]
-pub struct OwnDomain {
+pub struct CustomDomain {
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) index: Index<AskedKind>,
     pub(super) actions: Actions,
@@ -35,7 +35,7 @@ struct Parts {
     routes: Routes,
 }
 
-impl OwnDomain {
+impl CustomDomain {
     /// # Errors
     ///
     /// All faults of the folder, each with its file and line.

@@ -2,14 +2,14 @@
 
 use serde_json::{Map, Value};
 
-use super::load::OwnDomain;
+use super::load::CustomDomain;
 use super::question::{BadProperty, DomainQuestion, NamedEntity, Unasked};
 use crate::json::Uid;
 
 const SUBJECT: &str = "/subject/properties/";
 const RESOURCE: &str = "/resource/properties/";
 
-impl OwnDomain {
+impl CustomDomain {
     /// What both places say together; `None` if they are about two entities.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use cedar_policy::{
 };
 
 use super::actions::Action;
-use super::load::OwnDomain;
+use super::load::CustomDomain;
 use super::question::{BadProperty, DomainQuestion, NamedEntity, Unasked};
 use crate::decision::Outcome;
 use crate::json::Uid;
@@ -37,7 +37,7 @@ enum Fits {
     These(BTreeSet<Uid>),
 }
 
-impl OwnDomain {
+impl CustomDomain {
     /// The subjects of `question.subject.of` that may.
     ///
     /// # Errors

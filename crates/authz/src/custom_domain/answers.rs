@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::facts::{Fact, Facts};
-use super::load::OwnDomain;
+use super::load::CustomDomain;
 use super::question::{Answered, DomainQuestion, NamedEntity, Unasked};
 
 /// An answer without its entities, and an action among these: measured, about.
@@ -61,15 +61,15 @@ impl Answers {
         Self(cache.build())
     }
 
-    /// What the domain answers, as [`OwnDomain::answer`] does. These facts are added to those of the question, which
+    /// What the domain answers, as [`CustomDomain::answer`] does. These facts are added to those of the question, which
     /// must have none.
     ///
     /// # Errors
     ///
-    /// As [`OwnDomain::ask`].
+    /// As [`CustomDomain::ask`].
     pub fn answer(
         &self,
-        domain: &OwnDomain,
+        domain: &CustomDomain,
         question: &DomainQuestion<'_>,
         facts: &[&Facts],
     ) -> Result<Arc<Answered>, Unasked> {

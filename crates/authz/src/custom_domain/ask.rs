@@ -2,7 +2,7 @@
 
 use cedar_policy::Request;
 
-use super::load::OwnDomain;
+use super::load::CustomDomain;
 use super::one_entity::{about_one, placed};
 use super::question::{Answered, DomainQuestion, Unasked};
 use super::text::shown;
@@ -11,7 +11,7 @@ use crate::combined_response::CombinedResponse;
 use crate::decision::Verdict;
 use crate::json::Uid;
 
-impl OwnDomain {
+impl CustomDomain {
     /// # Errors
     ///
     /// [`Unasked`]: what the question names is unknown, or a property has another type than the schema declares.
@@ -23,7 +23,7 @@ impl OwnDomain {
     ///
     /// # Errors
     ///
-    /// As [`OwnDomain::ask`].
+    /// As [`CustomDomain::ask`].
     pub fn answer(&self, question: &DomainQuestion<'_>) -> Result<Answered, Unasked> {
         weight::check(question).map_err(Unasked::Bad)?;
         let asked = question;

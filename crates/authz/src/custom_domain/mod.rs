@@ -24,7 +24,7 @@ mod weight;
 
 pub use answers::Answers;
 pub use facts::{Fact, Facts};
-pub use load::OwnDomain;
+pub use load::CustomDomain;
 pub use question::{Answered, BadProperty, DomainQuestion, NamedEntity, Unasked};
 pub use routes::Routed;
 pub use search::{FoundIds, SearchPage};

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::actions::Action;
 use super::facts::Fact;
-use super::load::OwnDomain;
+use super::load::CustomDomain;
 use super::question::{BadProperty, DomainQuestion, NamedEntity, Unasked};
 use super::references::refers_to;
 use super::text::{chain, shown};
@@ -15,7 +15,7 @@ use crate::json::Uid;
 
 type Assembled = BTreeMap<Uid, Entity>;
 
-impl OwnDomain {
+impl CustomDomain {
     /// Subject, resource and all that they refer to, with the schema's actions.
     pub(super) fn entities(&self, question: &DomainQuestion<'_>) -> Result<Entities, Unasked> {
         let facts: BTreeMap<&Uid, &Fact> = question

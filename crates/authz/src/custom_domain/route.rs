@@ -1,9 +1,9 @@
 //! Finds what a request is.
 
-use super::load::OwnDomain;
+use super::load::CustomDomain;
 use super::routes::Routed;
 
-impl OwnDomain {
+impl CustomDomain {
     /// The action and the resource of a request; `None` if no route matches, or a part of the path is not UTF-8.
     /// `path` is as sent, in its one canonical spelling, without a query. A HEAD is the GET that it asks about.
     #[must_use]
