@@ -17,6 +17,7 @@ mod one_entity;
 mod page_tokens;
 mod protocol;
 mod recorded;
+mod replicas;
 mod restarts;
 mod search;
 mod spellings;
