@@ -92,7 +92,7 @@ pub use locate::EntityRef;
 pub use migrate::MigrationStatus;
 pub use organizations::NewOrganization;
 pub use own_sessions::OpenSession;
-pub use policy_approvals::{NewPolicyApproval, PolicyApproval, person};
+pub use policy_approvals::{NewPolicyApproval, PolicyApproval, normalized_approver};
 pub use policy_history::{PolicyHistoryPage, PolicyRevisionSpan};
 pub use policy_revisions::{LastRevision, NewPolicyRevision, PolicyRevision, TakenAs};
 pub use policy_texts::PolicyFiles;

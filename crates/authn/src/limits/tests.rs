@@ -68,7 +68,7 @@ async fn each_action_has_a_window_that_slides() {
 }
 
 #[tokio::test]
-async fn what_comes_to_nothing_is_given_back_and_a_person_has_five_sessions() {
+async fn what_comes_to_nothing_is_given_back_and_a_user_has_five_sessions() {
     let limits = limits(0, &Arc::default());
     let id = |n| uuid::Uuid::from_u128(n);
     let refresh = |n| limits.count(LimitedAction::Refresh(SessionId::from_uuid(id(n))));
@@ -78,11 +78,11 @@ async fn what_comes_to_nothing_is_given_back_and_a_person_has_five_sessions() {
     limits.give_back(&first).await;
     assert_eq!(refresh(1).await, Ok(()));
     assert!(refresh(1).await.is_err());
-    let of_person = || limits.count(LimitedAction::RefreshOfPerson(UserId::from_uuid(id(2))));
+    let of_user = || limits.count(LimitedAction::RefreshOfUser(UserId::from_uuid(id(2))));
     for _ in 0..5 {
-        assert_eq!(of_person().await, Ok(()));
+        assert_eq!(of_user().await, Ok(()));
     }
-    assert!(of_person().await.is_err());
+    assert!(of_user().await.is_err());
 }
 
 #[tokio::test]

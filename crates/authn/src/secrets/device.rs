@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_is_good_for_one_person_and_one_password() {
+    fn a_cookie_is_good_for_one_user_and_one_password() {
         let keys = DeviceKeys::new([[1; 32]]);
         let device = Device::generate(user(1), "hash", &OsEntropy);
         let value = keys.write(&device).expect("a key");
