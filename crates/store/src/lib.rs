@@ -52,6 +52,7 @@ mod policy_history;
 mod policy_revisions;
 mod policy_texts;
 mod record;
+pub mod record_cache;
 mod registration;
 mod replicas;
 mod resealing;
