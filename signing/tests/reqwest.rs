@@ -151,7 +151,7 @@ fn each_attempt_is_signed_over_the_bytes_that_are_sent() {
 }
 
 #[test]
-fn without_a_body_the_hash_of_nothing_is_signed() {
+fn a_request_without_a_body_signs_the_hash_of_nothing() {
     let (server, requests) = serve(&[204]);
     let sent = client(server).get(format!("http://{server}")).send();
     assert_eq!(run(sent).expect("an answer").status(), 204);
@@ -175,7 +175,7 @@ fn another_server_gets_no_signature() {
 }
 
 #[test]
-fn what_cannot_be_signed_is_not_sent() {
+fn a_request_that_cannot_be_signed_is_not_sent() {
     let base = "http://127.0.0.1:1".parse().expect("a URL");
     let signer = Signer::new(&base, "no key", Key::new(SECRET));
     let mut request = reqwest::Request::new(reqwest::Method::GET, base);

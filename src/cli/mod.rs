@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_service_runs_is_completed_by_no_shell() {
+    fn commands_that_the_service_runs_are_not_completed() {
         let mut script = Vec::new();
         clap_complete::generate(
             clap_complete::Shell::Bash,
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_answers_in_text_can_answer_in_json() {
+    fn every_command_with_a_text_answer_has_a_json_one() {
         let mut root = Cli::command();
         root.build();
         let mut without = Vec::new();

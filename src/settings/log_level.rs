@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_would_silence_the_service_is_refused_with_what_is_meant() {
+    fn levels_that_would_silence_the_service_are_refused_with_a_suggestion() {
         for good in [
             "info",
             "off",

@@ -36,7 +36,7 @@ pub use layers::{DEFAULTS, SettingsSources};
 use reader::Reader;
 pub use values::{
     Access, Database, Decisions, Log, LogFormat, Mail, Policies, PolicyStart, Portal, Replay,
-    ReplayStore, Requirement, Server, Settings, Signing, Telemetry,
+    ReplayStore, Server, Settings, Signing, Telemetry,
 };
 
 impl Settings {

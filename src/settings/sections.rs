@@ -13,7 +13,7 @@ use super::reader::Reader;
 use super::tokens::{SHORTEST_TOKEN, of_token};
 use super::values::{
     CacheMemory, Database, Log, LogFormat, Policies, PolicyStart, Portal, Replay, ReplayStore,
-    Requirement, Server, Settings, Signing, Telemetry,
+    Server, Settings, Signing, Telemetry,
 };
 use super::web_address::web_address;
 use super::{access, budgets, decisions, keys, log_level, mail};
@@ -24,6 +24,7 @@ use charter_budgets::{Resource, Share};
 use charter_http::edge::body_limits::{BodyLimits, BodyMemory};
 use charter_http::edge::config::{EdgeConfig, FixedLimits};
 use charter_http::edge::request_log::RequestLog;
+use charter_policy::gates::GateRequirement;
 use charter_store::ConnectionConfig;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -190,10 +191,10 @@ fn policies(reader: &mut Reader) -> Policies {
     }
 }
 
-const REQUIREMENTS: [(&str, Requirement); 3] = [
-    ("auto", Requirement::Auto),
-    ("required", Requirement::Required),
-    ("off", Requirement::Off),
+const REQUIREMENTS: [(&str, GateRequirement); 3] = [
+    ("auto", GateRequirement::IfPossible),
+    ("required", GateRequirement::Required),
+    ("off", GateRequirement::Off),
 ];
 
 fn replay(reader: &mut Reader) -> Replay {

@@ -305,7 +305,7 @@ fn the_demo_refuses_to_listen_beyond_loopback() {
 }
 
 #[test]
-fn nobody_trusts_the_whole_internet_in_pieces_either() {
+fn networks_that_together_are_the_internet_are_not_trusted() {
     for all in [
         "0.0.0.0/0",
         "::/0",

@@ -17,6 +17,7 @@ use charter_budgets::{Resource, Share};
 use charter_decision_log::{MaskStyle, Overflow, RotationLimits};
 use charter_http::edge::config::EdgeConfig;
 use charter_http::edge::request_log::RequestLog;
+use charter_policy::gates::GateRequirement;
 use charter_store::ConnectionConfig;
 
 /// All settings. `Debug` shows no secret.
@@ -123,11 +124,11 @@ impl CacheMemory {
 pub struct Policies {
     pub dir: PathBuf,
     /// Whether a folder's examples must pass before it takes effect.
-    pub tests: Requirement,
+    pub tests: GateRequirement,
     /// Minimal percentage of policies that the examples must cover.
     pub min_coverage: u8,
     /// Whether a folder's invariants must be proved before it takes effect.
-    pub proofs: Requirement,
+    pub proofs: GateRequirement,
     /// The solver's executable; `None` searches the path.
     pub solver: Option<PathBuf>,
     /// The search path for programs; `None` is the system's default.
@@ -156,18 +157,6 @@ pub enum PolicyStart {
     LastAccepted,
     /// The service does not start.
     Strict,
-}
-
-/// Whether a check is required.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Requirement {
-    #[default]
-    /// Run if possible on this machine; otherwise a warning is logged.
-    Auto,
-    /// Required: without it, no folder passes.
-    Required,
-    /// Not run.
-    Off,
 }
 
 #[derive(Debug)]

@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_dropped_is_told_once_there_is_room() {
+    fn dropped_lines_are_counted_once_there_is_room() {
         let (go, go_on) = mpsc::channel();
         let (waits, writer_waits) = mpsc::channel();
         let lines = Arc::new(Mutex::new(String::new()));

@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_recorded_is_rendered_with_its_help() {
+    fn recorded_metrics_are_rendered_with_their_help() {
         let recorder = Recorder::install().expect("installed");
         counter!("charter_authn_rejections_total", "code" => "KEY_REVOKED").increment(3);
         ::metrics::histogram!("charter_store_write_seconds").record(0.002);
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_of_a_moment_is_rendered_once_and_forgotten() {
+    fn momentary_metrics_are_rendered_once_and_forgotten() {
         let record = || {
             gauge!("charter_budget_used_ratio", "resource" => "writes", "organization" => "abc123")
                 .set(0.9);

@@ -51,12 +51,12 @@ async fn kills_lose_nothing(home: Home, kills: Range<usize>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_acknowledged_outlives_kills_on_sqlite() {
+async fn acknowledged_writes_outlive_kills_on_sqlite() {
     kills_lose_nothing(Home::new(), 0..5).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_acknowledged_outlives_kills_on_postgres() {
+async fn acknowledged_writes_outlive_kills_on_postgres() {
     if let Some(database) = TestDatabase::empty_postgres().await {
         kills_lose_nothing(Home::on(database), 0..5).await;
     }
@@ -64,13 +64,13 @@ async fn what_was_acknowledged_outlives_kills_on_postgres() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "minutes long"]
-async fn what_was_acknowledged_outlives_kills_on_sqlite_in_full() {
+async fn acknowledged_writes_outlive_kills_on_sqlite_in_full() {
     kills_lose_nothing(Home::new(), rounds(500)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "minutes long"]
-async fn what_was_acknowledged_outlives_kills_on_postgres_in_full() {
+async fn acknowledged_writes_outlive_kills_on_postgres_in_full() {
     if let Some(database) = TestDatabase::empty_postgres().await {
         kills_lose_nothing(Home::on(database), rounds(500)).await;
     }

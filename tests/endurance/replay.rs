@@ -7,7 +7,7 @@ use test_support::signed_client::{Client, Protocol, Signed};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
-async fn of_a_crowd_one_is_accepted(rounds: usize) {
+async fn one_of_concurrent_copies_is_accepted(rounds: usize) {
     const CROWD: usize = 8;
     let home = Home::new();
     let charter = home.serve();
@@ -48,14 +48,14 @@ async fn of_a_crowd_one_is_accepted(rounds: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_a_crowd_with_one_request_exactly_one_is_accepted() {
-    of_a_crowd_one_is_accepted(200).await;
+async fn one_of_concurrent_copies_of_a_request_is_accepted() {
+    one_of_concurrent_copies_is_accepted(200).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "minutes long"]
-async fn of_a_crowd_with_one_request_exactly_one_is_accepted_in_full() {
-    of_a_crowd_one_is_accepted(5_000).await;
+async fn one_of_concurrent_copies_of_a_request_is_accepted_in_full() {
+    one_of_concurrent_copies_is_accepted(5_000).await;
 }
 
 async fn replays_are_refused_after_kills(cycles: usize) {

@@ -138,7 +138,7 @@ async fn upload(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_nobody_signed_is_not_read() {
+async fn unsigned_bodies_are_not_read() {
     const STRANGERS: usize = 200;
     const MEBIBYTE: usize = 1 << 20;
     let home = home();

@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use parking_lot::Mutex;
 use serde_json::json;
+use test_support::polling::until;
 use test_support::service::{PASSWORD, Persona, Service};
 use test_support::services::TestDatabase;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -46,17 +46,42 @@ async fn receive(stream: TcpStream, mails: Mails) -> Option<()> {
     }
 }
 
-async fn serve(address: SocketAddr, mails: Mails) {
-    let listener = TcpListener::bind(address).await.expect("the port is free");
+async fn serve(listener: TcpListener, mails: Mails) {
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         connections.spawn(receive(stream, Arc::clone(&mails)));
     }
 }
 
+/// A mail server, until the set is dropped.
+async fn mail_server(address: SocketAddr) -> (Mails, JoinSet<()>) {
+    let listener = TcpListener::bind(address).await.expect("the port is free");
+    let (mails, mut sink) = (Mails::default(), JoinSet::new());
+    sink.spawn(serve(listener, Arc::clone(&mails)));
+    (mails, sink)
+}
+
+/// The service, with a mail server at a port that nobody listens on yet.
+async fn without_mail_server() -> (Service, SocketAddr) {
+    let address = {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        listener.local_addr().expect("an address")
+    };
+    let settings = format!(
+        "[mail]\nsmtp_url = \"smtp://{address}\"\nfrom = \"Charter <no-reply@example.com>\""
+    );
+    let service = Service::with(TestDatabase::sqlite(), &settings).await;
+    (service, address)
+}
+
 /// How often sending failed, as far as this process knows.
 async fn failures(service: &Service) -> u64 {
     outcomes(service, "failed").await
+}
+
+/// Waits until sending failed so often.
+async fn tried(service: &Service, count: u64) {
+    until("tried", async || failures(service).await >= count).await;
 }
 
 async fn outcomes(service: &Service, outcome: &str) -> u64 {
@@ -70,15 +95,7 @@ async fn outcomes(service: &Service, outcome: &str) -> u64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mail_that_cannot_be_sent_is_sent_later() {
-    // A port that nobody listens on yet.
-    let address = {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        listener.local_addr().expect("an address")
-    };
-    let settings = format!(
-        "[mail]\nsmtp_url = \"smtp://{address}\"\nfrom = \"Charter <no-reply@example.com>\""
-    );
-    let service = Service::with(TestDatabase::sqlite(), &settings).await;
+    let (service, address) = without_mail_server().await;
     let owner = service.register("zoo").await;
     let forgot = json!({"email": owner.email});
     service
@@ -87,27 +104,12 @@ async fn a_mail_that_cannot_be_sent_is_sent_later() {
         .await
         .ok();
     // Both are tried, and fail.
-    let mut failed = 0;
-    for _ in 0..1_000 {
-        failed = failures(&service).await;
-        if failed >= 2 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    assert!(failed >= 2, "{failed}");
-    let mails = Mails::default();
-    let mut sink = JoinSet::new();
-    sink.spawn(serve(address, Arc::clone(&mails)));
+    tried(&service, 2).await;
+    let (mails, _sink) = mail_server(address).await;
     service.clock.advance(91);
     // Any mail wakes the sender; without one it looks by itself, every five seconds.
     service.register("other").await;
-    for _ in 0..2_000 {
-        if mails.lock().len() == 3 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("all are sent", async || mails.lock().len() >= 3).await;
     let mails = mails.lock().clone();
     assert_eq!(mails.len(), 3, "{mails:?}");
     let to_owner: Vec<_> = mails
@@ -141,14 +143,7 @@ async fn a_mail_that_cannot_be_sent_is_sent_later() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mail_whose_link_is_withdrawn_is_not_sent() {
-    let address = {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        listener.local_addr().expect("an address")
-    };
-    let settings = format!(
-        "[mail]\nsmtp_url = \"smtp://{address}\"\nfrom = \"Charter <no-reply@example.com>\""
-    );
-    let service = Service::with(TestDatabase::sqlite(), &settings).await;
+    let (service, address) = without_mail_server().await;
     let acme = service.organization("acme").await;
     let owner = acme.person(test_support::service::TeamRole::Owner).await;
     let before = failures(&service).await;
@@ -159,19 +154,13 @@ async fn a_mail_whose_link_is_withdrawn_is_not_sent() {
     for (number, role) in [(1, "admin"), (2, "member")] {
         invite(role).await.ok();
         // Each is tried, and fails.
-        while failures(&service).await < before + number {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        tried(&service, before + number).await;
     }
-    let mails = Mails::default();
-    let mut sink = JoinSet::new();
-    sink.spawn(serve(address, Arc::clone(&mails)));
+    let (mails, _sink) = mail_server(address).await;
     service.clock.advance(91);
     // Any mail wakes the sender.
     service.register("other").await;
-    while service.waiting_mails().await > 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("none waits", async || service.waiting_mails().await == 0).await;
     let mails = mails.lock().clone();
     let to_grace = mails
         .iter()
@@ -182,38 +171,23 @@ async fn a_mail_whose_link_is_withdrawn_is_not_sent() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mail_outlives_a_clock_that_is_ahead_for_a_while() {
-    let address = {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        listener.local_addr().expect("an address")
-    };
-    let settings = format!(
-        "[mail]\nsmtp_url = \"smtp://{address}\"\nfrom = \"Charter <no-reply@example.com>\""
-    );
-    let service = Service::with(TestDatabase::sqlite(), &settings).await;
-    let tried = async |count: u64| {
-        while failures(&service).await < count {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
+    let (service, address) = without_mail_server().await;
     let failed = failures(&service).await;
     service.register("zoo").await;
-    tried(failed + 1).await;
+    tried(&service, failed + 1).await;
     service.clock.set_wall(70 * 86_400);
     // Any mail wakes the sender.
     let kept = outcomes(&service, "kept").await;
     service.register("other").await;
-    while outcomes(&service, "kept").await <= kept {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    tried(failed + 2).await;
+    until("it is kept", async || {
+        outcomes(&service, "kept").await > kept
+    })
+    .await;
+    tried(&service, failed + 2).await;
     service.clock.set_wall(-70 * 86_400);
-    let mails = Mails::default();
-    let mut sink = JoinSet::new();
-    sink.spawn(serve(address, Arc::clone(&mails)));
+    let (mails, _sink) = mail_server(address).await;
     service.register("another").await;
-    while service.waiting_mails().await > 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("none waits", async || service.waiting_mails().await == 0).await;
     assert_eq!(mails.lock().len(), 3);
     service.stop().await;
 }
@@ -236,13 +210,7 @@ async fn the_service_names_itself_and_writes_to_international_domains() {
         let address = listener.local_addr().expect("an address");
         let mails = Mails::default();
         let mut sink = JoinSet::new();
-        let taken = Arc::clone(&mails);
-        sink.spawn(async move {
-            let mut connections = JoinSet::new();
-            while let Ok((stream, _)) = listener.accept().await {
-                connections.spawn(receive(stream, Arc::clone(&taken)));
-            }
-        });
+        sink.spawn(serve(listener, Arc::clone(&mails)));
         let settings = format!(
             "[mail]\nsmtp_url = \"smtp://{address}\"\nfrom = \"Bücher <no-reply@bücher.example>\"\n{more}{portal}"
         );
@@ -256,9 +224,7 @@ async fn the_service_names_itself_and_writes_to_international_domains() {
             .post("/api/auth/register", body)
             .await
             .ok();
-        while mails.lock().is_empty() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until("it is sent", async || !mails.lock().is_empty()).await;
         let mail = mails.lock().pop().expect("a mail");
         for part in [
             format!("EHLO {name}\r\n").as_str(),

@@ -8,7 +8,6 @@ pub mod limits;
 pub mod nonces;
 pub mod operator;
 pub mod operator_sessions;
-pub mod record_cache;
 pub mod rejection;
 pub mod secrets;
 pub mod signed;

@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_spent_already_is_made_up_for() {
+    fn an_overdrawn_budget_recovers_with_time() {
         let (budgets, clock) = budgets(&[(Resource::DecisionLogBytes, an_hour(3_600))]);
         let one = organization(1);
         budgets.spend(Resource::DecisionLogBytes, one, 5_000);
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_is_given_back_and_nothing_stays_in_memory() {
+    fn holds_are_given_back_and_nothing_stays_in_memory() {
         let (budgets, _) = budgets(&[(Resource::SearchesAtOnce, Share::AtOnce(2))]);
         let hold = |n| budgets.hold(Resource::SearchesAtOnce, organization(n));
         let (first, second) = (hold(1).expect("the first"), hold(1).expect("the second"));

@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_has_its_own_place() {
+    fn each_resource_has_its_own_place() {
         for (place, resource) in Resource::ALL.into_iter().enumerate() {
             assert_eq!(resource.index(), place);
         }

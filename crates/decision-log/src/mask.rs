@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_about_itself_is_masked_once() {
+    fn a_principal_that_is_the_resource_is_masked_alike() {
         let chain = Chain::new(&crate::LogKey {
             id: "audit-1".to_owned(),
             secret: vec![7; 32].into(),

@@ -193,7 +193,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn what_is_written_is_due_before_its_time_is_over_whenever_that_is_asked() {
+    fn written_lines_are_due_for_sync_within_the_interval() {
         let mut syncer = Syncer::new(SECOND, Arc::default());
         assert_eq!(syncer.due_in(SECOND), None);
         syncer.mark_dirty(SECOND);

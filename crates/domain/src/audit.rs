@@ -17,7 +17,7 @@ pub enum Actor {
     /// A user with an access token: the session is open and the role unchanged.
     Session(SessionGuard),
     /// A user whose password, link or refresh token the change itself checks.
-    Person(UserId),
+    User(UserId),
     /// An unauthenticated client.
     Anonymous,
     /// A client that presented the secret of a key; the key is revoked.
@@ -56,7 +56,7 @@ impl fmt::Display for Actor {
         match self {
             Self::Key(guard) => guard.service_account.fmt(f),
             Self::Session(guard) => guard.user.fmt(f),
-            Self::Person(user) => user.fmt(f),
+            Self::User(user) => user.fmt(f),
             Self::Anonymous => f.write_str("anonymous"),
             Self::LeakReport => f.write_str("leak-report"),
             Self::Operator(None) => f.write_str("operator"),

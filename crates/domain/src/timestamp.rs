@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_whole_seconds() {
+    fn times_are_written_in_whole_seconds() {
         let at = parse("2025-09-30T12:00:00.987Z").expect("well-formed");
         assert_eq!(format(at), "2025-09-30T12:00:00Z");
         assert_eq!(format(latest()), "9999-12-31T23:59:59Z");

@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_understood_is_refused_without_repeating_it() {
+    fn urls_that_are_not_understood_are_refused_without_repeating_them() {
         for good in [
             "smtp://127.0.0.1:2525",
             "smtp://[::1]:2525",

@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_parse_is_a_fault() {
+    fn a_text_that_does_not_parse_is_a_fault() {
         assert!(formatted(&source("permit (principal")).is_err());
     }
 

@@ -44,7 +44,7 @@ pub(super) enum Action {
     /// Scheduled work of the service.
     System(&'static str),
     /// An action that needs no permission, such as signing in or following a link.
-    Person(&'static str),
+    User(&'static str),
 }
 
 #[derive(Debug, Default, PartialEq)]
@@ -186,7 +186,7 @@ impl Log {
 fn name(action: Action, by: &AuditContext) -> String {
     match action {
         Action::Operator(command) => format!("operator.{command}"),
-        Action::Person(act) => format!("person.{act}"),
+        Action::User(act) => format!("person.{act}"),
         Action::System(act) => format!("system.{act}"),
         Action::Permission(permission) if by.actor == Actor::Operator(None) => {
             format!("operator.{permission}")

@@ -118,11 +118,11 @@ pub(super) async fn end_registration(
 async fn is_alone(
     connection: &impl sea_orm::ConnectionTrait,
     organization: OrganizationId,
-    person: UserId,
+    user: UserId,
 ) -> Result<bool, Error> {
     let others = user::Entity::find()
         .filter(user::Column::OrganizationId.eq(organization.uuid()))
-        .filter(user::Column::Id.ne(person.uuid()))
+        .filter(user::Column::Id.ne(user.uuid()))
         .count(connection)
         .await?;
     let programs = service_account::Entity::find()

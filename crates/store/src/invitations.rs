@@ -134,10 +134,10 @@ impl Store {
             return Err(Error::InvalidLink);
         }
         if let Some(registered) = unverified(&write.transaction, &new.email).await? {
-            let action = Action::Person("ReplaceRegistration");
+            let action = Action::User("ReplaceRegistration");
             expiry::end_registration(&mut write, &registered, action).await?;
         }
-        let action = Action::Person("AcceptInvitation");
+        let action = Action::User("AcceptInvitation");
         let user = users::insert(&mut write, organization.id, new, action)
             .await
             .map_err(|error| match error {

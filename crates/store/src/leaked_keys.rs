@@ -13,7 +13,7 @@ use super::{Error, Scope, Store};
 use charter_domain::access_key::AccessKey;
 use charter_domain::audit::AuditContext;
 
-const ACTION: Action = Action::Person("ReportLeakedKey");
+const ACTION: Action = Action::User("ReportLeakedKey");
 
 /// For its turn among the organization's removals. Longer than each of them waits, so that however many there are, its
 /// turn comes.

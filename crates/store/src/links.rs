@@ -69,7 +69,7 @@ impl Store {
             return Err(Error::NotFound);
         }
         let entry = Entry {
-            action: Action::Person("RequestLink"),
+            action: Action::User("RequestLink"),
             resource: user.id.to_string(),
             changes: Changes::created(json!({"purpose": link.purpose.as_str(), "source_ip": from})),
         };
@@ -89,11 +89,11 @@ impl Store {
         let Some(link) = link.one(&self.reader).await? else {
             return Ok(None);
         };
-        let person = user::Entity::find_by_id(link.user_id)
+        let row = user::Entity::find_by_id(link.user_id)
             .filter(user::Column::IsActive.eq(true))
             .one(&self.reader)
             .await?;
-        Ok(person.map(User::from))
+        Ok(row.map(User::from))
     }
 
     /// Uses a link to verify the user's address, and ends earlier sessions. `proved` is the hash that the password
@@ -110,17 +110,17 @@ impl Store {
         by: &AuditContext,
     ) -> Result<(), Error> {
         let (mut write, _) = self.begin_within(user.organization_id, by).await?;
-        let person = follow(&write, user, hash, Purpose::VerifyEmail).await?;
-        if proved.is_some_and(|proved| proved != person.password_hash) {
+        let row = follow(&write, user, hash, Purpose::VerifyEmail).await?;
+        if proved.is_some_and(|proved| proved != row.password_hash) {
             return Err(Error::InvalidLink);
         }
-        let verified_at = person.email_verified_at.unwrap_or_else(|| write.at());
+        let verified_at = row.email_verified_at.unwrap_or_else(|| write.at());
         let update = user::Entity::update_many()
             .col_expr(user::Column::EmailVerifiedAt, Expr::value(verified_at));
         users::update(&write, user.id, update).await?;
         end_all(&write, user.id).await?;
         use_up_all(&write, user.id, Purpose::VerifyEmail).await?;
-        record(&mut write, "VerifyEmail", &person).await?;
+        record(&mut write, "VerifyEmail", &row).await?;
         write.commit().await
     }
 
@@ -138,15 +138,15 @@ impl Store {
         by: &AuditContext,
     ) -> Result<(), Error> {
         let (mut write, _) = self.begin_within(user.organization_id, by).await?;
-        let person = follow(&write, user, hash, Purpose::ResetPassword).await?;
-        let verified_at = person.email_verified_at.unwrap_or_else(|| write.at());
+        let row = follow(&write, user, hash, Purpose::ResetPassword).await?;
+        let verified_at = row.email_verified_at.unwrap_or_else(|| write.at());
         let update = user::Entity::update_many()
             .col_expr(user::Column::PasswordHash, Expr::value(password_hash))
             .col_expr(user::Column::EmailVerifiedAt, Expr::value(verified_at));
         users::update(&write, user.id, update).await?;
         end_all(&write, user.id).await?;
         use_up_all(&write, user.id, Purpose::ResetPassword).await?;
-        record(&mut write, "ResetPassword", &person).await?;
+        record(&mut write, "ResetPassword", &row).await?;
         write.commit().await
     }
 }
@@ -166,7 +166,7 @@ async fn follow(
     hash: TokenHash,
     purpose: Purpose,
 ) -> Result<user::Model, Error> {
-    let person = user::Entity::find_by_id(user.id.uuid())
+    let row = user::Entity::find_by_id(user.id.uuid())
         .filter(user::Column::IsActive.eq(true))
         .lock_exclusive()
         .one(&write.transaction)
@@ -179,7 +179,7 @@ async fn follow(
         .exec(&write.transaction)
         .await?;
     if followed.rows_affected == 1 {
-        Ok(person)
+        Ok(row)
     } else {
         Err(Error::InvalidLink)
     }
@@ -207,7 +207,7 @@ async fn record(
     before: &user::Model,
 ) -> Result<(), Error> {
     let entry = Entry {
-        action: Action::Person(act),
+        action: Action::User(act),
         resource: UserId::from_uuid(before.id).to_string(),
         changes: Changes::between(
             json!({"email_verified": before.email_verified_at.is_some()}),

@@ -50,7 +50,7 @@ impl Write<'_> {
         match &self.by.actor {
             Actor::Key(guard) => add_key(&mut query, guard),
             Actor::Session(guard) => add_session(&mut query, guard),
-            Actor::Person(_)
+            Actor::User(_)
             | Actor::Anonymous
             | Actor::LeakReport
             | Actor::Operator(_)

@@ -44,7 +44,7 @@ impl Store {
         session_upkeep::end(&write, others).await?;
         use_up_all(&write, user.id, Purpose::ResetPassword).await?;
         let entry = Entry {
-            action: Action::Person("ChangePassword"),
+            action: Action::User("ChangePassword"),
             resource: user.id.to_string(),
             changes: Changes::created(json!({"kept_session": guard.session.to_string()})),
         };

@@ -51,7 +51,7 @@ pub struct PolicyApproval {
 
 /// Normalizes a name, so that different capitalization does not count as another person.
 #[must_use]
-pub fn person(name: &str) -> String {
+pub fn normalized_approver(name: &str) -> String {
     name.to_lowercase()
 }
 

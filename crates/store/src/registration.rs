@@ -34,13 +34,9 @@ impl Store {
         } = new;
         let mut write = self.begin(by).await?;
         let (organization, _) = self
-            .insert_organization(
-                &mut write,
-                organization,
-                Action::Person("CreateOrganization"),
-            )
+            .insert_organization(&mut write, organization, Action::User("CreateOrganization"))
             .await?;
-        let action = Action::Person("Register");
+        let action = Action::User("Register");
         let user = users::insert(&mut write, organization.id, owner, action).await?;
         links::insert(&write, organization.id, user.id, link).await?;
         write.commit().await?;

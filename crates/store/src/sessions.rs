@@ -121,7 +121,7 @@ impl Store {
             return write.confirm().await;
         }
         let entry = Entry {
-            action: Action::Person(why.as_str()),
+            action: Action::User(why.as_str()),
             resource: ended.user.to_string(),
             changes: Changes::between(json!({"session": ended.id.to_string()}), why.details()),
         };

@@ -78,7 +78,7 @@ impl Store {
             json!({"session": id, "ended": ended})
         };
         let entry = Entry {
-            action: Action::Person("SignIn"),
+            action: Action::User("SignIn"),
             resource: user.id.to_string(),
             changes: Changes::created(changes),
         };

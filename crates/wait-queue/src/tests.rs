@@ -107,7 +107,7 @@ async fn turns_go_round_the_holders_and_the_largest_crowd_gives_way() {
 }
 
 #[tokio::test]
-async fn who_gives_up_leaves_the_line_and_passes_its_turn_on() {
+async fn a_waiter_that_gives_up_passes_its_turn_on() {
     let queue = queue(1);
     let held = queue.acquire(0, later()).await.expect("free");
     let gone = in_line(&queue, 1);

@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_another_replica_has_put_in_force_is_approved_here() {
+    async fn a_folder_that_another_replica_has_put_in_force_is_approved_here() {
         let ledger = Arc::new(MemoryLedger::default());
         let one = AcceptedStore::new(Box::new(Arc::clone(&ledger)), 1);
         let other = AcceptedStore::new(Box::new(Arc::clone(&ledger)), 1);
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_a_database_nothing_was_in_force_or_is_recorded() {
+    async fn nothing_was_in_force_or_is_recorded_without_a_database() {
         let store = AcceptedStore::new(Box::new(NoLedger), 0);
         let last = store.last().await.expect("empty");
         assert!(last.revision().is_none() && !last.is_lost());

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use sha2::Sha256;
 
 use crate::settings::keys::Keys;
-use crate::settings::{PolicyStart, Requirement, Settings};
+use crate::settings::{PolicyStart, Settings};
 use charter_authz::folder::{DOMAINS, Folder};
 use charter_domain::clock::Clock;
 use charter_policy::gates::{self, CheckRequest, GateRequirement, ProofCacheConfig};
@@ -74,9 +74,9 @@ impl Policies {
             shadow: policies.shadow.clone(),
             rules: EditRules {
                 approvals: policies.approvals,
-                tests: demand(policies.tests),
+                tests: policies.tests,
                 min_coverage: policies.min_coverage,
-                proofs: demand(policies.proofs),
+                proofs: policies.proofs,
                 solver: policies.solver.clone(),
                 manifest: policies.manifest,
                 hold_widening: policies.hold_widening,
@@ -181,12 +181,4 @@ fn proof_cache_key(keys: &Keys) -> [u8; 32] {
 fn mac(key: &[u8], label: &[u8]) -> [u8; 32] {
     let mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length");
     mac.chain_update(label).finalize().into_bytes().into()
-}
-
-fn demand(requirement: Requirement) -> GateRequirement {
-    match requirement {
-        Requirement::Auto => GateRequirement::IfPossible,
-        Requirement::Required => GateRequirement::Required,
-        Requirement::Off => GateRequirement::Off,
-    }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use charter_domain::clock::Clock;
-use charter_store::{Error, LastRevision, NewPolicyRevision, Store, person};
+use charter_store::{Error, LastRevision, NewPolicyRevision, Store, normalized_approver};
 
 use super::super::provision;
 use super::last_accepted::LastAccepted;
@@ -58,7 +58,9 @@ impl PolicyLedger for DatabaseLedger {
 
     async fn approvers(&self, whole_digest: &str, base: i64) -> Result<BTreeSet<String>, Error> {
         let approvals = self.store.approvals_of(whole_digest, base).await?;
-        let approvers = approvals.iter().map(|it| person(&it.approved_by));
+        let approvers = approvals
+            .iter()
+            .map(|it| normalized_approver(&it.approved_by));
         Ok(approvers.collect())
     }
 }

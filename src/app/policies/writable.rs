@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_every_user_may_change_is_named() {
+    fn files_that_every_user_may_change_are_named() {
         let dir = folder();
         assert_eq!(writable(dir.path(), &is_open_to_all), Vec::<PathBuf>::new());
         for name in ["invariants", "tests/a.json", "domains/billing"] {
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_this_process_may_change_is_named() {
+    fn files_that_this_process_may_change_are_named() {
         let dir = folder();
         let [warning] = &warnings(dir.path())[..] else {
             panic!("one warning");

@@ -14,7 +14,7 @@ use charter_store::{self as store, PolicyApproval};
 use super::super::Error;
 use super::super::operator::SettingsArgs;
 use super::super::output::OutputArgs;
-use super::approve::PersonArgs;
+use super::approve::OperatorNameArgs;
 
 /// List the approvals of policy folders, newest first
 #[derive(Debug, Args)]
@@ -32,7 +32,7 @@ pub(super) struct WithdrawArgs {
     #[arg(value_name = "APPROVAL")]
     id: String,
     #[command(flatten)]
-    person: PersonArgs,
+    by: OperatorNameArgs,
     #[command(flatten)]
     settings: SettingsArgs,
     #[command(flatten)]
@@ -115,7 +115,7 @@ pub(super) fn withdraw(args: &WithdrawArgs, out: &mut dyn Write) -> Result<ExitC
         .parse()
         .map_err(|error| Error::argument(args.id.clone(), format!("is {error}")))?;
     args.settings.operate(async |operator| {
-        let by = args.person.audit_context(operator)?;
+        let by = args.by.audit_context(operator)?;
         match operator.store.withdraw_approval(id, &by).await {
             Err(store::Error::NotFound) => Err(Error::refused(
                 id.to_string(),

@@ -42,7 +42,7 @@ pub(super) struct ApproveArgs {
     #[command(flatten)]
     domain: DomainArg,
     #[command(flatten)]
-    person: PersonArgs,
+    by: OperatorNameArgs,
     /// Do not ask for confirmation on a terminal; implied by `--json`
     #[arg(long)]
     yes: bool,
@@ -54,13 +54,13 @@ pub(super) struct ApproveArgs {
 
 /// The operator's name.
 #[derive(Debug, Args)]
-pub(super) struct PersonArgs {
+pub(super) struct OperatorNameArgs {
     /// Who you are, for the audit trail; your name on this machine if left out
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
 }
 
-impl PersonArgs {
+impl OperatorNameArgs {
     pub(super) fn name(&self, operator: &Operator) -> Result<String, Error> {
         let name = self
             .by
@@ -100,7 +100,7 @@ pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, E
     }
     let digest = || args.digest.trim().to_owned();
     args.settings.operate(async |operator| {
-        let name = args.person.name(operator)?;
+        let name = args.by.name(operator)?;
         let policies = &operator.settings.policies.dir;
         let dir = &args.domain.within(policies).map_err(unknown_domain)?;
         let folder = Folder::read(dir).map_err(|error| Error::Policies(error.report()))?;
@@ -131,11 +131,11 @@ pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, E
             .store
             .approvals_of(folder.whole_digest(), base)
             .await?;
-        let mut people: BTreeSet<String> = before
+        let mut approvers: BTreeSet<String> = before
             .iter()
-            .map(|approval| store::person(&approval.approved_by))
+            .map(|approval| store::normalized_approver(&approval.approved_by))
             .collect();
-        if !people.insert(store::person(&name)) {
+        if !approvers.insert(store::normalized_approver(&name)) {
             return Err(Error::refused(
                 digest(),
                 format!("is approved by {name} already; {needed} different people are needed"),
@@ -155,7 +155,7 @@ pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, E
         let id = new.id;
         let recorded = operator
             .store
-            .approve_policies(domain, new, &args.person.audit_context(operator)?)
+            .approve_policies(domain, new, &args.by.audit_context(operator)?)
             .await;
         match recorded {
             Err(store::Error::Stale) => {
@@ -166,7 +166,7 @@ pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, E
             }
             other => other?,
         }
-        let missing = needed.saturating_sub(people.len());
+        let missing = needed.saturating_sub(approvers.len());
         let document = || {
             json!({
                 "id": id.to_string(),

@@ -63,7 +63,7 @@ fn value<'a>(prepared: &'a Prepared, name: &str) -> Option<&'a str> {
 }
 
 #[test]
-fn what_is_sent_is_what_was_signed() {
+fn the_sent_request_is_the_signed_one() {
     for (method, target, body) in [
         ("get", "/organizations/info", None),
         (

@@ -48,12 +48,12 @@ async fn nothing_is_lost(rounds: Range<usize>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_acknowledged_outlives_lost_connections() {
+async fn acknowledged_writes_outlive_lost_connections() {
     nothing_is_lost(0..1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "minutes: forty services whose connections end again and again"]
-async fn what_was_acknowledged_outlives_lost_connections_in_full() {
+async fn acknowledged_writes_outlive_lost_connections_in_full() {
     nothing_is_lost(rounds(40)).await;
 }

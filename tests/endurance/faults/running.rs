@@ -224,12 +224,12 @@ const SOME: [Target; 6] = [
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_acknowledged_outlives_failing_calls_on_sqlite() {
+async fn acknowledged_writes_outlive_failing_calls_on_sqlite() {
     nothing_is_lost(Home::new(), &SOME, 2, 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_acknowledged_outlives_failing_calls_on_postgres() {
+async fn acknowledged_writes_outlive_failing_calls_on_postgres() {
     if let Some(database) = TestDatabase::empty_postgres().await {
         let some = without_database(&SOME);
         nothing_is_lost(Home::on(database), &some, 1, 0).await;
@@ -238,7 +238,7 @@ async fn what_was_acknowledged_outlives_failing_calls_on_postgres() {
 
 /// Nothing more is written, so nothing else makes it try again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_could_not_be_synced_is_synced_later() {
+async fn a_failed_sync_is_retried() {
     let Some(home) = with_settings(Home::new()).with_faults() else {
         return;
     };
@@ -273,13 +273,13 @@ async fn what_could_not_be_synced_is_synced_later() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "minutes: each call on each file, and 10,000 writes"]
-async fn what_was_acknowledged_outlives_failing_calls_in_full() {
+async fn acknowledged_writes_outlive_failing_calls_in_full() {
     nothing_is_lost(Home::new(), &TARGETS, 36, 10_000).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "minutes: each call on each file, and 10,000 writes"]
-async fn what_was_acknowledged_outlives_failing_calls_on_postgres_in_full() {
+async fn acknowledged_writes_outlive_failing_calls_on_postgres_in_full() {
     if let Some(database) = TestDatabase::empty_postgres().await {
         let own = without_database(&TARGETS);
         nothing_is_lost(Home::on(database), &own, 28, 10_000).await;

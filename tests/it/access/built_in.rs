@@ -94,7 +94,7 @@ async fn over(database: TestDatabase) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_unknown_is_denied() {
+async fn unknown_subjects_actions_and_resources_are_denied() {
     let service = service(TestDatabase::sqlite()).await;
     let acme = service.organization("acme").await;
     let signer = acme.manager().await;

@@ -91,7 +91,7 @@ async fn each_domain_is_followed_by_itself() {
 }
 
 #[test]
-fn what_is_wrong_with_a_folder_is_told_with_its_place() {
+fn faults_of_a_folder_are_reported_with_their_place() {
     let load = |name: &str, text: &str| -> String {
         let folder = Folder::with(&["records", "gateway"]);
         let domain = if name == "routes.toml" {

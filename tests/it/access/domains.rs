@@ -7,6 +7,7 @@ use charter_domain::id::{ServiceAccountId, UserId};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use test_support::policy_world::{copy, shipped};
+use test_support::polling::found;
 use test_support::service::{Grants, Persona, Service, TeamRole};
 use test_support::services::TestDatabase;
 
@@ -63,13 +64,10 @@ pub(super) async fn ready(service: &Service) -> Value {
 
 /// Waits until readiness says so.
 pub(crate) async fn until(service: &Service, is_so: impl Fn(&Value) -> bool) -> Value {
-    loop {
-        let ready = ready(service).await;
-        if is_so(&ready) {
-            return ready;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    found("readiness says so", async || {
+        Some(ready(service).await).filter(|ready| is_so(ready))
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -329,7 +327,7 @@ async fn records_of_the_store_are_known_by_both_forms_of_their_ids() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_property_must_be_is_said_in_plain_words() {
+async fn a_wrong_property_is_refused_with_its_rule_in_plain_words() {
     let folder = Folder::with(&["records"]);
     let schema = fs::read_to_string(folder.domain("records").join("schema.cedarschema"));
     let schema = schema.expect("a schema").replace(

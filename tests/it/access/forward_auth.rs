@@ -33,6 +33,12 @@ pub(crate) fn signed(persona: &impl Persona, method: &str, target: &str) -> Vec<
         .to_vec()
 }
 
+/// Who the persona is, as a gateway hands it on.
+pub(super) fn bearer_of(persona: &impl Persona) -> String {
+    let written = persona.ask("GET", "/api/portal/me").write();
+    written.header("authorization").to_owned()
+}
+
 pub(crate) async fn send(
     service: &Service,
     method: &str,
@@ -140,8 +146,7 @@ async fn people_come_with_their_tokens_and_the_gateway_with_its_own() {
     let service = started(TestDatabase::sqlite(), &folder).await;
     let acme = service.organization("acme").await;
     let member = acme.person(TeamRole::Member).await;
-    let bearer = member.ask("GET", "/api/portal/me").write();
-    let bearer = bearer.header("authorization").to_owned();
+    let bearer = bearer_of(&member);
     let by = [("authorization".to_owned(), bearer.clone())];
     let passed = send(&service, "GET", "/invoices", &by).await;
     assert_eq!(passed.status, 200, "{}", passed.code());
@@ -178,13 +183,12 @@ async fn people_come_with_their_tokens_and_the_gateway_with_its_own() {
 
 /// Of a gateway, 200, 401 and 403 are answers; nginx makes a 500 of anything else.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_is_wrong_with_the_request_in_question_is_a_401_or_a_403() {
+async fn a_fault_of_the_forwarded_request_is_a_401_or_a_403() {
     let folder = Folder::with(&["gateway"]);
     let service = started(TestDatabase::sqlite(), &folder).await;
     let acme = service.organization("acme").await;
     let member = acme.person(TeamRole::Member).await;
-    let bearer = member.ask("GET", "/api/portal/me").write();
-    let bearer = bearer.header("authorization").to_owned();
+    let bearer = bearer_of(&member);
     let (method, target) = ("x-forwarded-method", "x-forwarded-uri");
     let by = ("authorization", bearer.as_str());
     let get = (method, "GET");
@@ -279,8 +283,7 @@ async fn a_gateway_that_is_set_up_wrongly_hears_so() {
     let service = started(TestDatabase::sqlite(), &folder).await;
     let acme = service.organization("acme").await;
     let member = acme.person(TeamRole::Member).await;
-    let bearer = member.ask("GET", "/api/portal/me").write();
-    let bearer = bearer.header("authorization").to_owned();
+    let bearer = bearer_of(&member);
     let ask = |method: &str, path: &str| {
         service
             .operator_side()

@@ -4,7 +4,7 @@ use test_support::service::{Grants, Persona as _, TeamRole};
 use test_support::services::TestDatabase;
 
 use super::domains::{Folder, started};
-use super::forward_auth::{send, signed};
+use super::forward_auth::{bearer_of, send, signed};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_hash_is_handed_on_and_only_a_well_formed_one() {
@@ -12,8 +12,7 @@ async fn one_hash_is_handed_on_and_only_a_well_formed_one() {
     let service = started(TestDatabase::sqlite(), &folder).await;
     let acme = service.organization("acme").await;
     let member = acme.person(TeamRole::Member).await;
-    let bearer = member.ask("GET", "/api/portal/me").write();
-    let bearer = bearer.header("authorization").to_owned();
+    let bearer = bearer_of(&member);
     let hash = |text: &str| ("x-content-sha256".to_owned(), text.to_owned());
     let by = |hashes: &[(String, String)]| {
         let credential = ("authorization".to_owned(), bearer.clone());

@@ -86,7 +86,7 @@ async fn a_malformed_question_is_a_400() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_not_one_json_object_is_a_400_whatever_its_type() {
+async fn a_body_that_is_not_one_json_object_is_a_400_whatever_its_type() {
     let service = service(TestDatabase::sqlite()).await;
     let (good, _) = questions(&service).await;
     let text = good.to_string();

@@ -4,6 +4,7 @@ use charter_domain::permission::Permission;
 use serde_json::{Value, json};
 use test_support::client::Answer;
 use test_support::policy_world::copy;
+use test_support::polling::until;
 use test_support::service::{Grants, Persona as _, Service, TeamRole};
 use test_support::services::TestDatabase;
 
@@ -200,9 +201,7 @@ async fn the_domains_of_a_shadow_folder_are_asked_beside() {
     assert!(!differs().await);
     let forbid = "@id(\"closed\")\nforbid (principal, action, resource);\n";
     shadow.write("records", "closed.cedar", forbid);
-    while !differs().await {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    until("the shadow differs", differs).await;
     let found = workbench(&service, "/decisions?domain=records&shadow_differs=true").await;
     assert_eq!(found.ok()["results"][0]["shadow"]["decision"], "deny");
     // A broken one is told, and what was loaded stays.
@@ -251,7 +250,7 @@ async fn explain_and_replay_ask_the_policies_of_the_domain_that_decided() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_the_schema_does_not_allow_is_denied_for_that_reason() {
+async fn questions_that_the_schema_excludes_are_denied_with_that_reason() {
     let folder = Folder::with(&[]);
     let service = service(&folder).await;
     let acme = service.organization("acme").await;

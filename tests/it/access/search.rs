@@ -272,7 +272,7 @@ async fn a_page_token_is_good_for_its_own_question_only() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_there_is_not_has_no_results_and_what_is_missing_is_a_400() {
+async fn searches_for_unknown_names_are_empty_and_without_a_part_are_a_400() {
     let service = service(TestDatabase::sqlite()).await;
     let acme = service.organization("acme").await;
     let reader = acme.signer(&[Permission::GetOrganization]).await;

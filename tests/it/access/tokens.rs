@@ -84,7 +84,7 @@ async fn each_listener_takes_its_tokens_and_the_main_one_knows_nothing_of_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_tokens_nobody_may_ask() {
+async fn no_question_is_answered_where_no_token_is_configured() {
     let service = Service::on(TestDatabase::sqlite()).await;
     let side = service.operator_side();
     for token in [TOKEN, "", "x"] {

@@ -118,7 +118,7 @@ async fn heads_that_are_not_there_are_named() {
 
 /// Members of an organization write it, an operator reads it.
 #[tokio::test]
-async fn what_tenants_wrote_does_not_control_the_terminal() {
+async fn control_characters_of_tenants_do_not_reach_the_terminal() {
     let installation = with_events();
     let changes = "{\"after\":{\"metadata\":{\"a\":\"\u{9b}31m\u{202e}é\"}}}";
     let edit = format!("UPDATE audit_events SET changes = '{changes}' WHERE sequence = 2");

@@ -79,7 +79,7 @@ fn reading_commands_report_no_change() {
 }
 
 #[tokio::test]
-async fn the_service_runs_without_it() {
+async fn the_service_runs_without_its_standard_output() {
     for (way, out) in outputs() {
         let installation = Installation::new();
         let free = || {

@@ -9,11 +9,11 @@ use super::{at_the_desk, browser, owner_at_work, sign_in};
 on_both_services!(
     two_forms_of_one_page_undo_nothing,
     a_renamed_organization_is_closed_by_its_new_name,
-    what_two_people_give_to_a_program_is_put_together,
+    concurrent_edits_of_a_service_account_are_merged,
     metadata_is_kept_as_it_is_or_refused,
     a_name_has_two_hundred_characters_of_any_kind,
     a_role_that_somebody_else_changed_is_not_overwritten,
-    what_a_role_may_not_do_is_not_offered,
+    actions_that_a_role_may_not_take_are_not_offered,
 );
 
 const ORGANIZATION: &str = "/api/portal/organization";
@@ -80,7 +80,7 @@ async fn a_renamed_organization_is_closed_by_its_new_name(service: &Service) {
     assert_eq!(stored["isActive"], false);
 }
 
-async fn what_two_people_give_to_a_program_is_put_together(service: &Service) {
+async fn concurrent_edits_of_a_service_account_are_merged(service: &Service) {
     let Some((browser, owner)) = owner_at_work(service).await else {
         return;
     };
@@ -201,7 +201,7 @@ async fn a_role_that_somebody_else_changed_is_not_overwritten(service: &Service)
     assert_eq!(grace.expect("she is there")["role"], "owner");
 }
 
-async fn what_a_role_may_not_do_is_not_offered(service: &Service) {
+async fn actions_that_a_role_may_not_take_are_not_offered(service: &Service) {
     let Some(browser) = browser(service) else {
         return;
     };

@@ -7,14 +7,14 @@ use test_support::service::{PASSWORD, Persona as _, Service};
 use super::{at_the_desk, end_sessions, owner_at_work};
 
 on_both_services!(
-    what_was_typed_is_left_after_a_question,
+    leaving_a_changed_form_asks_first,
     signing_out_in_another_tab_loses_nothing,
     a_secret_stays_until_it_is_stored,
     every_session_ends_whatever_has_become_of_it,
     a_second_click_does_nothing,
 );
 
-async fn what_was_typed_is_left_after_a_question(service: &Service) {
+async fn leaving_a_changed_form_asks_first(service: &Service) {
     let Some((browser, _)) = owner_at_work(service).await else {
         return;
     };

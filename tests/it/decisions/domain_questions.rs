@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use charter_authz::custom_domain::{CustomDomain, DomainQuestion, Fact, NamedEntity};
+use charter_authz::custom_domain::{CustomDomain, DomainQuestion, Fact, Facts, NamedEntity};
 use charter_authz::folder::Folder;
 use charter_decision_log::{DecisionLog, DomainAsker, DomainDecision, NotRecorded, Via};
 use charter_domain::clock::Clock as _;
@@ -84,7 +84,7 @@ impl Domain {
             action_properties: members(&question.action.1),
             resource: named(&question.resource),
             context: members(&question.context),
-            facts: &question.facts,
+            facts: &[&Facts::new(question.facts.clone())],
         });
         let asker = DomainAsker {
             now: bench.clock.now(),

@@ -69,7 +69,7 @@ fn a_line_says_which_domain_decided_about_what_and_by_which_policies() {
 }
 
 #[test]
-fn what_the_built_in_domain_writes_is_as_before() {
+fn lines_of_the_built_in_domain_name_no_domain() {
     let bench = Bench::new();
     let log = bench.open();
     bench.fill(&log, 2);
@@ -196,7 +196,7 @@ fn masks_hide_what_they_name_in_lines_of_domains_too() {
 }
 
 #[test]
-fn whoever_asks_cannot_make_lines_or_the_queue_grow_without_bound() {
+fn askers_cannot_make_lines_or_the_queue_grow_without_bound() {
     let mut bench = Bench::new();
     bench.overflow = Overflow::Count;
     let domain = Domain::load("records");

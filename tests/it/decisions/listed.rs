@@ -218,7 +218,7 @@ async fn an_organization_that_has_used_up_its_searches_waits() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_a_log_nothing_is_listed() {
+async fn no_decision_is_listed_without_a_log() {
     let service = Service::with(TestDatabase::sqlite(), "[decisions]\nenabled = false").await;
     let acme = service.organization("acme").await;
     let auditor = acme.signer(&[Permission::ListDecisions]).await;

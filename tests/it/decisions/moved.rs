@@ -96,7 +96,7 @@ fn only_one_writes_a_directory_that_was_made_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn readiness_says_so() {
+async fn readiness_reports_a_moved_log() {
     let service = Service::on(TestDatabase::sqlite()).await;
     let acme = service.organization("acme").await;
     let reader = acme.signer(&[]).await;

@@ -27,7 +27,7 @@ fn wait_until(what: impl Fn() -> bool) {
 }
 
 #[test]
-fn with_wait_nothing_is_decided_that_is_not_recorded() {
+fn overflow_wait_decides_nothing_that_is_not_recorded() {
     let bench = stuck(Overflow::Wait);
     let log = bench.open();
     let recorder = log.recorder();
@@ -64,7 +64,7 @@ fn with_wait_nothing_is_decided_that_is_not_recorded() {
 }
 
 #[test]
-fn with_count_the_log_says_how_many_are_missing() {
+fn overflow_count_logs_how_many_are_missing() {
     let bench = stuck(Overflow::Count);
     let log = bench.open();
     let recorder = log.recorder();
@@ -240,7 +240,7 @@ async fn requests_slow_down_then_fail_and_it_heals_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_a_log_a_denial_still_has_an_id() {
+async fn a_denial_has_an_id_without_a_log_too() {
     let service = Service::with(TestDatabase::sqlite(), "[decisions]\nenabled = false").await;
     let acme = service.organization("acme").await;
     let nobody = acme.signer(&[]).await;

@@ -241,9 +241,8 @@ fn a_log_cut_at_any_byte_is_read_as_far_as_it_goes() {
     let file = files(&bench.dir()).remove(0);
     let whole = fs::read(&file).expect("the file");
     let snapshot = Snapshot::load(&shipped()).expect("policies");
-    for end in 0..whole.len() {
-        fs::write(&file, &whole[..end]).expect("cut");
-        let outcome = replay(
+    let reproduce = || {
+        replay(
             &file,
             &ReplayPolicies::only(None, &snapshot),
             &EarlierSnapshots::new(),
@@ -251,7 +250,11 @@ fn a_log_cut_at_any_byte_is_read_as_far_as_it_goes() {
             1,
             &Progress::default(),
         )
-        .expect("readable");
+        .expect("readable")
+    };
+    for end in 0..whole.len() {
+        fs::write(&file, &whole[..end]).expect("cut");
+        let outcome = reproduce();
         assert_eq!(
             (outcome.flips, outcome.unreadable),
             (0, 0),
@@ -268,15 +271,7 @@ fn a_log_cut_at_any_byte_is_read_as_far_as_it_goes() {
         .open(&file)
         .expect("the file");
     garbage.write_all(b"garbage\n").expect("written");
-    let outcome = replay(
-        &file,
-        &ReplayPolicies::only(None, &snapshot),
-        &EarlierSnapshots::new(),
-        ReplayMode::Reproduce,
-        1,
-        &Progress::default(),
-    )
-    .expect("readable");
+    let outcome = reproduce();
     assert_eq!((outcome.decisions, outcome.unreadable), (3, 1));
     let line = super::chain::split(&file).len();
     assert!(

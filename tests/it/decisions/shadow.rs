@@ -88,7 +88,7 @@ fn a_shadow_with_other_groups_of_actions_is_asked_by_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn its_differences_are_counted() {
+async fn differences_of_the_shadow_are_counted() {
     let folder = copy_of_shipped();
     fs::write(folder.path().join("more.cedar"), CLOSED).expect("written");
     let setting = format!("shadow = \"{}\"", folder.path().display());

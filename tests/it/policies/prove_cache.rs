@@ -9,36 +9,42 @@ use std::path::Path;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::SystemClock;
 use charter_policy::analysis::proof_cache::ProofCache;
-use charter_policy::analysis::{Options, prove_for_gate};
+use charter_policy::analysis::{NotProved, Options, ProofReport, prove_for_gate};
 use charter_policy::solver::{self, Solver};
 use secrecy::SecretSlice;
 use tempfile::TempDir;
 use test_support::policy_solver::{Edited, limits, played, solver};
 
-#[test]
-fn proofs_are_reused_until_anything_changes() {
-    let Some(solver) = solver() else { return };
-    let dir = TempDir::new().expect("a temporary folder");
-    let cache = |key: u8| ProofCache {
+fn cache_in(dir: &TempDir, key: u8) -> ProofCache {
+    ProofCache {
         dir: dir.path().join("proofs"),
         key: SecretSlice::from(vec![key; 32]),
         read_only: false,
-    };
-    let clock = SystemClock::start();
+    }
+}
+
+fn prove(
+    snapshot: &Snapshot,
+    at_start: Option<&Snapshot>,
+    solver: &Solver,
+    cache: &ProofCache,
+) -> Result<ProofReport, NotProved> {
     let options = Options {
         limits: limits(),
         shadows: false,
     };
+    let clock = SystemClock::start();
+    prove_for_gate(snapshot, at_start, solver, &options, Some(cache), &clock)
+}
+
+#[test]
+fn proofs_are_reused_until_anything_changes() {
+    let Some(solver) = solver() else { return };
+    let dir = TempDir::new().expect("a temporary folder");
+    let cache = |key: u8| cache_in(&dir, key);
     let snapshot = Edited::new().load();
     let gate = |snapshot: &Snapshot, start: Option<&Snapshot>, key| {
-        prove_for_gate(
-            snapshot,
-            start,
-            &solver,
-            &options,
-            Some(&cache(key)),
-            &clock,
-        )
+        prove(snapshot, start, &solver, &cache(key))
     };
     let first = gate(&snapshot, None, 1).expect("proofs");
     assert!(!first.from_cache);
@@ -109,18 +115,10 @@ fn another_program_at_the_same_place_has_proved_nothing() {
     let nowhere = OsString::from(dir.path());
     assert_eq!(solver::on_path(Path::new("cvc5"), &nowhere), None);
 
-    let cache = ProofCache {
-        dir: dir.path().join("proofs"),
-        key: SecretSlice::from(vec![1; 32]),
-        read_only: false,
-    };
-    let options = Options {
-        limits: limits(),
-        shadows: false,
-    };
-    let (snapshot, clock) = (Edited::new().load(), SystemClock::start());
+    let cache = cache_in(&dir, 1);
+    let snapshot = Edited::new().load();
     let solver = install("one");
-    prove_for_gate(&snapshot, None, &solver, &options, Some(&cache), &clock).expect("proofs");
+    prove(&snapshot, None, &solver, &cache).expect("proofs");
     assert!(cache.get(&snapshot, None, &install("one")).is_some());
     assert!(cache.get(&snapshot, None, &install("another")).is_none());
 }
@@ -132,21 +130,12 @@ fn proofs_of_a_solver_without_a_digest_are_not_cached() {
         return;
     }
     let dir = TempDir::new().expect("a temporary folder");
-    let cache = ProofCache {
-        dir: dir.path().join("proofs"),
-        key: SecretSlice::from(vec![1; 32]),
-        read_only: false,
-    };
-    let options = Options {
-        limits: limits(),
-        shadows: false,
-    };
-    let (snapshot, clock) = (Edited::new().load(), SystemClock::start());
+    let cache = cache_in(&dir, 1);
+    let snapshot = Edited::new().load();
     let solver = Solver::find(None).expect("a solver on the search path");
     assert_eq!(solver.digest(), None);
     for _ in 0..2 {
-        let proofs = prove_for_gate(&snapshot, None, &solver, &options, Some(&cache), &clock);
-        let proofs = proofs.expect("proofs");
+        let proofs = prove(&snapshot, None, &solver, &cache).expect("proofs");
         assert!(!proofs.from_cache && proofs.questions > 0);
     }
     assert!(!cache.dir.exists());
@@ -161,25 +150,12 @@ fn failed_proofs_are_not_cached() {
         "principal is ServiceAccount",
     );
     let dir = TempDir::new().expect("a temporary folder");
-    let cache = ProofCache {
-        dir: dir.path().to_owned(),
-        key: SecretSlice::from(vec![1; 32]),
-        read_only: false,
-    };
-    let options = Options::default();
+    let cache = cache_in(&dir, 1);
     let snapshot = edited.load();
     for _ in 0..2 {
-        prove_for_gate(
-            &snapshot,
-            None,
-            &solver,
-            &options,
-            Some(&cache),
-            &SystemClock::start(),
-        )
-        .expect_err("a refusal");
+        prove(&snapshot, None, &solver, &cache).expect_err("a refusal");
     }
-    let files = std::fs::read_dir(dir.path()).expect("the cache");
+    let files = std::fs::read_dir(&cache.dir).expect("the cache");
     let names: Vec<_> = files
         .map(|file| file.expect("a file").file_name())
         .collect();
@@ -207,37 +183,28 @@ fn many(count: usize) -> String {
 fn an_edit_costs_what_it_changes() {
     let Some(solver) = solver() else { return };
     let dir = TempDir::new().expect("a temporary folder");
-    let cache = ProofCache {
-        dir: dir.path().to_owned(),
-        key: SecretSlice::from(vec![1; 32]),
-        read_only: false,
-    };
-    let options = Options {
-        limits: limits(),
-        shadows: false,
-    };
-    let prove = |edited: &Edited| {
-        let clock = SystemClock::start();
-        let snapshot = edited.load();
-        prove_for_gate(&snapshot, None, &solver, &options, Some(&cache), &clock).expect("proofs")
+    let cache = cache_in(&dir, 1);
+    let questions = |edited: &Edited| {
+        let proofs = prove(&edited.load(), None, &solver, &cache);
+        proofs.expect("proofs").questions
     };
     let edited = Edited::new().write("many.cedar", &many(40));
-    let first = prove(&edited);
-    assert!(first.questions > 40, "{}", first.questions);
+    let first = questions(&edited);
+    assert!(first > 40, "{first}");
     // Another permit, a changed one, one less, another guard.
     let edited = edited.write("many.cedar", &many(41));
-    let one_more = prove(&edited).questions;
+    let one_more = questions(&edited);
     assert!((1..20).contains(&one_more), "{one_more}");
     let edited = edited.replace("many.cedar", "10.0.7.0/24", "10.9.7.0/24");
-    let one_changed = prove(&edited).questions;
+    let one_changed = questions(&edited);
     assert!((1..20).contains(&one_changed), "{one_changed}");
     let edited = edited.write("many.cedar", &many(30));
-    assert_eq!(prove(&edited).questions, 0, "it was all proved before");
+    assert_eq!(questions(&edited), 0, "it was all proved before");
     let edited = edited.write(
         "stop.cedar",
         "@id(\"stop\")\nforbid (principal is User, action, resource) when { !principal.email_verified };\n",
     );
-    let another_guard = prove(&edited).questions;
+    let another_guard = questions(&edited);
     assert!(another_guard < 20, "{another_guard}");
 
     // What it took away may not be there any more: then it is asked anew, and found.
@@ -251,10 +218,7 @@ fn an_edit_costs_what_it_changes() {
         "resource.organization == principal.organization && context.source_ip.isInRange(ip(\"10.0.5.0/24\"))",
         "context.source_ip.isInRange(ip(\"10.0.5.0/24\"))",
     );
-    let snapshot = open.load();
-    let clock = SystemClock::start();
-    let refused = prove_for_gate(&snapshot, None, &solver, &options, Some(&cache), &clock)
-        .expect_err("a broken invariant");
+    let refused = prove(&open.load(), None, &solver, &cache).expect_err("a broken invariant");
     assert!(
         refused
             .report
@@ -281,11 +245,7 @@ impl charter_domain::clock::Clock for Passing {
 fn a_proof_that_runs_out_of_time_goes_on_where_it_stopped() {
     let Some(solver) = solver() else { return };
     let dir = TempDir::new().expect("a temporary folder");
-    let cache = ProofCache {
-        dir: dir.path().to_owned(),
-        key: SecretSlice::from(vec![1; 32]),
-        read_only: false,
-    };
+    let cache = cache_in(&dir, 1);
     let options = Options {
         limits: solver::SolverLimits {
             whole: std::time::Duration::from_millis(1_500),

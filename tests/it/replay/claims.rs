@@ -4,22 +4,18 @@ use charter_budgets::Resource;
 
 use super::*;
 
-#[test]
-fn concurrent_claims_of_a_nonce_accept_exactly_one() {
-    const THREADS: usize = 8;
-    const ROUNDS: usize = 20_000;
-    let bench = Bench::new();
-    let date = bench.now();
+/// How many threads had each nonce accepted, of those that claim it at once, each with a date of its own.
+fn accepted_at_once(bench: &Bench, dates: &[Timestamp], rounds: usize) -> Vec<usize> {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let accepted: Vec<_> = (0..ROUNDS).map(|_| AtomicUsize::new(0)).collect();
-    let barrier = std::sync::Barrier::new(THREADS);
+    let accepted: Vec<_> = (0..rounds).map(|_| AtomicUsize::new(0)).collect();
+    let barrier = std::sync::Barrier::new(dates.len());
     std::thread::scope(|scope| {
-        for _ in 0..THREADS {
+        for date in dates {
             scope.spawn(|| {
                 for (round, accepted) in accepted.iter().enumerate() {
                     let nonce = format!("nonce-{round}");
                     barrier.wait();
-                    match runtime.block_on(bench.claim(&nonce, date)) {
+                    match runtime.block_on(bench.claim(&nonce, *date)) {
                         Ok(()) => {
                             accepted.fetch_add(1, Ordering::Relaxed);
                         }
@@ -30,46 +26,24 @@ fn concurrent_claims_of_a_nonce_accept_exactly_one() {
             });
         }
     });
-    assert!(
-        accepted
-            .iter()
-            .all(|count| count.load(Ordering::Relaxed) == 1)
-    );
+    accepted.into_iter().map(AtomicUsize::into_inner).collect()
+}
+
+#[test]
+fn concurrent_claims_of_a_nonce_accept_exactly_one() {
+    const ROUNDS: usize = 20_000;
+    let bench = Bench::new();
+    let accepted = accepted_at_once(&bench, &[bench.now(); 8], ROUNDS);
+    assert!(accepted.iter().all(|count| *count == 1));
     assert_eq!(bench.guard().status().remembered, ROUNDS);
 }
 
 #[test]
 fn concurrent_claims_with_many_dates_accept_at_most_one() {
-    const THREADS: u32 = 4;
-    const ROUNDS: usize = 2_000;
     let bench = Bench::new();
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let accepted: Vec<_> = (0..ROUNDS).map(|_| AtomicUsize::new(0)).collect();
-    let barrier = std::sync::Barrier::new(THREADS as usize);
-    std::thread::scope(|scope| {
-        for thread in 0..THREADS {
-            let date = bench.now() + Duration::from_secs(30) * thread;
-            let (bench, runtime, accepted, barrier) = (&bench, &runtime, &accepted, &barrier);
-            scope.spawn(move || {
-                for (round, accepted) in accepted.iter().enumerate() {
-                    let nonce = format!("nonce-{round}");
-                    barrier.wait();
-                    match runtime.block_on(bench.claim(&nonce, date)) {
-                        Ok(()) => {
-                            accepted.fetch_add(1, Ordering::Relaxed);
-                        }
-                        Err(ClaimError::Replayed) => {}
-                        Err(other) => panic!("{other}"),
-                    }
-                }
-            });
-        }
-    });
-    assert!(
-        accepted
-            .iter()
-            .all(|count| count.load(Ordering::Relaxed) <= 1)
-    );
+    let dates = [0, 30, 60, 90].map(|seconds| bench.now() + Duration::from_secs(seconds));
+    let accepted = accepted_at_once(&bench, &dates, 2_000);
+    assert!(accepted.iter().all(|count| *count <= 1));
 }
 
 #[tokio::test]

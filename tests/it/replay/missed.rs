@@ -128,7 +128,7 @@ async fn a_journal_that_held_nothing_is_not_missed() {
 }
 
 #[tokio::test]
-async fn without_its_counts_a_crash_closes_what_was_open() {
+async fn a_crash_without_the_counts_closes_open_half_minutes() {
     let mut bench = Bench::new();
     let date = bench.now();
     bench.claim("nonce-1", date).await.expect("fresh");
@@ -142,7 +142,7 @@ async fn without_its_counts_a_crash_closes_what_was_open() {
 }
 
 #[tokio::test]
-async fn where_its_directory_is_gone_nothing_new_is_opened() {
+async fn no_half_minute_opens_while_the_directory_is_gone() {
     let place = tempfile::tempdir().expect("a directory");
     let directory = place.path().join("replay");
     let clock = HandClock::new();

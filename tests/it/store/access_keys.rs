@@ -26,7 +26,7 @@ test_support::on_both_engines![
     a_revoked_key_stays_revoked,
     a_refused_check_makes_no_key,
     a_time_that_cannot_be_written_is_brought_forward,
-    what_a_missing_sealing_key_has_sealed_is_counted_while_it_is_needed,
+    secrets_of_a_missing_sealing_key_are_counted_while_they_are_needed,
 ];
 
 const DAY: Duration = Duration::from_hours(24);
@@ -361,7 +361,7 @@ async fn a_time_that_cannot_be_written_is_brought_forward(database: TestDatabase
     assert_eq!(tenant.key(of, key.id).await.expect("found"), key);
 }
 
-async fn what_a_missing_sealing_key_has_sealed_is_counted_while_it_is_needed(
+async fn secrets_of_a_missing_sealing_key_are_counted_while_they_are_needed(
     database: TestDatabase,
 ) {
     let world = World::on(database).await;

@@ -8,6 +8,7 @@ use charter_domain::entropy::OsEntropy;
 use charter_domain::organization::Organization;
 use charter_store::{Error, Store};
 use sea_orm::{ConnectionTrait as _, Statement, TransactionTrait as _};
+use test_support::polling;
 use test_support::services::proxy::Proxy;
 use test_support::services::{TestDatabase, connect};
 use tokio::task::JoinSet;
@@ -60,9 +61,7 @@ impl Follower {
 }
 
 async fn until(is_so: impl Fn() -> bool) {
-    while !is_so() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    polling::until("the feed has seen it", async || is_so()).await;
 }
 
 async fn rename(world: &World, organization: &Organization, to: &str) {

@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use charter_domain::page::ResourceOrder;
 use charter_store::NewAccount;
 use sea_orm::prelude::Uuid;
-use sea_orm::{ConnectionTrait as _, DatabaseConnection, Statement, TransactionTrait as _};
+use sea_orm::{
+    ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, Statement, TransactionTrait as _,
+};
+use test_support::polling::until;
 use test_support::services::{TestDatabase, connect};
 use test_support::stored_tenant::scope_of;
 use tokio::task::JoinSet;
 
-use super::world::{World, first_page, metadata, name};
+use super::world::{Organized, World, first_page, metadata, name};
 
 fn account() -> NewAccount {
     NewAccount {
@@ -29,20 +31,45 @@ async fn waiting_for_a_lock(raw: &DatabaseConnection) -> i64 {
     row.expect("a row").try_get_by_index(0).expect("a number")
 }
 
+/// How many of one tenant's requests come at once.
+const CROWD: usize = 30;
+
+/// Two tenants, a transaction that takes the lock that one of them will wait for, and who sees that.
+struct Contended {
+    world: World,
+    acme: Organized,
+    other: Organized,
+    held: DatabaseTransaction,
+    watcher: DatabaseConnection,
+}
+
+impl Contended {
+    /// `None` without PostgreSQL.
+    async fn on_postgres() -> Option<Self> {
+        let world = World::on(TestDatabase::postgres().await?).await;
+        let holder = connect(world.database.url()).await;
+        Some(Self {
+            acme: world.organization("acme").await,
+            other: world.organization("other").await,
+            held: holder.begin().await.expect("begun"),
+            watcher: connect(world.database.url()).await,
+            world,
+        })
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn others_write_while_a_tenants_writes_wait_for_its_lock() {
-    const CROWD: usize = 30;
-    let Some(database) = TestDatabase::postgres().await else {
+    let Some(Contended {
+        world,
+        acme,
+        other,
+        held,
+        watcher,
+    }) = Contended::on_postgres().await
+    else {
         return;
     };
-    let world = World::on(database).await;
-    let acme = world.organization("acme").await;
-    let other = world.organization("other").await;
-    let (holder, watcher) = (
-        connect(world.database.url()).await,
-        connect(world.database.url()).await,
-    );
-    let held = holder.begin().await.expect("begun");
     held.execute_unprepared("SELECT id FROM organizations WHERE slug = 'acme' FOR UPDATE")
         .await
         .expect("locked");
@@ -60,9 +87,7 @@ async fn others_write_while_a_tenants_writes_wait_for_its_lock() {
             made
         });
     }
-    while waiting_for_a_lock(&watcher).await < 2 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("two wait", async || waiting_for_a_lock(&watcher).await >= 2).await;
     let tenant = world.tenant(&other.organization);
     for _ in 0..5 {
         let made = tenant.by(&world.by()).create_account(account()).await;
@@ -78,18 +103,16 @@ async fn others_write_while_a_tenants_writes_wait_for_its_lock() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn others_read_while_a_tenants_lists_hold_all_that_it_may() {
-    const CROWD: usize = 30;
-    let Some(database) = TestDatabase::postgres().await else {
+    let Some(Contended {
+        world,
+        acme,
+        other,
+        held,
+        watcher,
+    }) = Contended::on_postgres().await
+    else {
         return;
     };
-    let world = World::on(database).await;
-    let acme = world.organization("acme").await;
-    let other = world.organization("other").await;
-    let (holder, watcher) = (
-        connect(world.database.url()).await,
-        connect(world.database.url()).await,
-    );
-    let held = holder.begin().await.expect("begun");
     held.execute_unprepared("LOCK TABLE accounts IN ACCESS EXCLUSIVE MODE")
         .await
         .expect("locked");
@@ -104,9 +127,7 @@ async fn others_read_while_a_tenants_lists_hold_all_that_it_may() {
                 .await
         });
     }
-    while waiting_for_a_lock(&watcher).await < 2 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("two wait", async || waiting_for_a_lock(&watcher).await >= 2).await;
     let tenant = world.tenant(&other.organization);
     for _ in 0..5 {
         tenant.organization().await.expect("the other tenant's row");
@@ -120,7 +141,6 @@ async fn others_read_while_a_tenants_lists_hold_all_that_it_may() {
 
 #[tokio::test]
 async fn turns_to_write_go_round_the_organizations_on_sqlite() {
-    const CROWD: usize = 30;
     let world = World::on(TestDatabase::sqlite()).await;
     let acme = world.organization("acme").await.organization;
     let other = world.organization("other").await.organization;

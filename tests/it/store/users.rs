@@ -21,7 +21,7 @@ test_support::on_both_engines![
     the_oldest_session_ends_when_there_are_too_many,
     a_person_goes_a_handful_at_a_time,
     tokens_that_are_presented_together_are_each_told_what_became_of_it,
-    whatever_a_session_changes_finds_it_open_and_in_its_own_organization,
+    changes_of_a_session_need_it_open_and_in_its_own_organization,
 ];
 
 const MONTH: Duration = Duration::from_hours(30 * 24);
@@ -167,9 +167,7 @@ async fn a_person_goes_a_handful_at_a_time(database: TestDatabase) {
     assert_eq!(world.audit().await.findings, []);
 }
 
-async fn whatever_a_session_changes_finds_it_open_and_in_its_own_organization(
-    database: TestDatabase,
-) {
+async fn changes_of_a_session_need_it_open_and_in_its_own_organization(database: TestDatabase) {
     let world = World::on(database).await;
     let acme = world.organization("acme").await;
     let ada = person(&world, &acme, "ada@acme.example", "owner").await;

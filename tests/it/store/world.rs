@@ -50,7 +50,7 @@ pub(crate) fn noon() -> Timestamp {
 
 /// Who makes the tests' changes: a person, whose actions keep their permissions' names.
 pub(crate) fn tester() -> Actor {
-    Actor::Person(UserId::from_uuid(sea_orm::prelude::Uuid::nil()))
+    Actor::User(UserId::from_uuid(sea_orm::prelude::Uuid::nil()))
 }
 
 /// A migrated store.

@@ -9,7 +9,7 @@ use super::documents::{document, operations};
 on_both_services!(
     every_get_is_a_head,
     a_head_is_signed_as_head,
-    people_are_led_to_the_page,
+    a_trailing_slash_of_the_docs_redirects,
 );
 
 fn headers(answer: &Answer) -> Vec<&(String, String)> {
@@ -105,7 +105,7 @@ async fn a_head_is_signed_as_head(service: &Service) {
     }
 }
 
-async fn people_are_led_to_the_page(service: &Service) {
+async fn a_trailing_slash_of_the_docs_redirects(service: &Service) {
     let answer = service.anonymous().get("/docs/").await;
     assert_eq!(
         (answer.status, answer.header("location")),

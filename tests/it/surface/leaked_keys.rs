@@ -17,11 +17,11 @@ on_both_services!(
     a_real_pair_ends_the_key,
     a_wrong_pair_revokes_nothing,
     keys_of_disabled_owners_and_expired_ones_end_too,
-    the_answer_does_not_tell,
+    a_right_pair_is_answered_like_a_wrong_one,
     a_wrong_form_is_refused,
     reports_are_limited_by_address,
     a_web_page_may_report,
-    nobody_is_told_that_a_key_has_ended_before_it_has,
+    a_leak_report_is_answered_after_the_key_has_ended,
 );
 
 fn pair(signer: &Signer) -> Value {
@@ -116,7 +116,7 @@ async fn keys_of_disabled_owners_and_expired_ones_end_too(service: &Service) {
     assert_eq!(objects, keys);
 }
 
-async fn the_answer_does_not_tell(service: &Service) {
+async fn a_right_pair_is_answered_like_a_wrong_one(service: &Service) {
     let acme = service.organization("acme").await;
     let leaked = acme.manager().await;
     let unknown = json!({"access_key": "sa_aaaaaa_aaaaaa_aaaaaaaaaaaaaaaaaaaa", "secret_key": "x"});
@@ -196,7 +196,7 @@ async fn a_web_page_may_report(service: &Service) {
     refused.assert_refused(401, "KEY_REVOKED");
 }
 
-async fn nobody_is_told_that_a_key_has_ended_before_it_has(service: &Service) {
+async fn a_leak_report_is_answered_after_the_key_has_ended(service: &Service) {
     let acme = service.organization("acme").await;
     let leaked = acme.manager().await;
     let holder = connect(service.database_url()).await;

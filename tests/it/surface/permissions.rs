@@ -15,7 +15,7 @@ on_both_services!(
     all_names_of_the_schema_are_listed,
     grantable_is_what_the_caller_may_give,
     exactly_the_grantable_is_granted,
-    nobody_gives_anything_where_writing_is_forbidden,
+    users_who_may_not_write_may_grant_nothing,
     listing_takes_its_permission_and_nothing_else,
     only_the_listing_is_on_record,
 );
@@ -106,7 +106,7 @@ async fn exactly_the_grantable_is_granted(service: &Service) {
     }
 }
 
-async fn nobody_gives_anything_where_writing_is_forbidden(service: &Service) {
+async fn users_who_may_not_write_may_grant_nothing(service: &Service) {
     let unverified = service.register("fresh").await;
     let acme = service.organization("acme").await;
     let owner = acme.person(TeamRole::Owner).await;

@@ -7,9 +7,9 @@ use test_support::service::{Persona as _, Service};
 use super::{get, on_both};
 
 on_both!(
-    every_organizations_are_listed_newest_first,
+    decisions_of_all_organizations_are_listed_newest_first,
     a_page_goes_on_where_the_last_one_ended,
-    one_is_explained
+    a_decision_is_explained_to_operators
 );
 
 const INFO: &str = "/organizations/info";
@@ -26,7 +26,7 @@ fn ids(list: &Value) -> Vec<String> {
         .collect()
 }
 
-async fn every_organizations_are_listed_newest_first(service: &Service) {
+async fn decisions_of_all_organizations_are_listed_newest_first(service: &Service) {
     assert_eq!(
         list(service, "").await,
         json!({"results": [], "next_cursor": null})
@@ -159,7 +159,7 @@ async fn a_page_goes_on_where_the_last_one_ended(service: &Service) {
     }
 }
 
-async fn one_is_explained(service: &Service) {
+async fn a_decision_is_explained_to_operators(service: &Service) {
     let acme = service.organization("acme").await;
     let nobody = acme.signer(&[]).await;
     let refused = nobody.get(INFO).await;

@@ -157,7 +157,7 @@ async fn the_shadow_of_a_domain_is_shown_and_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_may_and_what_may_are_searched_in_the_domain() {
+async fn subjects_resources_and_actions_are_searched_in_the_domain() {
     let folder = Folder::with(&["records"]);
     let service = folder.served().await;
     let list = async |question: &Value| post(&service, "/policies/access", question).await;
@@ -246,7 +246,7 @@ async fn a_folder_is_compared_with_the_domain_and_its_decisions() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_in_force_and_was_is_shown() {
+async fn policies_in_force_and_earlier_ones_are_shown() {
     let folder = Folder::with(&["records", "todo"]);
     folder.write("todo", "todo.cedar", "this is no policy");
     let service = folder.served().await;

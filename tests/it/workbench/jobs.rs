@@ -6,6 +6,7 @@ use charter_domain::permission::Permission;
 use serde_json::{Value, json};
 use test_support::policy_solver::{played, solver};
 use test_support::policy_world::whole_copy_of_shipped;
+use test_support::polling::{found, until};
 use test_support::service::{Persona as _, Service};
 use test_support::services::TestDatabase;
 
@@ -71,7 +72,7 @@ async fn a_diff_tells_each_permission_with_an_example() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_a_solver_the_roles_are_compared() {
+async fn roles_are_compared_where_there_is_no_solver() {
     let folder = whole_copy_of_shipped();
     let service = serve(folder.path(), "solver = \"/nowhere/cvc5\"").await;
     let changes = json!({"changes": {"wider.cedar": WIDER}});
@@ -149,12 +150,11 @@ async fn one_at_a_time_and_it_ends_when_its_client_goes() {
         .await
         .ok();
     let started = solver.path().join("started");
-    let process = loop {
-        match std::fs::read_to_string(&started) {
-            Ok(text) if text.ends_with('\n') => break text.trim().to_owned(),
-            _ => tokio::time::sleep(Duration::from_millis(20)).await,
-        }
-    };
+    let process = found("the solver has started", async || {
+        let text = std::fs::read_to_string(&started).ok()?;
+        Some(text.strip_suffix('\n')?.to_owned())
+    })
+    .await;
     let runs = || {
         let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
         let state = stat.rsplit_once(") ").map(|(_, rest)| rest.to_owned());
@@ -162,17 +162,12 @@ async fn one_at_a_time_and_it_ends_when_its_client_goes() {
     };
     assert!(runs(), "the solver is at work");
     drop(events);
-    while runs() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until("the solver is gone", async || !runs()).await;
     // The next one has its turn, as soon as the processes are seen to be gone.
-    let next = loop {
-        let next = Events::unless_busy(&service, "/policies/replay", &changes).await;
-        match next {
-            Some(next) => break next,
-            None => tokio::time::sleep(Duration::from_millis(20)).await,
-        }
-    };
+    let next = found("the next one has its turn", async || {
+        Events::unless_busy(&service, "/policies/replay", &changes).await
+    })
+    .await;
     assert_eq!(next.last().await.0.name, "result");
     service.stop().await;
 }

@@ -6,26 +6,17 @@ use std::path::Path;
 use serde_json::{Value, json};
 use test_support::policy_solver::solver;
 use test_support::policy_world::whole_copy_of_shipped;
+use test_support::polling::found;
 use test_support::service::Service;
 use test_support::services::TestDatabase;
 
 use super::{TOKEN, get, serve};
 
-/// Longer than any check takes on a busy machine; only a failing test waits that long.
-const WAIT_TIMEOUT: std::time::Duration = std::time::Duration::from_mins(2);
-
 async fn until(service: &Service, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
-    tokio::time::timeout(WAIT_TIMEOUT, async {
-        loop {
-            let shown = get(service, "/policies").await.ok();
-            if holds(&shown) {
-                return shown;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
+    found(what, async || {
+        Some(get(service, "/policies").await.ok()).filter(|shown| holds(shown))
     })
     .await
-    .unwrap_or_else(|_| panic!("never: {what}"))
 }
 
 fn named<'a>(list: &'a Value, member: &str, name: &str) -> &'a Value {

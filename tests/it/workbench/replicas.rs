@@ -5,6 +5,7 @@ use charter_store::Replica;
 use sea_orm::{ConnectionTrait as _, TransactionTrait as _};
 use serde_json::{Value, json};
 use test_support::policy_world::shipped;
+use test_support::polling::found;
 use test_support::service::{Persona as _, Service};
 use test_support::services::{TestDatabase, connect};
 
@@ -64,7 +65,7 @@ async fn readiness_with(
     other: Replica,
     is_so: impl Fn(&Value) -> bool,
 ) -> Value {
-    loop {
+    found("readiness says so", async || {
         service.clock.advance(5);
         let seen_at = service.clock.now();
         let alive = Replica {
@@ -73,11 +74,9 @@ async fn readiness_with(
         };
         service.store().note_replica(alive).await.expect("noted");
         let ready = service.operator_side().get("/readyz").await.json();
-        if is_so(&ready["replicas"]) {
-            return ready;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+        is_so(&ready["replicas"]).then_some(ready)
+    })
+    .await
 }
 
 async fn replicas_with_other_folders_make_readiness_degraded(service: &Service) {

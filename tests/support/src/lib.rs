@@ -18,6 +18,7 @@ pub mod client;
 pub mod cluster;
 pub mod policy_solver;
 pub mod policy_world;
+pub mod polling;
 pub mod process;
 pub mod service;
 pub mod services;

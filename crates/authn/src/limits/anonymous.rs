@@ -31,7 +31,7 @@ pub enum LimitedAction {
     /// A refresh of one session.
     Refresh(SessionId),
     /// A refresh of any session of one user.
-    RefreshOfPerson(UserId),
+    RefreshOfUser(UserId),
     /// Hashing a password for one user or invitation.
     PasswordHash(Uuid),
 }

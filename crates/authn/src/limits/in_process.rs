@@ -63,7 +63,7 @@ pub struct InProcessLimits {
     invitation_mails: SlidingLimit<LimitedAction>,
     invitation_mails_to_address: SlidingLimit<LimitedAction>,
     refreshes: SlidingLimit<LimitedAction>,
-    refreshes_of_person: SlidingLimit<LimitedAction>,
+    refreshes_of_user: SlidingLimit<LimitedAction>,
     password_hashes: SlidingLimit<LimitedAction>,
     networks: AttemptQueues<IpNet, NetworkFailures>,
     accounts: AttemptQueues<Account, AccountFailures>,
@@ -100,7 +100,7 @@ impl InProcessLimits {
             invitation_mails: hourly(MAILS_PER_HOUR),
             invitation_mails_to_address: hourly(INVITATIONS_PER_HOUR),
             refreshes: by_minute(config.refreshes_per_minute),
-            refreshes_of_person: by_minute(
+            refreshes_of_user: by_minute(
                 config
                     .refreshes_per_minute
                     .saturating_mul(SESSIONS_OF_PERSON),
@@ -128,7 +128,7 @@ impl InProcessLimits {
             LimitedAction::InvitationMail(..) => &self.invitation_mails,
             LimitedAction::InvitationMailToAddress(_) => &self.invitation_mails_to_address,
             LimitedAction::Refresh(_) => &self.refreshes,
-            LimitedAction::RefreshOfPerson(_) => &self.refreshes_of_person,
+            LimitedAction::RefreshOfUser(_) => &self.refreshes_of_user,
             LimitedAction::PasswordHash(_) => &self.password_hashes,
         }
     }

@@ -128,7 +128,7 @@ impl RateLimits {
     /// # Errors
     ///
     /// [`Exceeded`] if the limit is reached.
-    pub fn count_person(
+    pub fn count_user(
         &self,
         session: SessionId,
         organization: OrganizationId,

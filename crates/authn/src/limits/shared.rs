@@ -223,7 +223,7 @@ fn name_of(action: &LimitedAction) -> String {
         }
         LimitedAction::InvitationMailToAddress(address) => format!("invitation {address}"),
         LimitedAction::Refresh(session) => format!("refresh {session}"),
-        LimitedAction::RefreshOfPerson(user) => format!("refresh {user}"),
+        LimitedAction::RefreshOfUser(user) => format!("refresh {user}"),
         LimitedAction::PasswordHash(id) => format!("hash {id}"),
     }
 }

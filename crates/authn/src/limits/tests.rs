@@ -68,7 +68,7 @@ async fn each_action_has_a_window_that_slides() {
 }
 
 #[tokio::test]
-async fn what_comes_to_nothing_is_given_back_and_a_person_has_five_sessions() {
+async fn failed_refreshes_are_given_back_and_a_user_has_five_sessions() {
     let limits = limits(0, &Arc::default());
     let id = |n| uuid::Uuid::from_u128(n);
     let refresh = |n| limits.count(LimitedAction::Refresh(SessionId::from_uuid(id(n))));
@@ -78,11 +78,11 @@ async fn what_comes_to_nothing_is_given_back_and_a_person_has_five_sessions() {
     limits.give_back(&first).await;
     assert_eq!(refresh(1).await, Ok(()));
     assert!(refresh(1).await.is_err());
-    let of_person = || limits.count(LimitedAction::RefreshOfPerson(UserId::from_uuid(id(2))));
+    let of_user = || limits.count(LimitedAction::RefreshOfUser(UserId::from_uuid(id(2))));
     for _ in 0..5 {
-        assert_eq!(of_person().await, Ok(()));
+        assert_eq!(of_user().await, Ok(()));
     }
-    assert!(of_person().await.is_err());
+    assert!(of_user().await.is_err());
 }
 
 #[tokio::test]
@@ -162,7 +162,7 @@ async fn the_wait_of_an_account_doubles_and_ends() {
 }
 
 #[tokio::test]
-async fn who_guesses_elsewhere_does_not_make_a_known_network_wait() {
+async fn guesses_from_elsewhere_do_not_make_a_known_network_wait() {
     let clock = Arc::new(Stopped::default());
     let attempts = limits(0, &clock);
     let begin = |from: &'static str| {
@@ -193,7 +193,7 @@ async fn who_guesses_elsewhere_does_not_make_a_known_network_wait() {
 }
 
 #[tokio::test]
-async fn who_is_known_is_counted_by_itself() {
+async fn known_clients_are_counted_by_themselves() {
     let clock = Arc::new(Stopped::default());
     let attempts = limits(5, &clock);
     let account = email(1);
@@ -223,7 +223,7 @@ async fn who_is_known_is_counted_by_itself() {
 }
 
 #[tokio::test]
-async fn so_many_wait_and_no_more() {
+async fn waiting_attempts_are_bounded() {
     let attempts = limits(0, &Arc::default());
     let account = email(1);
     let mut inside = Vec::new();

@@ -23,6 +23,21 @@ pub struct Config {
 }
 
 impl Config {
+    #[cfg(test)]
+    pub(super) fn of_test(directory: &std::path::Path) -> Self {
+        Self {
+            window: Duration::from_mins(5),
+            bounds: Bounds {
+                per_key: 10,
+                per_organization: 10,
+                total: 10,
+            },
+            directory: directory.to_owned(),
+            hash_key: SecretBox::new(Box::new([7; 32])),
+            installation_is_older: false,
+        }
+    }
+
     pub(super) fn unusable(&self, source: io::Error) -> OpenError {
         OpenError::Directory {
             path: self.directory.clone(),

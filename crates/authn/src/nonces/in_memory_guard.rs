@@ -210,9 +210,7 @@ impl InMemoryGuard {
 mod tests {
     use std::fs::OpenOptions;
 
-    use secrecy::SecretBox;
-
-    use super::super::{Bounds, Config, recovery};
+    use super::super::{Config, recovery};
     use super::*;
     use charter_domain::clock::SystemClock;
     use charter_domain::entropy::OsEntropy;
@@ -220,17 +218,7 @@ mod tests {
     #[tokio::test]
     async fn a_nonce_that_could_not_be_written_is_neither_accepted_nor_accepted_later() {
         let directory = tempfile::tempdir().expect("a directory");
-        let config = Config {
-            window: Duration::from_mins(5),
-            bounds: Bounds {
-                per_key: 10,
-                per_organization: 10,
-                total: 10,
-            },
-            directory: directory.path().to_owned(),
-            hash_key: SecretBox::new(Box::new([7; 32])),
-            installation_is_older: false,
-        };
+        let config = Config::of_test(directory.path());
         let clock = Arc::new(SystemClock::start());
         let (now, key) = (clock.now(), AccessKeyId::generate(clock.now(), &OsEntropy));
         let acme = OrganizationId::generate(now, &OsEntropy);

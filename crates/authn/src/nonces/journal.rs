@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_appended_is_read_back_whatever_byte_the_end_is_torn_at() {
+    fn appended_nonces_are_read_back_whatever_byte_the_end_is_torn_at() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("journal");
         journal_of(&path, 3);

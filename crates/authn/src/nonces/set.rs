@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_in_while_it_is_sealed_is_forgotten_too() {
+    fn nonces_inserted_during_the_seal_are_forgotten_too() {
         for _ in 0..50 {
             let table = Arc::new(NonceTable::new());
             let set = NonceSet::new(Arc::clone(&table), HalfMinute(1));

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_comes_together_shares_a_write() {
+    async fn concurrent_writers_share_a_write() {
         let written = Written::default();
         let all = join_all(b"abc".iter().map(|byte| written.write(*byte))).await;
         assert!(all.iter().all(Result::is_ok));

@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_earlier_versions_left_is_understood() {
+    fn the_state_of_earlier_versions_is_understood() {
         let text =
             r#"{"boot_id":"b","clean_stop":false,"floor":10,"closed_through":12,"closed":[14]}"#;
         let FoundState { state, copied } = FoundState::read(text, &file(1)).expect("a state");

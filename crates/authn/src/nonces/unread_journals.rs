@@ -106,29 +106,17 @@ mod tests {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
     use std::thread;
-    use std::time::Duration;
 
     use charter_domain::clock::{Clock as _, SystemClock};
     use rustix::fs::{FileType, Mode, OFlags, mknodat};
-    use secrecy::SecretBox;
 
-    use super::super::{Bounds, Config, recovery};
+    use super::super::{Config, recovery};
     use super::*;
 
     #[test]
     fn a_disk_whose_reads_hang_does_not_hold_the_ledger() {
         let place = tempfile::tempdir().expect("a directory");
-        let config = Config {
-            window: Duration::from_mins(5),
-            bounds: Bounds {
-                per_key: 10,
-                per_organization: 10,
-                total: 10,
-            },
-            directory: place.path().to_owned(),
-            hash_key: SecretBox::new(Box::new([7; 32])),
-            installation_is_older: false,
-        };
+        let config = Config::of_test(place.path());
         let clock = Arc::new(SystemClock::start());
         let open = || {
             let found = recovery::find(&config).expect("a directory");

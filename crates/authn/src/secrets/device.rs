@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_is_good_for_one_person_and_one_password() {
+    fn a_cookie_is_good_for_one_user_and_one_password() {
         let keys = DeviceKeys::new([[1; 32]]);
         let device = Device::generate(user(1), "hash", &OsEntropy);
         let value = keys.write(&device).expect("a key");
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_makes_one_without_a_key() {
+    fn a_device_cookie_cannot_be_made_without_a_key() {
         let keys = DeviceKeys::new([[1; 32]]);
         let device = Device::generate(user(1), "hash", &OsEntropy);
         let value = keys.write(&device).expect("a key");

@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_what_the_library_would_write() {
+    fn hashes_are_those_of_the_library() {
         let password = SecretString::from("correct horse");
         let mut workspace = Workspace::default();
         // Larger and smaller ones before leave nothing behind that matters.

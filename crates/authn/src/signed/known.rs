@@ -5,9 +5,9 @@ use std::sync::Arc;
 use charter_domain::access_key::AccessKey;
 use charter_domain::caller::ServiceAccountCaller;
 use charter_domain::id::OrganizationId;
+use charter_store::record_cache::Record;
 
 use super::last_used::NotedMinute;
-use crate::record_cache::Record;
 
 /// A key's row with its secret opened and made ready.
 pub(super) struct Known {

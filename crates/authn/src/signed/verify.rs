@@ -15,12 +15,12 @@ use charter_domain::caller::Caller;
 use charter_domain::clock::Clock;
 use charter_domain::entropy::Entropy;
 use charter_domain::timestamp::Timestamp;
+use charter_store::record_cache::RecordCache;
 use charter_store::{self as store, Store};
 
 use crate::credentials::{Credentials, SignedHeaders};
 use crate::limits::rate_limit::RateLimits;
 use crate::nonces::{ClaimError, NonceStore};
-use crate::record_cache::RecordCache;
 use crate::rejection::Rejection;
 use crate::secrets::{Binding, Sealer, mint_secret};
 use crate::signed::known::Known;

@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_comes_meanwhile_is_asked_for_together() {
+    async fn questions_during_a_batch_share_the_next_ones() {
         let bench = Bench::new(0);
         let batches = &bench.batches;
         let mut first = Box::pin(batches.ask(1));
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_waits_too_long_is_not_asked_for() {
+    async fn questions_that_waited_too_long_time_out() {
         let bench = Bench::new(0);
         let batches = &bench.batches;
         let mut first = Box::pin(batches.ask(1));

@@ -16,10 +16,10 @@ impl PortalUsers {
     ///
     /// [`Rejection`]: malformed, expired, invalid, or of a session that has ended.
     pub async fn authenticate(&self, credentials: &Credentials<'_>) -> Result<Caller, Rejection> {
-        let caller = self.find_person(credentials).await?;
+        let caller = self.find_user(credentials).await?;
         if let Some(session) = caller.session() {
             let organization = caller.organization().id;
-            self.parts.rates.count_person(session, organization)?;
+            self.parts.rates.count_user(session, organization)?;
         }
         Ok(Caller::User(caller))
     }
@@ -33,13 +33,10 @@ impl PortalUsers {
         &self,
         credentials: &Credentials<'_>,
     ) -> Result<Caller, Rejection> {
-        self.find_person(credentials).await.map(Caller::User)
+        self.find_user(credentials).await.map(Caller::User)
     }
 
-    async fn find_person(
-        &self,
-        credentials: &Credentials<'_>,
-    ) -> Result<Arc<UserCaller>, Rejection> {
+    async fn find_user(&self, credentials: &Credentials<'_>) -> Result<Arc<UserCaller>, Rejection> {
         let claims = self
             .parts
             .tokens

@@ -24,33 +24,33 @@ impl PortalUsers {
     /// [`UserError::Busy`], and the store's.
     pub async fn change_password(
         &self,
-        person: &UserCaller,
+        caller: &UserCaller,
         current: SecretString,
         new: SecretString,
         client: &AnonymousClient,
     ) -> Result<Option<SecretString>, UserError> {
         // As of any guess at a password.
         client.require_precondition()?;
-        let guard = SessionGuard::of(person)
-            .ok_or_else(|| internal("a signed-in person has no session"))?;
+        let guard =
+            SessionGuard::of(caller).ok_or_else(|| internal("a signed-in user has no session"))?;
         let session = guard.session;
-        let account = EmailAddress::from_stored(person.user().email.clone());
+        let account = EmailAddress::from_stored(caller.user().email.clone());
         // One to check the old password, one to hash the new one.
         for _ in 0..2 {
-            self.charge_hash(person.user().id.uuid(), person.organization().id)
+            self.charge_hash(caller.user().id.uuid(), caller.organization().id)
                 .await?;
         }
         let guess = self
             .begin_guess_in_session(&account, session, client)
             .await?;
         let login = self.parts.store.find_login(&account).await?;
-        let login = login.filter(|login| login.user.id == person.user().id);
+        let login = login.filter(|login| login.user.id == caller.user().id);
         let guessed = self.make_guess(guess, login, current).await?;
         let right = guessed.ok_or(UserError::WrongPassword)?;
         let known = known_requester(KnownClient::Session(session));
         let password_hash = self.hash(new, known).await?;
         let by = self.audit_context(Actor::Session(guard), client);
-        let cookie = self.device_cookie(None, person.user().id, &password_hash);
+        let cookie = self.device_cookie(None, caller.user().id, &password_hash);
         let changed = self
             .parts
             .store

@@ -24,8 +24,8 @@ impl PortalUsers {
         if !*is_counted {
             let (session, limits) = (token.session, &self.parts.limits);
             limits.count(LimitedAction::Refresh(session.id)).await?;
-            let of_person = LimitedAction::RefreshOfPerson(session.user);
-            limits.count(of_person).await?;
+            let of_user = LimitedAction::RefreshOfUser(session.user);
+            limits.count(of_user).await?;
             *is_counted = true;
         }
         Ok(())

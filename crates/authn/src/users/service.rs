@@ -81,7 +81,7 @@ impl PortalUsers {
 
     /// The audit context of a user who changes themselves, which needs no policy.
     pub(super) fn by(&self, who: UserId, client: &AnonymousClient) -> AuditContext {
-        self.audit_context(Actor::Person(who), client)
+        self.audit_context(Actor::User(who), client)
     }
 
     /// The audit context of a change that needs no policy.

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use charter_domain::caller::UserCaller;
 use charter_domain::clock::Clock;
-use charter_domain::id::{OrganizationId, SessionId};
+use charter_domain::id::SessionId;
+use charter_store::record_cache::RecordCache;
 use charter_store::{self as store, Store};
 
 use super::batches::{BatchHandler, Batches};
-use crate::record_cache::{Record, RecordCache};
 
 /// The rows of a session; `None` if it has ended or never existed.
 type Found = Result<Option<Arc<UserCaller>>, Arc<store::Error>>;
@@ -21,16 +21,6 @@ pub(super) struct SessionReads {
     store: Arc<Store>,
     remembered: RecordCache<SessionId, UserCaller>,
     reads: Batches<Reader>,
-}
-
-impl Record for UserCaller {
-    fn organization(&self) -> OrganizationId {
-        self.organization().id
-    }
-
-    fn bytes(&self) -> usize {
-        self.bytes()
-    }
 }
 
 struct Reader(Arc<Store>);

@@ -127,13 +127,13 @@ impl PortalUsers {
     /// The store's; `NotFound` for another user's session or one that has ended.
     pub async fn end_session(
         &self,
-        person: &UserCaller,
+        caller: &UserCaller,
         id: SessionId,
         client: &AnonymousClient,
     ) -> Result<(), UserError> {
-        let by = self.by(person.user().id, client);
-        let tenant = self.parts.store.write_within(person, by);
-        Ok(tenant.end_open_session(person.user().id, id).await?)
+        let by = self.by(caller.user().id, client);
+        let tenant = self.parts.store.write_within(caller, by);
+        Ok(tenant.end_open_session(caller.user().id, id).await?)
     }
 
     /// A new session and its refresh token.

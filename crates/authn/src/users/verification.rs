@@ -73,21 +73,21 @@ impl PortalUsers {
     /// [`UserError::TooMany`], and the store's.
     pub async fn resend_verification(
         &self,
-        person: &UserCaller,
+        caller: &UserCaller,
         client: &AnonymousClient,
     ) -> Result<(), UserError> {
-        if person.user().email_verified {
+        if caller.user().email_verified {
             return client.require_precondition();
         }
-        let mail = LimitedAction::VerificationMail(person.user().id);
+        let mail = LimitedAction::VerificationMail(caller.user().id);
         self.parts.limits.count(mail).await?;
-        let email = EmailAddress::from_stored(person.user().email.clone());
+        let email = EmailAddress::from_stored(caller.user().email.clone());
         let link = self.parts.links.link(Purpose::VerifyEmail, &email)?;
-        let by = self.by(person.user().id, client);
+        let by = self.by(caller.user().id, client);
         let made = self
             .parts
             .store
-            .create_link(person.user(), link, client.ip, &by)
+            .create_link(caller.user(), link, client.ip, &by)
             .await;
         match made {
             Ok(()) => {

@@ -8,7 +8,6 @@ use moka::sync::Cache;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::facts::{Fact, Facts};
 use super::load::CustomDomain;
 use super::question::{Answered, DomainQuestion, NamedEntity, Unasked};
 
@@ -61,8 +60,7 @@ impl Answers {
         Self(cache.build())
     }
 
-    /// What the domain answers, as [`CustomDomain::answer`] does. These facts are added to those of the question, which
-    /// must have none.
+    /// What the domain answers, as [`CustomDomain::answer`] does.
     ///
     /// # Errors
     ///
@@ -71,16 +69,8 @@ impl Answers {
         &self,
         domain: &CustomDomain,
         question: &DomainQuestion<'_>,
-        facts: &[&Facts],
     ) -> Result<Arc<Answered>, Unasked> {
-        let ask = || {
-            let facts: Vec<Fact> = facts.iter().flat_map(|it| it.each()).cloned().collect();
-            let question = DomainQuestion {
-                facts: &facts,
-                ..*question
-            };
-            domain.answer(&question).map(Arc::new)
-        };
+        let ask = || domain.answer(question).map(Arc::new);
         let key = Key {
             domain: domain.content_digest(),
             subject: question.subject.into(),
@@ -92,7 +82,7 @@ impl Answers {
         let Ok(mut key) = serde_json::to_vec(&key) else {
             return ask();
         };
-        for source in facts {
+        for source in question.facts {
             key.extend_from_slice(source.text());
         }
         if let Some(known) = self.0.get(&key) {

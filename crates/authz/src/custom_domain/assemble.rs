@@ -21,6 +21,7 @@ impl CustomDomain {
         let facts: BTreeMap<&Uid, &Fact> = question
             .facts
             .iter()
+            .flat_map(|source| source.each())
             .map(|fact| (&fact.uid, fact))
             .collect();
         let mut made = Assembled::new();

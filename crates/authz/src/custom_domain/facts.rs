@@ -33,8 +33,7 @@ impl Facts {
         Self { each, text }
     }
 
-    #[must_use]
-    pub fn each(&self) -> &[Fact] {
+    pub(super) fn each(&self) -> &[Fact] {
         &self.each
     }
 

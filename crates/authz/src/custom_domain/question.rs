@@ -3,7 +3,7 @@
 use cedar_policy::{Entities, Request};
 use serde_json::{Map, Value};
 
-use super::facts::Fact;
+use super::facts::Facts;
 use crate::decision::Verdict;
 
 /// A subject or a resource.
@@ -25,8 +25,8 @@ pub struct DomainQuestion<'a> {
     pub action_properties: &'a Map<String, Value>,
     pub resource: NamedEntity<'a>,
     pub context: &'a Map<String, Value>,
-    /// What the asker knows for certain.
-    pub facts: &'a [Fact],
+    /// What the asker knows for certain; of two about one entity the last holds.
+    pub facts: &'a [&'a Facts],
 }
 
 /// An answer, with all that it was made of.

@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_store_says_is_a_schema() {
+    fn the_schema_of_store_records_is_valid() {
         assert!(Schema::from_cedarschema_str(RECORDS).is_ok());
     }
 }

@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_read_is_not_stray_and_what_looks_like_it_is() {
+    fn only_files_that_look_like_policies_are_stray() {
         for (below, name) in [
             ("", "roles.cedar"),
             ("", "schema.cedarschema"),
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_meant_to_be_read_is_told() {
+    fn misnamed_policy_files_are_reported() {
         for (below, name) in [
             ("", "x.cedar.txt"),
             ("", "x.ceder"),

@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn in_a_crowd_the_oldest_connection_without_a_request_gives_way() {
+    fn the_oldest_connection_without_a_request_gives_way_to_new_ones() {
         let connections = Connections::new(4, 100, Vec::new());
         let admit = |port: u16| {
             let control = ConnCtrl::new();

@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_gets_more_than_the_limit_and_what_is_dropped_is_free_again() {
+    fn memory_is_limited_and_freed_by_a_drop() {
         let (budget, now) = (MemoryBudget::new(100), Instant::now());
         let (_, first) = share(&budget, now);
         let (_, second) = share(&budget, now);
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_held_memory_longest_gives_way() {
+    fn the_longest_holder_of_memory_gives_way() {
         let (budget, start) = (MemoryBudget::new(100), Instant::now());
         let (idle_token, _idle) = share(&budget, start);
         let (settled_token, settled) = share(&budget, start);
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_overdue_gives_way() {
+    fn an_overdue_connection_gives_way() {
         let (budget, now) = (MemoryBudget::new(100), Instant::now());
         let token = CancellationToken::new();
         let until = now + Duration::from_secs(30);

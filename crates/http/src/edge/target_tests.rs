@@ -236,7 +236,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(4_000))]
 
     #[test]
-    fn what_is_taken_is_canonical_already(
+    fn accepted_paths_are_canonical(
         path in "(/|//|\\.|%2E|%2e|%41|%3B|%3A|%3a|%20|%C3%A9|%C3|[a-z]|[A-Z0-9~;:%^]|é){0,8}"
     ) {
         let path = format!("/{path}");

@@ -47,8 +47,8 @@ pub struct CookieHolder<I> {
 }
 
 /// A request with an access token, about the user's own sign-in.
-pub struct SignedInPerson<I> {
-    pub person: Arc<UserCaller>,
+pub struct SignedInUser<I> {
+    pub caller: Arc<UserCaller>,
     /// The refresh tokens of the request.
     pub cookies: Vec<OpaqueToken>,
     pub request: Anonymous<I>,
@@ -57,7 +57,7 @@ pub struct SignedInPerson<I> {
 /// A request with an optional access token, which must be valid if present.
 pub struct PerhapsSignedIn<I> {
     /// `None` without a token.
-    pub person: Option<Arc<UserCaller>>,
+    pub caller: Option<Arc<UserCaller>>,
     pub request: Anonymous<I>,
 }
 
@@ -167,12 +167,12 @@ impl<I: Input> CookieHolder<I> {
     }
 }
 
-impl<I: Input> SignedInPerson<I> {
+impl<I: Input> SignedInUser<I> {
     async fn from_request(request: &mut Request, depot: &Depot) -> Result<Self, ApiError> {
         let (state, context) = origin_checked(request, depot)?;
-        let (person, body) = authenticate_person(request, &state, &context).await?;
+        let (caller, body) = authenticate_user(request, &state, &context).await?;
         Ok(Self {
-            person,
+            caller,
             cookies: cookie::refresh_tokens(request.headers()),
             request: Anonymous::read(request, state, &context, body)?,
         })
@@ -188,14 +188,14 @@ impl<I: Input> SignedInPerson<I> {
 impl<I: Input> PerhapsSignedIn<I> {
     async fn from_request(request: &mut Request, depot: &Depot) -> Result<Self, ApiError> {
         let (state, context) = origin_checked(request, depot)?;
-        let (person, body) = if request.headers().contains_key(AUTHORIZATION) {
-            let (person, body) = authenticate_person(request, &state, &context).await?;
-            (Some(person), body)
+        let (caller, body) = if request.headers().contains_key(AUTHORIZATION) {
+            let (caller, body) = authenticate_user(request, &state, &context).await?;
+            (Some(caller), body)
         } else {
             (None, body::read(request, &context.body_limits).await?)
         };
         Ok(Self {
-            person,
+            caller,
             request: Anonymous::read(request, state, &context, body)?,
         })
     }
@@ -210,17 +210,17 @@ impl<I: Input> PerhapsSignedIn<I> {
 handler_argument!(Anonymous<I: Input>);
 handler_argument!(AnyOrigin<I: Input>);
 handler_argument!(CookieHolder<I: Input>);
-handler_argument!(SignedInPerson<I: Input>);
+handler_argument!(SignedInUser<I: Input>);
 handler_argument!(PerhapsSignedIn<I: Input>);
 
-pub(super) async fn authenticate_person(
+pub(super) async fn authenticate_user(
     request: &mut Request,
     state: &State,
     context: &RequestContext,
 ) -> Result<(Arc<UserCaller>, Bytes), ApiError> {
     let authenticated = authenticate(request, state, Accepts::Bearer, context).await?;
     match authenticated.caller {
-        Caller::User(person) => Ok((person, authenticated.body)),
-        Caller::ServiceAccount(_) => Err(ApiError::internal("a bearer token belongs to no person")),
+        Caller::User(caller) => Ok((caller, authenticated.body)),
+        Caller::ServiceAccount(_) => Err(ApiError::internal("a bearer token belongs to no user")),
     }
 }

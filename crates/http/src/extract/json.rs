@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_read_two_ways_is_refused() {
+    fn ambiguous_json_is_refused() {
         let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
         for bad in [
             &b""[..],

@@ -19,7 +19,7 @@ pub mod list_query;
 pub mod loaded;
 pub mod objects;
 pub mod operation;
-pub mod own_person;
+pub mod own_user;
 pub mod path;
 pub mod query;
 pub mod security;

@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_ambiguous_is_refused() {
+    fn ambiguous_queries_are_refused() {
         for bad in [
             "",
             "a",

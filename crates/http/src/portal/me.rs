@@ -4,7 +4,7 @@ use salvo::Writer;
 use salvo::oapi::{ToSchema, endpoint};
 use serde::Serialize;
 
-use crate::extract::own_person::OwnPerson;
+use crate::extract::own_user::OwnUser;
 use crate::respond::ApiError;
 use crate::respond::answer::Shown;
 use charter_authz::resource::Resource;
@@ -15,20 +15,20 @@ use super::organization::PortalOrganization;
 
 /// Returns the calling user, its organization and its permissions there.
 #[endpoint(operation_id = "getMe", tags("me"))]
-pub async fn get(request: OwnPerson<()>) -> Result<Shown<MeBody>, ApiError> {
-    let (person, authorizer) = (request.person, request.authorizer);
-    let organization = Resource::Organization(person.organization());
+pub async fn get(request: OwnUser<()>) -> Result<Shown<MeBody>, ApiError> {
+    let (caller, authorizer) = (request.caller, request.authorizer);
+    let organization = Resource::Organization(caller.organization());
     let allowed = Permission::ALL
         .iter()
         .filter(|permission| authorizer.would_allow(**permission, organization));
     Ok(Shown(MeBody {
-        id: person.user().id.uuid().to_string(),
-        email: person.user().email.clone(),
-        role: person.user().role.clone(),
-        email_verified: person.user().email_verified,
-        created_at: timestamp::format(person.user().created_at),
-        last_login_at: person.user().last_login_at.map(timestamp::format),
-        organization: person.organization().into(),
+        id: caller.user().id.uuid().to_string(),
+        email: caller.user().email.clone(),
+        role: caller.user().role.clone(),
+        email_verified: caller.user().email_verified,
+        created_at: timestamp::format(caller.user().created_at),
+        last_login_at: caller.user().last_login_at.map(timestamp::format),
+        organization: caller.organization().into(),
         permissions: allowed.map(|permission| permission.as_str()).collect(),
     }))
 }

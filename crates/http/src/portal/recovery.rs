@@ -3,10 +3,10 @@
 use salvo::Writer;
 use salvo::oapi::endpoint;
 
-use crate::extract::anonymous::{Anonymous, SignedInPerson};
+use crate::extract::anonymous::{Anonymous, SignedInUser};
 use crate::extract::body_value::Lenient;
 use crate::extract::json_body::{Body, request_body};
-use crate::extract::own_person::require_may_write;
+use crate::extract::own_user::require_may_write;
 use crate::extract::values::LinkToken;
 use crate::respond::{ApiError, ErrorType};
 use charter_domain::email::EmailAddress;
@@ -60,10 +60,10 @@ pub async fn reset_password(request: Anonymous<Body<Reset>>) -> Result<Done, Api
 /// other sessions of the user.
 #[endpoint(operation_id = "changePassword", tags("sign-in"))]
 pub async fn change_password(
-    request: SignedInPerson<Body<PasswordChange>>,
+    request: SignedInUser<Body<PasswordChange>>,
 ) -> Result<Done, ApiError> {
-    let person = request.person;
-    require_may_write(&person)?;
+    let caller = request.caller;
+    require_may_write(&caller)?;
     request
         .request
         .run(
@@ -71,7 +71,7 @@ pub async fn change_password(
                 let (current, new) = (current.into_secret(), new.into_secret());
                 let device = state
                     .portal_users
-                    .change_password(&person, current, new, &client)
+                    .change_password(&caller, current, new, &client)
                     .await?;
                 Ok(Done::setting_the_device(device, &state))
             },

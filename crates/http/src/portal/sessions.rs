@@ -4,7 +4,7 @@ use salvo::Writer;
 use salvo::oapi::{ToSchema, endpoint};
 use serde::Serialize;
 
-use crate::extract::own_person::OwnPerson;
+use crate::extract::own_user::OwnUser;
 use crate::extract::path::PathUuid;
 use crate::respond::ApiError;
 use charter_domain::id::SessionId;
@@ -14,28 +14,28 @@ use super::answer::{Done, ShownList};
 
 /// Lists the open sessions of the calling user, newest first.
 #[endpoint(operation_id = "listSessions", tags("me"))]
-pub async fn list(request: OwnPerson<()>) -> Result<ShownList<SessionBody>, ApiError> {
-    let person = &request.person;
-    let open = request.tenant().open_sessions(person.user().id).await?;
+pub async fn list(request: OwnUser<()>) -> Result<ShownList<SessionBody>, ApiError> {
+    let caller = &request.caller;
+    let open = request.tenant().open_sessions(caller.user().id).await?;
     let shown = open.into_iter().map(|session| SessionBody {
         id: session.id.uuid().to_string(),
         created_at: timestamp::format(session.created_at),
         last_used_at: timestamp::format(session.last_used_at),
         user_agent: session.user_agent,
-        current: Some(session.id) == person.session(),
+        current: Some(session.id) == caller.session(),
     });
     Ok(ShownList(shown.collect()))
 }
 
 /// Ends a session of the calling user at once; its access tokens become invalid.
 #[endpoint(operation_id = "endSession", tags("me"))]
-pub async fn end(request: OwnPerson<PathUuid<SessionId>>) -> Result<Done, ApiError> {
-    let person = request.person;
+pub async fn end(request: OwnUser<PathUuid<SessionId>>) -> Result<Done, ApiError> {
+    let caller = request.caller;
     request
         .request
         .run(|state, PathUuid(id), client| async move {
             let id = id.ok_or_else(ApiError::not_found)?;
-            state.portal_users.end_session(&person, id, &client).await?;
+            state.portal_users.end_session(&caller, id, &client).await?;
             Ok(Done::plain())
         })
         .await

@@ -3,7 +3,7 @@
 use salvo::Writer;
 use salvo::oapi::endpoint;
 
-use crate::extract::anonymous::{Anonymous, CookieHolder, SignedInPerson};
+use crate::extract::anonymous::{Anonymous, CookieHolder, SignedInUser};
 use crate::extract::body_value::Lenient;
 use crate::extract::json_body::{Body, Nothing, request_body};
 use crate::respond::{ApiError, ErrorType};
@@ -43,14 +43,14 @@ pub async fn refresh(holder: CookieHolder<Body<Nothing>>) -> Result<Token, ApiEr
 
 /// Ends the session of the access token and of the cookie.
 #[endpoint(operation_id = "logout", tags("sign-in"))]
-pub async fn logout(leaving: SignedInPerson<Body<Nothing>>) -> Result<Done, ApiError> {
-    let (person, cookies) = (leaving.person, leaving.cookies);
+pub async fn logout(leaving: SignedInUser<Body<Nothing>>) -> Result<Done, ApiError> {
+    let (caller, cookies) = (leaving.caller, leaving.cookies);
     leaving
         .request
         .run(|state, _, client| async move {
             state
                 .portal_users
-                .logout(&person, &cookies, &client)
+                .logout(&caller, &cookies, &client)
                 .await?;
             Ok(Done::clearing_the_cookie(&state))
         })

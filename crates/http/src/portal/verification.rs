@@ -3,9 +3,9 @@
 use salvo::Writer;
 use salvo::oapi::endpoint;
 
-use crate::extract::anonymous::{PerhapsSignedIn, SignedInPerson};
+use crate::extract::anonymous::{PerhapsSignedIn, SignedInUser};
 use crate::extract::json_body::{Body, Nothing, request_body};
-use crate::extract::own_person::require_active;
+use crate::extract::own_user::require_active;
 use crate::extract::values::LinkToken;
 use crate::respond::{ApiError, Code, ErrorType};
 use charter_authn::users::{Proof, UserError};
@@ -17,17 +17,17 @@ use super::answer::Done;
 /// alone must not verify an account that somebody else registered with the address. Ends all earlier sessions.
 #[endpoint(operation_id = "verifyEmail", tags("sign-in"))]
 pub async fn verify_email(follower: PerhapsSignedIn<Body<Link>>) -> Result<Done, ApiError> {
-    let person = follower.person;
+    let caller = follower.caller;
     follower
         .request
         .run(|state, Body(Link { token, password }), client| async move {
-            if let Some(person) = &person {
-                require_active(person)?;
+            if let Some(caller) = &caller {
+                require_active(caller)?;
             }
             let by_password = password.is_some();
-            let proof = match (password, person) {
+            let proof = match (password, caller) {
                 (Some(password), _) => Proof::Password(password.into_secret()),
-                (None, Some(person)) => Proof::Session(person.user().id),
+                (None, Some(caller)) => Proof::Session(caller.user().id),
                 (None, None) => {
                     return Err(ApiError::invalid(
                         Code::MissingField,
@@ -54,15 +54,15 @@ pub async fn verify_email(follower: PerhapsSignedIn<Body<Link>>) -> Result<Done,
 
 /// Sends the link to verify the user's address again; does nothing if it is verified.
 #[endpoint(operation_id = "resendVerification", tags("sign-in"))]
-pub async fn resend(request: SignedInPerson<Body<Nothing>>) -> Result<Done, ApiError> {
-    let person = request.person;
-    require_active(&person)?;
+pub async fn resend(request: SignedInUser<Body<Nothing>>) -> Result<Done, ApiError> {
+    let caller = request.caller;
+    require_active(&caller)?;
     request
         .request
         .run(|state, _, client| async move {
             state
                 .portal_users
-                .resend_verification(&person, &client)
+                .resend_verification(&caller, &client)
                 .await?;
             Ok(Done::plain())
         })

@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_client_said_is_repeated_within_bounds() {
+    fn echoes_of_client_text_are_bounded_and_harmless() {
         assert_eq!(echo("plan\u{202E}x\n"), "`plan\u{FFFD}x\u{FFFD}`");
         assert_eq!(echo(&"é".repeat(500)).chars().count(), MAX_ECHO + 3);
         assert_eq!(

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 
 use charter_authn::access_clients::AccessClient;
-use charter_authn::record_cache::{Record, RecordCache};
 use charter_authz::custom_domain::{Answers, Facts};
 use charter_authz::kinds::PrincipalKind;
 use charter_authz::principal::Principal;
@@ -14,6 +13,7 @@ use charter_authz::snapshot::Snapshot;
 use charter_domain::caller::Caller;
 use charter_domain::id::OrganizationId;
 use charter_store::EntityRef;
+use charter_store::record_cache::{Record, RecordCache};
 
 use crate::extract::facts::of_caller;
 use crate::extract::loaded::{Loaded, entity_ref, found_or_none, is_enabled};

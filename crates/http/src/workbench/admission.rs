@@ -134,7 +134,7 @@ pub(super) fn check_same_origin(request: &Request) -> Result<(), ApiError> {
     let is_safe = request.method().is_safe();
     let is_allowed = match sender(request) {
         Sender::OwnPage => true,
-        Sender::Person | Sender::Unknown => is_safe,
+        Sender::User | Sender::Unknown => is_safe,
         Sender::OtherPage => false,
     };
     if is_allowed {
@@ -154,7 +154,7 @@ pub(super) fn check_same_origin(request: &Request) -> Result<(), ApiError> {
 pub(super) fn check_own_page(request: &Request) -> Result<(), ApiError> {
     match sender(request) {
         Sender::OwnPage | Sender::Unknown => Ok(()),
-        Sender::Person | Sender::OtherPage => Err(ApiError::forbidden(
+        Sender::User | Sender::OtherPage => Err(ApiError::forbidden(
             Code::OriginNotAllowed,
             "a session is opened by the workbench's own pages, or by a program",
         )),
@@ -166,7 +166,7 @@ enum Sender {
     /// A page of this listener.
     OwnPage,
     /// The user, by the address bar or a bookmark.
-    Person,
+    User,
     OtherPage,
     /// A program, or a browser that sends neither header.
     Unknown,
@@ -181,7 +181,7 @@ fn sender(request: &Request) -> Sender {
     match (site, origin_is_own) {
         (_, Some(false)) => Sender::OtherPage,
         (Some("same-origin"), _) | (None, Some(true)) => Sender::OwnPage,
-        (Some("none"), _) => Sender::Person,
+        (Some("none"), _) => Sender::User,
         (Some(_), _) => Sender::OtherPage,
         (None, None) => Sender::Unknown,
     }

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use charter_authn::secrets::CursorPosition;
-use charter_authz::custom_domain::{BadProperty, CustomDomain, Fact, SearchPage, Unasked};
+use charter_authz::custom_domain::{BadProperty, CustomDomain, Facts, SearchPage, Unasked};
 
 use super::access_body::{Access, AccessBody, Entity};
 use super::admission::OperatorRequest;
@@ -53,7 +53,7 @@ pub(super) async fn list(
     let facts = own_question::facts(&operator, &question.subject, &question.resource).await?;
     let (_, domain) = chosen.load(&asked.state).await?;
     let page = work::run(&asked.state, move |_| {
-        let page = page(&domain, &question, sought, &facts, after.as_ref());
+        let page = page(&domain, &question, sought, &[&facts], after.as_ref());
         drop(domain);
         page
     });
@@ -88,7 +88,7 @@ fn page(
     domain: &CustomDomain,
     question: &Question,
     sought: Sought,
-    facts: &[Fact],
+    facts: &[&Facts],
     after: Option<&After>,
 ) -> Result<(Vec<Access>, Option<String>), BadProperty> {
     let asked = own::worded(question, facts);

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use charter_authz::custom_domain::{CustomDomain, Fact, Unasked};
+use charter_authz::custom_domain::{CustomDomain, Facts, Unasked};
 use charter_authz::decision::Outcome;
 
 use super::admission::OperatorRequest;
@@ -40,10 +40,10 @@ fn explained(
     by: &'static str,
     domain: &CustomDomain,
     question: &Question,
-    facts: &[Fact],
+    facts: &Facts,
 ) -> Result<Answer, ApiError> {
     let snapshot = domain.snapshot();
-    let answered = match domain.answer(&own::worded(question, facts)) {
+    let answered = match domain.answer(&own::worded(question, &[facts])) {
         Ok(answered) => answered,
         Err(Unasked::Unknown(reason)) => return Ok(Answer::unasked(by, snapshot, reason)),
         Err(Unasked::Bad(bad)) => return Err(own::refused(&bad)),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use charter_authn::operator::Operator;
-use charter_authz::custom_domain::{CustomDomain, Fact};
+use charter_authz::custom_domain::{CustomDomain, Facts};
 
 use super::asked_domain;
 use super::named::{self, Named};
@@ -94,7 +94,7 @@ pub(super) async fn facts(
     operator: &Operator<'_>,
     subject: &Entity,
     resource: &Entity,
-) -> Result<Vec<Fact>, ApiError> {
+) -> Result<Facts, ApiError> {
     let mut facts = Vec::new();
     if let Some(named) = record(subject) {
         let caller = named::subject(operator, &named).await?;
@@ -104,7 +104,7 @@ pub(super) async fn facts(
         let loaded = named::resource(operator, &named).await?;
         facts.extend(loaded.iter().flat_map(of_loaded));
     }
-    Ok(facts)
+    Ok(Facts::new(facts))
 }
 
 fn record(entity: &Entity) -> Option<Named> {

@@ -7,12 +7,13 @@ use charter_authz::folder::Files;
 use serde::{Deserialize, Serialize};
 
 /// Whether a gate is required.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum GateRequirement {
     /// The gate must run and pass.
     Required,
     /// Run if possible; report if not.
+    #[default]
     IfPossible,
     /// Not run.
     Off,

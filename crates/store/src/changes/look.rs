@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_concerns_everybody_and_what_cannot_be_known_is_told_to_everybody() {
+    fn changes_of_unknown_extent_are_told_to_everybody() {
         let mut cursor = Cursor::default();
         assert_eq!(
             cursor.take(at("7"), Vec::new()),

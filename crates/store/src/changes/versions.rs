@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_lease_nothing_is_known_to_be_unchanged() {
+    fn nothing_is_known_to_be_unchanged_without_a_lease() {
         let (versions, clock) = leased();
         let epoch = versions.epoch();
         assert!(versions.is_unchanged(organization(1), epoch));

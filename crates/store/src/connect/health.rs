@@ -101,7 +101,7 @@ mod tests {
     const HOUR: Duration = Duration::from_hours(1);
 
     #[test]
-    fn what_was_open_before_a_fault_is_not_used_after_it() {
+    fn connections_from_before_a_fault_are_not_used_after_it() {
         let health = Health::default();
         assert!(health.trusts(HOUR));
         health.distrust("the commit failed");

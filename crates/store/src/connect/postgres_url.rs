@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_be_ignored_is_refused_without_repeating_the_url() {
+    fn parameters_that_would_be_ignored_are_refused_without_repeating_the_url() {
         for query in [
             "sslMode=require",
             "SSLMODE=verify-full",

@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_the_files_fault_is_left_as_it_is() {
+    fn errors_that_are_not_the_files_fault_stay_as_they_are() {
         let place = tempfile::tempdir().expect("a directory");
         let database = place.path().join("charter.db");
         let locked = || Error::Unavailable("locked".into());

@@ -4,16 +4,14 @@ use std::fs;
 
 use charter_domain::permission::Permission;
 use serde_json::{Value, json};
-use test_support::policy_world::whole_copy_of_shipped;
 use test_support::service::Persona as _;
 
-use super::{in_force, live, serve};
+use super::{in_force, live, serve_copy};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn by_the_policies_that_decided() {
-    let folder = whole_copy_of_shipped();
+async fn decisions_are_explained_by_the_policies_that_made_them() {
+    let (folder, service) = serve_copy("tests = \"off\"\nproofs = \"off\"").await;
     let dir = folder.path();
-    let service = serve(dir, "tests = \"off\"\nproofs = \"off\"").await;
     let acme = service.organization("acme").await;
     let nobody = acme.signer(&[]).await;
     let auditor = acme.signer(&[Permission::GetDecision]).await;

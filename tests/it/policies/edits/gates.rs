@@ -9,11 +9,10 @@ use charter_authz::folder::Folder;
 use charter_store::LastRevision;
 use sea_orm::ConnectionTrait as _;
 use test_support::policy_solver::solver;
-use test_support::policy_world::whole_copy_of_shipped;
 use test_support::service::Service;
 use test_support::services::connect;
 
-use super::{STOP, WIDER, in_force, live, serve, sound, until};
+use super::{STOP, WIDER, in_force, live, serve_copy, sound, until};
 
 /// Why the folder as it is now is refused.
 async fn reason(service: &Service, dir: &Path) -> String {
@@ -26,7 +25,7 @@ async fn reason(service: &Service, dir: &Path) -> String {
             .clone()
             .filter(|refused| refused.digest.as_ref() == Some(&wanted))
     };
-    until("refused", || refused().is_some()).await;
+    until("refused", async || refused().is_some()).await;
     refused().expect("refused").reason
 }
 
@@ -45,10 +44,9 @@ async fn an_edit_that_opens_one_tenant_to_another_is_refused_with_an_example() {
     if solver().is_none() {
         return;
     }
-    let folder = whole_copy_of_shipped();
-    let dir = folder.path();
     // The examples would find it, too.
-    let service = serve(dir, "tests = \"off\"\nproofs = \"required\"").await;
+    let (folder, service) = serve_copy("tests = \"off\"\nproofs = \"required\"").await;
+    let dir = folder.path();
     let before = in_force(&service);
     let health = service.state().engine.health();
     // The test's folder is its own.
@@ -76,13 +74,12 @@ async fn an_edit_that_opens_one_tenant_to_another_is_refused_with_an_example() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_promised_at_start_goes_only_with_an_approval() {
+async fn an_invariant_from_the_start_is_removed_only_with_an_approval() {
     if solver().is_none() {
         return;
     }
-    let folder = whole_copy_of_shipped();
+    let (folder, service) = serve_copy("tests = \"off\"\nproofs = \"required\"").await;
     let dir = folder.path();
-    let service = serve(dir, "tests = \"off\"\nproofs = \"required\"").await;
     let before = in_force(&service);
     // Without its promise, nothing in the folder itself speaks against it.
     fs::remove_file(dir.join("invariants/deactivation.cedar")).expect("removed");
@@ -113,17 +110,13 @@ fn approve(service: &Service, digest: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_allows_more_waits_for_an_approval_where_that_is_demanded() {
+async fn a_wider_edit_waits_for_an_approval_where_settings_require_one() {
     if solver().is_none() {
         return;
     }
-    let folder = whole_copy_of_shipped();
+    let (folder, service) =
+        serve_copy("tests = \"off\"\nproofs = \"off\"\nwidening = \"approved\"").await;
     let dir = folder.path();
-    let service = serve(
-        dir,
-        "tests = \"off\"\nproofs = \"off\"\nwidening = \"approved\"",
-    )
-    .await;
     let before = in_force(&service);
     let roles = dir.join("roles.cedar");
     let text = fs::read_to_string(&roles).expect("a file");
@@ -150,10 +143,9 @@ async fn what_allows_more_waits_for_an_approval_where_that_is_demanded() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_cannot_be_recorded_is_told_and_tried_again() {
-    let folder = whole_copy_of_shipped();
+async fn an_edit_that_cannot_be_recorded_is_in_force_with_a_warning_and_recorded_later() {
+    let (folder, service) = serve_copy("tests = \"off\"\nproofs = \"off\"").await;
     let dir = folder.path();
-    let service = serve(dir, "tests = \"off\"\nproofs = \"off\"").await;
     let url = format!("sqlite://{}/charter.db", service.directory().display());
     let blocker = connect(&url).await;
     blocker
@@ -167,13 +159,13 @@ async fn what_cannot_be_recorded_is_told_and_tried_again() {
         let health = engine.health();
         health.warnings.iter().any(|it| it.starts_with("notes:"))
     };
-    until("told", is_told).await;
+    until("told", async || is_told()).await;
     live(&service, dir, "in force all the same").await;
     blocker
         .execute_unprepared("ALTER TABLE away RENAME TO policy_revisions")
         .await
         .expect("a table");
-    until("recorded", || !is_told()).await;
+    until("recorded", async || !is_told()).await;
     let last = service.store().last_policy_revision(None).await;
     let LastRevision::Known(_, files) = last.expect("a revision") else {
         panic!("it is not known");
@@ -184,9 +176,8 @@ async fn what_cannot_be_recorded_is_told_and_tried_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_emergency_stop_is_not_held_up() {
-    let folder = whole_copy_of_shipped();
+    let (folder, service) = serve_copy("tests = \"required\"\nproofs = \"auto\"").await;
     let dir = folder.path();
-    let service = serve(dir, "tests = \"required\"\nproofs = \"auto\"").await;
     // Examples that expect something to be allowed fail, and the second can never match.
     let stop = "@id(\"stop\")\nforbid (principal, action, resource);\n\
                 @id(\"stop.nothing\")\nforbid (principal, action, resource) when { principal.is_active && !principal.is_active };\n";
@@ -194,7 +185,7 @@ async fn an_emergency_stop_is_not_held_up() {
     live(&service, dir, "stopped").await;
     let engine = &service.state().engine;
     let told = || engine.health().failed_checks.join("\n");
-    until("told", || told().contains("tests:")).await;
+    until("told", async || told().contains("tests:")).await;
     assert!(engine.health().is_degraded());
     // The same with a permit beside it is an edit like any other.
     let before = in_force(&service);
@@ -207,9 +198,8 @@ async fn an_emergency_stop_is_not_held_up() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_more_than_forbids_is_excused() {
-    let folder = whole_copy_of_shipped();
+    let (folder, service) = serve_copy("tests = \"required\"\nproofs = \"off\"").await;
     let dir = folder.path();
-    let service = serve(dir, "tests = \"required\"\nproofs = \"off\"").await;
     let examples = dir.join("tests");
     fs::rename(&examples, dir.join("away")).expect("moved away");
     let told = reason(&service, dir).await;
@@ -225,9 +215,8 @@ async fn no_more_than_forbids_is_excused() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_example_that_fails_holds_an_edit_up() {
-    let folder = whole_copy_of_shipped();
+    let (folder, service) = serve_copy("proofs = \"off\"").await;
     let dir = folder.path();
-    let service = serve(dir, "proofs = \"off\"").await;
     let before = in_force(&service);
     let text = fs::read_to_string(dir.join("roles.cedar")).expect("a file");
     let narrower = text.replacen(

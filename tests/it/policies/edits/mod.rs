@@ -9,9 +9,11 @@ mod stops;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use charter_authz::folder::Folder;
+use tempfile::TempDir;
+use test_support::policy_world::whole_copy_of_shipped;
+use test_support::polling::until;
 use test_support::service::Service;
 use test_support::services::TestDatabase;
 
@@ -20,8 +22,12 @@ const STOP: &str = "@id(\"stop\")\nforbid (principal, action, resource);\n";
 /// Members may invite: they may not as shipped.
 const WIDER: &str = "@id(\"wider\")\npermit (principal in Role::\"member\", action == Action::\"team:InviteMember\", resource is Organization);\n";
 
-/// Longer than any check takes on a busy machine; only a failing test waits that long.
-const WAIT_TIMEOUT: Duration = Duration::from_mins(2);
+/// The service on a copy of the shipped folder.
+async fn serve_copy(more: &str) -> (TempDir, Service) {
+    let folder = whole_copy_of_shipped();
+    let service = serve(folder.path(), more).await;
+    (folder, service)
+}
 
 /// The service on this folder, with these further settings in `[policies]`.
 async fn serve(dir: &Path, more: &str) -> Service {
@@ -32,16 +38,6 @@ async fn serve(dir: &Path, more: &str) -> Service {
     Service::with_policies(TestDatabase::sqlite(), &policies).await
 }
 
-async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    tokio::time::timeout(WAIT_TIMEOUT, async {
-        while !holds() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    })
-    .await
-    .unwrap_or_else(|_| panic!("never: {what}"));
-}
-
 fn in_force(service: &Service) -> Arc<str> {
     Arc::clone(service.state().engine.snapshot().digest())
 }
@@ -49,12 +45,15 @@ fn in_force(service: &Service) -> Arc<str> {
 /// The folder as it is now is in force.
 async fn live(service: &Service, dir: &Path, what: &str) {
     let wanted = Arc::clone(Folder::read(dir).expect("a whole folder").digest());
-    until(what, || in_force(service) == wanted).await;
+    until(what, async || in_force(service) == wanted).await;
     // The health is told just after.
     sound(service, what).await;
 }
 
 /// Nothing newer is refused.
 async fn sound(service: &Service, what: &str) {
-    until(what, || service.state().engine.health().refused.is_none()).await;
+    until(what, async || {
+        service.state().engine.health().refused.is_none()
+    })
+    .await;
 }

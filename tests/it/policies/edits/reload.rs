@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use test_support::policy_world::whole_copy_of_shipped;
 use test_support::service::Service;
 
-use super::{in_force, live, serve, sound, until};
+use super::{in_force, live, serve, serve_copy, sound, until};
 
 const STOP: &str =
     "\n// Nobody does anything.\n@id(\"stop\")\nforbid (principal, action, resource);\n";
@@ -23,7 +23,7 @@ const NO_GATES: &str = "tests = \"off\"\nproofs = \"off\"";
 
 async fn refused(service: &Service, what: &str) -> Arc<PolicyHealth> {
     let engine = &service.state().engine;
-    until(what, || engine.health().refused.is_some()).await;
+    until(what, async || engine.health().refused.is_some()).await;
     engine.health()
 }
 
@@ -52,13 +52,13 @@ async fn files_that_are_not_read_are_told_for_as_long_as_they_are_there() {
     );
     fs::create_dir(dir.join("test")).expect("a folder");
     fs::write(dir.join("test/a.json"), "[]").expect("a file");
-    until("both", || told().len() == 2).await;
+    until("both", async || told().len() == 2).await;
     fs::write(dir.join("edit.cedar"), text(1)).expect("an edit");
     live(&service, dir, "an edit").await;
     assert_eq!(told().len(), 2, "{:?}", told());
     fs::remove_file(dir.join("stop.cedar.txt")).expect("removed");
     fs::remove_file(dir.join("test/a.json")).expect("removed");
-    until("neither", || told().is_empty()).await;
+    until("neither", async || told().is_empty()).await;
     service.stop().await;
 }
 
@@ -106,10 +106,9 @@ async fn an_edit_goes_live_however_it_is_written() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_wrong_with_an_edit_is_told_and_changes_nothing() {
-    let folder = whole_copy_of_shipped();
+async fn a_wrong_edit_is_refused_with_its_reason_and_changes_nothing() {
+    let (folder, service) = serve_copy(NO_GATES).await;
     let dir = folder.path();
-    let service = serve(dir, NO_GATES).await;
     let before = in_force(&service);
     let edit = dir.join("edit.cedar");
     let schema = dir.join("schema.cedarschema");
@@ -274,7 +273,7 @@ async fn a_folder_under_a_manifest_is_taken_whole_and_never_goes_back() {
     fs::write(dir.join("guardrails.cedar"), &guardrails).expect("the old file");
     list(3);
     let older = "the manifest has version 3, but version 4 was in force";
-    until("an older version", || {
+    until("an older version", async || {
         let refused = service.state().engine.health().refused.clone();
         refused.is_some_and(|refused| refused.reason.contains(older))
     })

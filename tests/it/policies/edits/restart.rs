@@ -7,39 +7,42 @@ use std::path::Path;
 
 use charter_authz::folder::Folder;
 use serde_json::Value;
+use tempfile::TempDir;
 use test_support::policy_solver::solver;
 use test_support::policy_world::whole_copy_of_shipped;
 use test_support::process::{Charter, Home, Outcome};
 
 use super::{STOP, WIDER, until};
 
-fn home(dir: &Path, settings: &[(&str, &str)]) -> Home {
-    let mut home = Home::new().with("CHARTER__POLICIES__DIR", &dir.display().to_string());
-    for (name, value) in settings {
-        home = home.with(name, value);
-    }
-    home
+/// A copy of the shipped folder, and a service on it with these settings of policies, without proofs and, unless they
+/// say otherwise, without examples.
+fn world(settings: &[(&str, &str)]) -> (TempDir, Home) {
+    let folder = whole_copy_of_shipped();
+    let home = Home::new()
+        .with(
+            "CHARTER__POLICIES__DIR",
+            &folder.path().display().to_string(),
+        )
+        .with("CHARTER__POLICIES__TESTS", "off")
+        .with("CHARTER__POLICIES__PROOFS", "off");
+    let home = settings.iter().fold(home, |home, (name, value)| {
+        home.with(&format!("CHARTER__POLICIES__{name}"), value)
+    });
+    (folder, home)
 }
 
 #[tokio::test]
 async fn an_emergency_stop_outlives_a_restart() {
-    let folder = whole_copy_of_shipped();
+    let (folder, home) = world(&[("TESTS", "required")]);
     let dir = folder.path();
-    let home = home(
-        dir,
-        &[
-            ("CHARTER__POLICIES__TESTS", "required"),
-            ("CHARTER__POLICIES__PROOFS", "off"),
-        ],
-    );
     let service = home.serve();
     fs::write(dir.join("stop.cedar"), STOP).expect("an edit");
-    until("stopped", || {
+    until("stopped", async || {
         home.log().contains("an emergency stop is in force")
     })
     .await;
     // The record follows; killed before it, the stop would be an edit like others.
-    until("recorded", || {
+    until("recorded", async || {
         let history = home.run(&["policy", "history", "--demo"]);
         history.success().contains("as stop")
     })
@@ -89,13 +92,8 @@ fn approve(home: &Home, digest: &str, by: &str) -> Outcome {
 
 #[test]
 fn a_refused_edit_and_a_restart_leave_in_force_what_was_accepted() {
-    let folder = whole_copy_of_shipped();
+    let (folder, home) = world(&[]);
     let dir = folder.path();
-    let settings = [
-        ("CHARTER__POLICIES__TESTS", "off"),
-        ("CHARTER__POLICIES__PROOFS", "off"),
-    ];
-    let home = home(dir, &settings);
     drop(home.serve());
     let sound = fs::read_to_string(dir.join("roles.cedar")).expect("a file");
     // Wider, and broken.
@@ -150,17 +148,8 @@ fn a_restart_approves_nothing() {
     if solver().is_none() {
         return;
     }
-    let folder = whole_copy_of_shipped();
+    let (folder, home) = world(&[("WIDENING", "approved"), ("START", "strict")]);
     let dir = folder.path();
-    let home = home(
-        dir,
-        &[
-            ("CHARTER__POLICIES__TESTS", "off"),
-            ("CHARTER__POLICIES__PROOFS", "off"),
-            ("CHARTER__POLICIES__WIDENING", "approved"),
-            ("CHARTER__POLICIES__START", "strict"),
-        ],
-    );
     drop(home.serve());
     fs::write(dir.join("wider.cedar"), WIDER).expect("an edit");
     let refused = home.refused();
@@ -197,14 +186,8 @@ fn a_restart_approves_nothing() {
 
 #[test]
 fn an_older_manifest_is_refused_whatever_the_data_directory_says() {
-    let folder = whole_copy_of_shipped();
+    let (folder, home) = world(&[("START", "strict")]);
     let dir = folder.path();
-    let settings = [
-        ("CHARTER__POLICIES__TESTS", "off"),
-        ("CHARTER__POLICIES__PROOFS", "off"),
-        ("CHARTER__POLICIES__START", "strict"),
-    ];
-    let home = home(dir, &settings);
     let list = |version: &str| {
         let dir = dir.display().to_string();
         home.run(&["policy", "manifest", "--version", version, &dir])
@@ -226,18 +209,12 @@ fn an_older_manifest_is_refused_whatever_the_data_directory_says() {
 
 #[test]
 fn approvals_are_of_this_folder_by_different_people_and_can_be_withdrawn() {
-    let folder = whole_copy_of_shipped();
+    let (folder, home) = world(&[
+        ("WIDENING", "approved"),
+        ("START", "strict"),
+        ("APPROVALS", "2"),
+    ]);
     let dir = folder.path();
-    let home = home(
-        dir,
-        &[
-            ("CHARTER__POLICIES__TESTS", "off"),
-            ("CHARTER__POLICIES__PROOFS", "off"),
-            ("CHARTER__POLICIES__WIDENING", "approved"),
-            ("CHARTER__POLICIES__START", "strict"),
-            ("CHARTER__POLICIES__APPROVALS", "2"),
-        ],
-    );
     drop(home.serve());
     let other = approve(&home, &"0".repeat(64), "alice");
     assert_eq!(other.code, Some(1), "{other:?}");
@@ -299,16 +276,9 @@ fn approvals_are_of_this_folder_by_different_people_and_can_be_withdrawn() {
 }
 
 #[test]
-fn whoever_approves_is_known_by_the_user_of_the_process() {
-    let folder = whole_copy_of_shipped();
+fn an_approver_is_named_after_the_user_of_the_process() {
+    let (folder, home) = world(&[]);
     let dir = folder.path();
-    let home = home(
-        dir,
-        &[
-            ("CHARTER__POLICIES__TESTS", "off"),
-            ("CHARTER__POLICIES__PROOFS", "off"),
-        ],
-    );
     drop(home.serve());
     fs::write(dir.join("wider.cedar"), WIDER).expect("an edit");
     let digest = whole_digest(dir);
@@ -334,13 +304,8 @@ fn whoever_approves_is_known_by_the_user_of_the_process() {
 
 #[test]
 fn an_earlier_revision_comes_back_whole() {
-    let folder = whole_copy_of_shipped();
+    let (folder, home) = world(&[]);
     let dir = folder.path();
-    let settings = [
-        ("CHARTER__POLICIES__TESTS", "off"),
-        ("CHARTER__POLICIES__PROOFS", "off"),
-    ];
-    let home = home(dir, &settings);
     let path = dir.display().to_string();
     home.run(&["policy", "manifest", &path]).success();
     drop(home.serve());

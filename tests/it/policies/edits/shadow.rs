@@ -17,14 +17,14 @@ async fn a_broken_or_missing_shadow_is_degraded() {
     let engine = &service.state().engine;
     let fault = || engine.health().shadow.clone().unwrap_or_default();
     fs::write(shadow.path().join("broken.cedar"), "permit (").expect("an edit");
-    until("broken", || fault().contains("broken.cedar")).await;
+    until("broken", async || fault().contains("broken.cedar")).await;
     assert!(engine.health().is_degraded());
     fs::remove_file(shadow.path().join("broken.cedar")).expect("taken back");
-    until("mended", || !engine.health().is_degraded()).await;
+    until("mended", async || !engine.health().is_degraded()).await;
     let away = shadow.path().with_extension("away");
     fs::rename(shadow.path(), &away).expect("moved away");
-    until("missing", || fault().contains("cannot open")).await;
+    until("missing", async || fault().contains("cannot open")).await;
     fs::rename(&away, shadow.path()).expect("moved back");
-    until("there again", || !engine.health().is_degraded()).await;
+    until("there again", async || !engine.health().is_degraded()).await;
     service.stop().await;
 }

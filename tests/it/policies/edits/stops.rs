@@ -12,7 +12,7 @@ use charter_store::LastRevision;
 use test_support::policy_world::whole_copy_of_shipped;
 use test_support::service::Service;
 
-use super::{STOP, WIDER, in_force, live, serve, sound, until};
+use super::{STOP, WIDER, in_force, live, serve, serve_copy, sound, until};
 
 fn has(service: &Service, policy: &str) -> bool {
     service.state().engine.snapshot().location(policy).is_some()
@@ -28,20 +28,19 @@ async fn recorded(service: &Service) -> Files {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_beside_a_refused_edit_is_in_force() {
-    let folder = whole_copy_of_shipped();
+    let (folder, service) = serve_copy("tests = \"off\"\nproofs = \"off\"").await;
     let dir = folder.path();
-    let service = serve(dir, "tests = \"off\"\nproofs = \"off\"").await;
     let engine = &service.state().engine;
     fs::write(dir.join("broken.cedar"), "permit (principal, act").expect("an edit");
-    until("refused", || engine.health().refused.is_some()).await;
+    until("refused", async || engine.health().refused.is_some()).await;
     fs::write(dir.join("stop.cedar"), STOP).expect("a stop");
-    until("stopped", || has(&service, "stop")).await;
+    until("stopped", async || has(&service, "stop")).await;
     // The rest is as refused as before, and a stop does not let it in.
     assert!(engine.health().refused.is_some());
     fs::write(dir.join("broken.cedar"), WIDER).expect("mended");
     live(&service, dir, "all of it").await;
     assert!(has(&service, "stop") && has(&service, "wider"));
-    until("checked", || {
+    until("checked", async || {
         let warnings = engine.health().warnings.clone();
         !warnings.iter().any(|it| it.starts_with("stop:"))
     })
@@ -52,13 +51,12 @@ async fn a_stop_beside_a_refused_edit_is_in_force() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_forbid_that_comes_with_more_in_its_file_is_an_edit_like_others() {
-    let folder = whole_copy_of_shipped();
+    let (folder, service) = serve_copy("tests = \"required\"\nproofs = \"off\"").await;
     let dir = folder.path();
-    let service = serve(dir, "tests = \"required\"\nproofs = \"off\"").await;
     let before = in_force(&service);
     let engine = &service.state().engine;
     fs::write(dir.join("both.cedar"), format!("{STOP}{WIDER}")).expect("an edit");
-    until("refused", || engine.health().refused.is_some()).await;
+    until("refused", async || engine.health().refused.is_some()).await;
     assert_eq!(in_force(&service), before);
     // A forbid with the id of a permit that is in force is none.
     fs::write(
@@ -66,7 +64,7 @@ async fn a_forbid_that_comes_with_more_in_its_file_is_an_edit_like_others() {
         STOP.replace("\"stop\"", "\"roles.owner\""),
     )
     .expect("an edit");
-    until("refused as doubled", || {
+    until("refused as doubled", async || {
         let refused = engine.health().refused.clone();
         refused.is_some_and(|refused| refused.reason.contains("roles.owner"))
     })
@@ -99,13 +97,13 @@ async fn a_stop_does_not_wait_for_a_check() {
     // Whether it allows more is asked for as long as a check may take.
     fs::write(dir.join("wider.cedar"), WIDER).expect("an edit");
     fs::write(dir.join("stop.cedar"), STOP).expect("a stop");
-    until("stopped", || has(&service, "stop")).await;
+    until("stopped", async || has(&service, "stop")).await;
     fs::write(
         dir.join("stop2.cedar"),
         STOP.replace("\"stop\"", "\"stop2\""),
     )
     .expect("a stop");
-    until("stopped twice", || has(&service, "stop2")).await;
+    until("stopped twice", async || has(&service, "stop2")).await;
     assert!(!has(&service, "wider"));
     service.stop().await;
 }
@@ -145,18 +143,17 @@ impl Drop for Restless {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn examples_that_never_rest_hold_nothing_up() {
-    let folder = whole_copy_of_shipped();
+    let (folder, service) = serve_copy("tests = \"off\"\nproofs = \"off\"").await;
     let dir = folder.path();
-    let service = serve(dir, "tests = \"off\"\nproofs = \"off\"").await;
     let example = dir.join("tests/restless.json");
     let restless = Restless::new(move |number| {
         fs::write(&example, format!("[ {number} ]")).expect("a file");
         thread::sleep(std::time::Duration::from_millis(30));
     });
     fs::write(dir.join("stop.cedar"), STOP).expect("a stop");
-    until("stopped", || has(&service, "stop")).await;
+    until("stopped", async || has(&service, "stop")).await;
     fs::write(dir.join("wider.cedar"), WIDER).expect("an edit");
-    until("wider", || has(&service, "wider")).await;
+    until("wider", async || has(&service, "wider")).await;
     drop(restless);
     live(&service, dir, "at rest").await;
     service.stop().await;
@@ -164,9 +161,8 @@ async fn examples_that_never_rest_hold_nothing_up() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_is_rewritten_again_and_again_lets_the_rest_in() {
-    let folder = whole_copy_of_shipped();
+    let (folder, service) = serve_copy("tests = \"off\"\nproofs = \"off\"").await;
     let dir = folder.path();
-    let service = serve(dir, "tests = \"off\"\nproofs = \"off\"").await;
     let file = dir.join("restless.cedar");
     let restless = Restless::new(move |number| {
         let text = format!(
@@ -177,39 +173,41 @@ async fn a_file_that_is_rewritten_again_and_again_lets_the_rest_in() {
         thread::sleep(std::time::Duration::from_millis(600));
     });
     fs::write(dir.join("rest.cedar"), WIDER).expect("an edit");
-    until("the rest", || has(&service, "wider")).await;
+    until("the rest", async || has(&service, "wider")).await;
     drop(restless);
     live(&service, dir, "at rest").await;
     service.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_added_since_the_start_is_promised_too() {
+async fn an_invariant_added_since_the_start_is_kept_too() {
     if test_support::policy_solver::solver().is_none() {
         return;
     }
-    let folder = whole_copy_of_shipped();
+    let (folder, service) = serve_copy("tests = \"off\"\nproofs = \"required\"").await;
     let dir = folder.path();
-    let service = serve(dir, "tests = \"off\"\nproofs = \"required\"").await;
     let engine = &service.state().engine;
     let guard = "@id(\"guard\")\nforbid (principal is ServiceAccount, action == Action::\"accounts:CreateAccount\", resource);\n";
     let invariant = "// No program makes accounts.\n@id(\"no-program-makes-accounts\")\npermit (principal, action, resource)\nunless { principal is ServiceAccount && action == Action::\"accounts:CreateAccount\" };\n";
     fs::write(dir.join("guard.cedar"), guard).expect("a guardrail");
     fs::write(dir.join("invariants/made.cedar"), invariant).expect("an invariant");
     live(&service, dir, "guarded").await;
-    until("recorded", || engine.health().failed_checks.is_empty()).await;
+    until("recorded", async || {
+        engine.health().failed_checks.is_empty()
+    })
+    .await;
     sound(&service, "checked").await;
     let wanted = Folder::read(dir)
         .expect("a folder")
         .whole_digest()
         .to_string();
-    until("whole", || {
+    until("whole", async || {
         engine.health().whole_digest.as_deref() == Some(&*wanted)
     })
     .await;
     // Gone from the folder, the invariant is told of, and holds.
     fs::remove_file(dir.join("invariants/made.cedar")).expect("removed");
-    until("told", || {
+    until("told", async || {
         let warnings = engine.health().warnings.clone();
         warnings
             .iter()
@@ -217,7 +215,7 @@ async fn what_was_added_since_the_start_is_promised_too() {
     })
     .await;
     fs::remove_file(dir.join("guard.cedar")).expect("removed");
-    until("refused", || engine.health().refused.is_some()).await;
+    until("refused", async || engine.health().refused.is_some()).await;
     let reason = engine
         .health()
         .refused

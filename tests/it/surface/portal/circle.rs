@@ -7,9 +7,9 @@ use test_support::service::{Persona, Service};
 
 use super::{DEACTIVATE, ORGANIZATION, SETTINGS};
 
-on_both_services!(the_circle_closes);
+on_both_services!(a_registered_owner_hands_out_a_key_that_works_until_the_deactivation);
 
-async fn the_circle_closes(service: &Service) {
+async fn a_registered_owner_hands_out_a_key_that_works_until_the_deactivation(service: &Service) {
     let owner = service.register("zoo").await;
     owner
         .put(SETTINGS, json!({"default_region": "eu-central-1"}))

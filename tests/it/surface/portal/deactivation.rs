@@ -8,8 +8,8 @@ use super::{DEACTIVATE, ORGANIZATION, SETTINGS, TEAM};
 
 on_both_services!(
     only_owners_deactivate,
-    afterwards_nothing_is_written_and_reading_goes_on,
-    an_operator_undoes_it_and_the_keys_stay_revoked,
+    a_deactivated_organization_is_read_only,
+    a_reactivated_organization_keeps_its_keys_revoked,
 );
 
 async fn only_owners_deactivate(service: &Service) {
@@ -32,7 +32,7 @@ async fn only_owners_deactivate(service: &Service) {
     );
 }
 
-async fn afterwards_nothing_is_written_and_reading_goes_on(service: &Service) {
+async fn a_deactivated_organization_is_read_only(service: &Service) {
     let acme = service.organization("acme").await;
     let signer = acme.manager().await;
     let owner = acme.person(TeamRole::Owner).await;
@@ -128,7 +128,7 @@ async fn afterwards_nothing_is_written_and_reading_goes_on(service: &Service) {
         .await;
 }
 
-async fn an_operator_undoes_it_and_the_keys_stay_revoked(service: &Service) {
+async fn a_reactivated_organization_keeps_its_keys_revoked(service: &Service) {
     let acme = service.organization("acme").await;
     let signer = acme.manager().await;
     let owner = acme.person(TeamRole::Owner).await;

@@ -10,9 +10,9 @@ use test_support::stored_tenant::StoredTenant;
 use super::{ORGANIZATION, TEAM};
 
 on_both_services!(
-    open_ones_are_listed_and_withdrawn,
-    who_may_see_and_withdraw_them,
-    another_organizations_is_not_found,
+    open_invitations_are_listed_and_withdrawn,
+    every_member_sees_invitations_and_admins_withdraw_them,
+    invitations_of_other_organizations_are_404,
     an_unverified_registration_gives_way,
     an_existing_user_is_not_replaced,
     kinds_of_mail_have_budgets_of_their_own,
@@ -42,7 +42,7 @@ async fn listed(by: &Person) -> Vec<Value> {
     all.as_array().expect("an array").clone()
 }
 
-async fn open_ones_are_listed_and_withdrawn(service: &Service) {
+async fn open_invitations_are_listed_and_withdrawn(service: &Service) {
     let acme = service.organization("acme").await;
     let owner = acme.person(TeamRole::Owner).await;
     assert_eq!(owner.get(INVITATIONS).await.ok(), json!([]));
@@ -93,7 +93,7 @@ async fn open_ones_are_listed_and_withdrawn(service: &Service) {
     assert_eq!(listed(&owner).await.len(), 0);
 }
 
-async fn who_may_see_and_withdraw_them(service: &Service) {
+async fn every_member_sees_invitations_and_admins_withdraw_them(service: &Service) {
     let acme = service.organization("acme").await;
     let owner = acme.person(TeamRole::Owner).await;
     let admin = acme.person(TeamRole::Admin).await;
@@ -115,7 +115,7 @@ async fn who_may_see_and_withdraw_them(service: &Service) {
     }
 }
 
-async fn another_organizations_is_not_found(service: &Service) {
+async fn invitations_of_other_organizations_are_404(service: &Service) {
     let acme = service.organization("acme").await;
     let other = service.organization("other").await;
     let owner = acme.person(TeamRole::Owner).await;

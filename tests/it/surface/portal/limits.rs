@@ -26,7 +26,7 @@ fn assert_limited(answer: &Answer, limit: &str, seconds: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn three_registrations_an_hour() {
+async fn a_network_registers_three_times_an_hour() {
     let service = service().await;
     let register = |n: u32, client: &str| {
         let body = json!({
@@ -54,7 +54,7 @@ async fn three_registrations_an_hour() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn three_forgotten_passwords_an_hour() {
+async fn a_network_asks_for_three_forgotten_passwords_an_hour() {
     let service = service().await;
     let acme = service.organization("acme").await;
     let owner = acme.person(TeamRole::Owner).await;
@@ -188,7 +188,7 @@ async fn guesses_from_elsewhere_do_not_lock_the_owner_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_uses_up_the_password_checks_of_the_others() {
+async fn one_client_cannot_use_up_the_password_checks_of_others() {
     let settings = "[budgets]\npassword_hashes_per_minute = 40\n";
     let service = Service::with(TestDatabase::sqlite(), settings).await;
     let acme = service.organization("acme").await;

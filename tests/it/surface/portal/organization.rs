@@ -8,15 +8,15 @@ use uuid::Uuid;
 use super::ORGANIZATION;
 
 on_both_services!(
-    everybody_reads_it,
-    owners_and_admins_change_it,
+    every_member_reads_the_profile,
+    owners_and_admins_change_the_profile,
     a_broken_profile_is_named,
-    one_of_many_gets_a_slug,
+    one_of_concurrent_edits_gets_a_slug,
     a_stale_if_match_is_refused,
     it_takes_bearer_tokens_only,
 );
 
-async fn everybody_reads_it(service: &Service) {
+async fn every_member_reads_the_profile(service: &Service) {
     let acme = service.organization("acme").await;
     for role in [TeamRole::Owner, TeamRole::Admin, TeamRole::Member] {
         let person = acme.person(role).await;
@@ -66,7 +66,7 @@ async fn everybody_reads_it(service: &Service) {
     }
 }
 
-async fn owners_and_admins_change_it(service: &Service) {
+async fn owners_and_admins_change_the_profile(service: &Service) {
     let acme = service.organization("acme").await;
     for (role, slug) in [(TeamRole::Owner, "acme-one"), (TeamRole::Admin, "acme-two")] {
         let person = acme.person(role).await;
@@ -142,7 +142,7 @@ async fn a_broken_profile_is_named(service: &Service) {
     assert_eq!(owner.get(ORGANIZATION).await.ok()["slug"], "acme");
 }
 
-async fn one_of_many_gets_a_slug(service: &Service) {
+async fn one_of_concurrent_edits_gets_a_slug(service: &Service) {
     let mut owners = Vec::new();
     for n in 0..4 {
         let tenant = service.organization(&format!("tenant-{n}")).await;

@@ -7,11 +7,11 @@ use test_support::service::{PASSWORD, Person, Persona, Service, TeamRole, claims
 use super::{DEACTIVATE, ORGANIZATION};
 
 on_both_services!(
-    everybody_sees_itself,
+    users_see_themselves,
     permissions_are_what_policy_allows,
     sessions_are_listed_and_ended,
-    nobody_elses_session_is_found,
-    only_people_are_taken,
+    sessions_of_others_are_404,
+    only_access_tokens_reach_a_users_own_pages,
 );
 
 const ME: &str = "/api/portal/me";
@@ -29,7 +29,7 @@ async fn permissions(of: &Person) -> Vec<String> {
     names.iter().map(name).collect()
 }
 
-async fn everybody_sees_itself(service: &Service) {
+async fn users_see_themselves(service: &Service) {
     let acme = service.organization("acme").await;
     let owner = acme.person(TeamRole::Owner).await;
     let me = owner.get(ME).await.ok();
@@ -146,7 +146,7 @@ async fn sessions_are_listed_and_ended(service: &Service) {
     assert_eq!(service.audited("person.SignOut").await.len(), 2);
 }
 
-async fn nobody_elses_session_is_found(service: &Service) {
+async fn sessions_of_others_are_404(service: &Service) {
     let acme = service.organization("acme").await;
     let other = service.organization("other").await;
     let owner = acme.person(TeamRole::Owner).await;
@@ -172,7 +172,7 @@ async fn nobody_elses_session_is_found(service: &Service) {
     }
 }
 
-async fn only_people_are_taken(service: &Service) {
+async fn only_access_tokens_reach_a_users_own_pages(service: &Service) {
     let acme = service.organization("acme").await;
     let owner = acme.person(TeamRole::Owner).await;
     let signer = acme.manager().await;

@@ -13,7 +13,7 @@ on_both_services!(
     a_condition_that_fails_switches_no_reuse_detection_off,
     anonymous_actions_are_recorded_as_anonymous,
     reuse_is_noticed_within_one_second_and_after_many_generations,
-    it_rolls_for_thirty_days,
+    a_session_rolls_for_thirty_days,
     sessions_long_over_are_removed,
     only_a_well_formed_cookie_is_taken,
     each_cookie_of_that_name_is_tried,
@@ -117,7 +117,7 @@ async fn reuse_is_noticed_within_one_second_and_after_many_generations(service: 
     person.refresh().await.assert_refused(401, "INVALID_TOKEN");
 }
 
-async fn it_rolls_for_thirty_days(service: &Service) {
+async fn a_session_rolls_for_thirty_days(service: &Service) {
     const DAY: i64 = 24 * 3_600;
     let acme = service.organization("acme").await;
     let mut person = acme.person(TeamRole::Owner).await;

@@ -11,7 +11,7 @@ on_both_services!(
     absent_is_not_null,
     every_change_keeps_the_rules_or_changes_nothing,
     a_broken_value_is_named,
-    members_do_not_change_them,
+    members_do_not_change_settings,
 );
 
 async fn absent_is_not_null(service: &Service) {
@@ -119,7 +119,7 @@ async fn a_broken_value_is_named(service: &Service) {
     }
 }
 
-async fn members_do_not_change_them(service: &Service) {
+async fn members_do_not_change_settings(service: &Service) {
     let acme = service.organization("acme").await;
     let member = acme.person(TeamRole::Member).await;
     member

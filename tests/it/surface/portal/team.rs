@@ -8,9 +8,9 @@ use test_support::service::{PASSWORD, Person, Persona, Service, TeamRole, all_at
 use super::{ORGANIZATION, TEAM};
 
 on_both_services!(
-    everybody_lists_it,
-    who_may_change_whom,
-    who_may_remove_whom,
+    every_member_lists_the_team,
+    only_owners_make_or_change_owners_and_nobody_its_own_role,
+    admins_and_owners_remove_members_and_nobody_removes_an_owner,
     a_members_id_is_read_in_either_case,
     there_is_always_an_owner,
     other_tenants_objects_are_404,
@@ -25,7 +25,7 @@ fn member(person: &Person) -> String {
     format!("{TEAM}/{}", person.id)
 }
 
-async fn everybody_lists_it(service: &Service) {
+async fn every_member_lists_the_team(service: &Service) {
     let acme = service.organization("acme").await;
     let other = service.organization("other").await;
     other.person(TeamRole::Owner).await;
@@ -61,7 +61,7 @@ async fn everybody_lists_it(service: &Service) {
     }
 }
 
-async fn who_may_change_whom(service: &Service) {
+async fn only_owners_make_or_change_owners_and_nobody_its_own_role(service: &Service) {
     let acme = service.organization("acme").await;
     let owner = acme.person(TeamRole::Owner).await;
     let admin = acme.person(TeamRole::Admin).await;
@@ -97,7 +97,7 @@ async fn who_may_change_whom(service: &Service) {
     assert_eq!(change(&owner, &reader, "owner").await.ok()["role"], "owner");
 }
 
-async fn who_may_remove_whom(service: &Service) {
+async fn admins_and_owners_remove_members_and_nobody_removes_an_owner(service: &Service) {
     let acme = service.organization("acme").await;
     let owner = acme.person(TeamRole::Owner).await;
     let second = acme

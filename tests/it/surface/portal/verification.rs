@@ -11,11 +11,11 @@ use super::{ORGANIZATION, SETTINGS};
 on_both_services!(
     the_link_alone_verifies_nothing,
     a_wrong_password_counts_as_a_failed_login,
-    the_person_may_show_its_access_token,
+    an_access_token_proves_instead_of_the_password,
     every_session_opened_before_ends,
-    whose_address_it_is_gets_in_by_another_password,
+    the_owner_of_an_address_gets_in_by_resetting_the_password,
     a_new_link_is_sent_three_times_an_hour,
-    until_then_a_person_reads_and_changes_nothing,
+    an_unverified_user_changes_no_password_but_may_resend_and_log_out,
 );
 
 fn follow(service: &Service, body: Value) -> Request {
@@ -68,7 +68,7 @@ async fn a_wrong_password_counts_as_a_failed_login(service: &Service) {
     assert_eq!(with(PASSWORD).await.ok(), json!({}));
 }
 
-async fn the_person_may_show_its_access_token(service: &Service) {
+async fn an_access_token_proves_instead_of_the_password(service: &Service) {
     let owner = service.register("zoo").await;
     let other = service.register("other").await;
     let token = service.link("verify-email", &owner.email, 1).await;
@@ -112,7 +112,7 @@ async fn every_session_opened_before_ends(service: &Service) {
 
 /// Somebody registered on an address that is not theirs: its owner takes the account, not the other
 /// way round.
-async fn whose_address_it_is_gets_in_by_another_password(service: &Service) {
+async fn the_owner_of_an_address_gets_in_by_resetting_the_password(service: &Service) {
     let stranger = service.register("zoo").await;
     let link = service.link("verify-email", &stranger.email, 1).await;
     follow(service, json!({"token": link}))
@@ -184,7 +184,7 @@ async fn a_new_link_is_sent_three_times_an_hour(service: &Service) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn where_registration_is_closed_nobody_registers_and_the_invited_join() {
+async fn closed_registration_lets_only_invited_users_join() {
     let settings = "[portal]\nregistration = \"closed\"";
     let service = Service::with(TestDatabase::sqlite(), settings).await;
     let acme = service.organization("acme").await;
@@ -209,7 +209,7 @@ async fn where_registration_is_closed_nobody_registers_and_the_invited_join() {
     service.stop().await;
 }
 
-async fn until_then_a_person_reads_and_changes_nothing(service: &Service) {
+async fn an_unverified_user_changes_no_password_but_may_resend_and_log_out(service: &Service) {
     const CHANGE: &str = "/api/auth/change-password";
     let owner = service.register("zoo").await;
     let change = json!({"currentPassword": PASSWORD, "newPassword": "another horse battery"});

@@ -7,12 +7,12 @@ use test_support::service::{Persona, Service};
 use super::SERVICE_ACCOUNTS;
 
 on_both_services!(
-    deleted_ones_are_404,
+    deleted_service_accounts_are_404,
     a_deletion_may_be_conditional,
     one_may_delete_oneself,
 );
 
-async fn deleted_ones_are_404(service: &Service) {
+async fn deleted_service_accounts_are_404(service: &Service) {
     let acme = service.organization("acme").await;
     let (manager, other) = (acme.manager().await, acme.manager().await);
     let never_there = manager.get("/service-accounts/x").await;

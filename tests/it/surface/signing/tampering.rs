@@ -9,7 +9,7 @@ use super::INFO;
 
 on_both_services!(
     signed_parts_cannot_be_changed,
-    strangers_are_all_told_the_same,
+    refusals_before_a_valid_signature_are_alike,
     a_client_can_compare_what_was_to_be_signed,
     the_target_is_signed_as_it_is_sent,
     the_body_is_the_one_that_was_signed,
@@ -48,7 +48,7 @@ async fn signed_parts_cannot_be_changed(service: &Service) {
     }
 }
 
-async fn strangers_are_all_told_the_same(service: &Service) {
+async fn refusals_before_a_valid_signature_are_alike(service: &Service) {
     let acme = service.organization("acme").await;
     let manager = acme.manager().await;
     let known = manager.get(INFO).write();

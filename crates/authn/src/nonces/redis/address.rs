@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant_is_refused() {
+    fn malformed_addresses_are_refused() {
         for url in [
             "redis+sentinel://one",
             "redis+sentinel://one/",

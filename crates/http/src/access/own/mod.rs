@@ -8,8 +8,7 @@ use salvo::http::StatusCode;
 
 use charter_authn::access_clients::AccessClient;
 use charter_authz::custom_domain::{
-    BadProperty, CustomDomain, DomainQuestion, Fact, Facts, FoundIds, NamedEntity, SearchPage,
-    Unasked,
+    BadProperty, CustomDomain, DomainQuestion, Facts, FoundIds, NamedEntity, SearchPage, Unasked,
 };
 use charter_authz::decision::{Denial, Outcome, Verdict};
 use charter_budgets::Payer;
@@ -153,11 +152,12 @@ impl<'a> Own<'a> {
         purpose: Purpose,
     ) -> Result<Answer, ApiError> {
         wait_for_room(|| self.state.decisions.has_room_for_domain()).await?;
-        let answered = match self.state.access_records.answers.answer(
-            &self.domain,
-            &worded(question, &[]),
-            facts,
-        ) {
+        let answered = match self
+            .state
+            .access_records
+            .answers
+            .answer(&self.domain, &worded(question, facts))
+        {
             Ok(answered) => answered,
             Err(Unasked::Unknown(reason)) => return Ok(Answer::unknown(reason)),
             Err(Unasked::Bad(bad)) => return Err(refused(&bad)),
@@ -198,15 +198,14 @@ impl<'a> Own<'a> {
         page: &Page<'_>,
     ) -> Result<Found, ApiError> {
         let question = &respelled(question);
-        let mut facts = Vec::new();
-        if sought != Sought::Subject {
-            let of_subject = self.of_subject(&question.subject).await?;
-            facts.extend_from_slice(of_subject.each());
-        }
-        if sought != Sought::Resource && question.subject.is_other_than(&question.resource) {
-            let of_resource = self.of_resource(&question.resource).await?;
-            facts.extend_from_slice(of_resource.each());
-        }
+        // What is sought has no id, and so no facts.
+        let of_subject = self.of_subject(&question.subject).await?;
+        let of_resource = if question.subject.is_other_than(&question.resource) {
+            self.of_resource(&question.resource).await?
+        } else {
+            Facts::default()
+        };
+        let facts = [&*of_subject, &of_resource];
         let asked = worded(question, &facts);
         let page = SearchPage {
             after: page.after.as_deref(),
@@ -233,7 +232,7 @@ pub(crate) fn respelled(question: &Question) -> Question {
 }
 
 /// The question as a domain takes it.
-pub(crate) fn worded<'q>(question: &'q Question, facts: &'q [Fact]) -> DomainQuestion<'q> {
+pub(crate) fn worded<'q>(question: &'q Question, facts: &'q [&'q Facts]) -> DomainQuestion<'q> {
     fn entity(entity: &Entity) -> NamedEntity<'_> {
         NamedEntity {
             of: &entity.of,

@@ -140,7 +140,7 @@ async fn turns_share_a_commit_and_are_answered_after_it() {
 }
 
 #[tokio::test]
-async fn what_is_given_up_is_undone_alone() {
+async fn an_abandoned_write_is_undone_alone() {
     let database = Database::open().await;
     let first = database.begin().await;
     let (dropped, refused, panics) = (

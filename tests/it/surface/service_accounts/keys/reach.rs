@@ -10,8 +10,8 @@ use test_support::service::{Grants, Persona, Service, Signer, TeamRole, everythi
 
 on_both_services!(
     a_key_makes_none_that_lives_longer_or_works_from_more_places,
-    a_rotation_gives_no_more_either,
-    the_permission_lifts_it,
+    a_rotated_key_reaches_no_further_either,
+    the_permission_lifts_the_limit,
     users_are_not_bound_by_a_key,
 );
 
@@ -80,7 +80,7 @@ async fn a_key_makes_none_that_lives_longer_or_works_from_more_places(service: &
     }
 }
 
-async fn a_rotation_gives_no_more_either(service: &Service) {
+async fn a_rotated_key_reaches_no_further_either(service: &Service) {
     let (bound, other) = bound(service, &everything_but_extending()).await;
     let rotate = |of: &Signer, body: Value| bound.post(&format!("{}/rotate", of.key()), body);
     service.clock.advance(60);
@@ -112,7 +112,7 @@ async fn a_rotation_gives_no_more_either(service: &Service) {
     refused(&next.post(&other.keys(), body).await, &["/expires_at"]);
 }
 
-async fn the_permission_lifts_it(service: &Service) {
+async fn the_permission_lifts_the_limit(service: &Service) {
     let permissions = [everything_but_extending(), vec![Permission::ExtendKey]].concat();
     let (extending, other) = bound(service, &permissions).await;
     extending.post(&other.keys(), json!({})).await.created();

@@ -6,12 +6,12 @@ use test_support::service::{Persona, Service, Signer};
 
 on_both_services!(
     a_rotated_key_lives_on_for_the_overlap,
-    the_overlap_has_its_edges,
-    the_earlier_end_counts,
+    the_overlap_is_zero_to_seven_days,
+    a_rotated_key_ends_by_its_overlap_or_its_expiry,
     a_successor_lives_as_long_again,
     an_overlap_shortens_no_successor,
     no_successor_outlives_the_last_date_that_can_be_written,
-    description_and_allowlist_go_over,
+    a_rotation_keeps_description_and_allowlist,
     a_dead_key_is_not_rotated,
     each_field_of_a_rotation_has_its_rule,
 );
@@ -66,7 +66,7 @@ async fn a_rotated_key_lives_on_for_the_overlap(service: &Service) {
     new.get("/accounts").await.ok();
 }
 
-async fn the_overlap_has_its_edges(service: &Service) {
+async fn the_overlap_is_zero_to_seven_days(service: &Service) {
     let acme = service.organization("acme").await;
     let manager = acme.manager().await;
     for (overlap, expires_at) in [
@@ -99,7 +99,7 @@ async fn the_overlap_has_its_edges(service: &Service) {
         .assert_refused(401, "KEY_EXPIRED");
 }
 
-async fn the_earlier_end_counts(service: &Service) {
+async fn a_rotated_key_ends_by_its_overlap_or_its_expiry(service: &Service) {
     let acme = service.organization("acme").await;
     let (manager, owner) = (acme.manager().await, acme.signer(&[]).await);
     for (lives, overlap, old_ends) in [(100, 60, 60), (60, 60, 60), (60, 100, 60)] {
@@ -197,7 +197,7 @@ async fn no_successor_outlives_the_last_date_that_can_be_written(service: &Servi
     assert_eq!(shown["expires_at"], made["expires_at"]);
 }
 
-async fn description_and_allowlist_go_over(service: &Service) {
+async fn a_rotation_keeps_description_and_allowlist(service: &Service) {
     let acme = service.organization("acme").await;
     let (manager, owner) = (acme.manager().await, acme.signer(&[]).await);
     let body = json!({"description": "deploys", "ip_allowlist": ["192.0.2.0/24", "::1"]});

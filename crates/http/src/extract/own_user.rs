@@ -11,7 +11,7 @@ use charter_domain::caller::{Caller, UserCaller};
 use charter_store::TenantReader;
 
 use crate::edge::context::RequestContext;
-use crate::extract::anonymous::{Anonymous, authenticate_person};
+use crate::extract::anonymous::{Anonymous, authenticate_user};
 use crate::extract::argument::handler_argument;
 use crate::extract::authorizer::Authorizer;
 use crate::extract::input::Input;
@@ -20,23 +20,23 @@ use crate::respond::{ApiError, Code, ErrorType, error_document};
 use crate::state::State;
 
 /// A user's request about itself.
-pub struct OwnPerson<I> {
-    pub person: Arc<UserCaller>,
+pub struct OwnUser<I> {
+    pub caller: Arc<UserCaller>,
     /// Evaluates which permissions the user has.
     pub authorizer: Authorizer,
     pub request: Anonymous<I>,
 }
 
-impl<I> OwnPerson<I> {
+impl<I> OwnUser<I> {
     /// Reads within the user's tenant.
     pub fn tenant(&self) -> TenantReader<'_> {
-        self.request.state.tenants.reader(&*self.person)
+        self.request.state.tenants.reader(&*self.caller)
     }
 }
 
 /// Refuses writes while the user's organization is deactivated: `ORGANIZATION_DEACTIVATED`.
-pub fn require_active(person: &UserCaller) -> Result<(), ApiError> {
-    if person.organization().is_active {
+pub fn require_active(caller: &UserCaller) -> Result<(), ApiError> {
+    if caller.organization().is_active {
         Ok(())
     } else {
         Err(ApiError::organization_deactivated())
@@ -46,13 +46,13 @@ pub fn require_active(person: &UserCaller) -> Result<(), ApiError> {
 /// The rule of everything that signed-in users change about themselves, as the guardrails have it for all other
 /// writes: `ORGANIZATION_DEACTIVATED`, `EMAIL_NOT_VERIFIED`. Exempt is what keeps them from being locked in or out:
 /// logout, refresh, and the verification itself.
-pub fn require_may_write(person: &UserCaller) -> Result<(), ApiError> {
-    require_active(person)?;
-    require_verified(person)
+pub fn require_may_write(caller: &UserCaller) -> Result<(), ApiError> {
+    require_active(caller)?;
+    require_verified(caller)
 }
 
-fn require_verified(person: &UserCaller) -> Result<(), ApiError> {
-    if person.user().email_verified {
+fn require_verified(caller: &UserCaller) -> Result<(), ApiError> {
+    if caller.user().email_verified {
         Ok(())
     } else {
         Err(ApiError::forbidden(
@@ -62,20 +62,20 @@ fn require_verified(person: &UserCaller) -> Result<(), ApiError> {
     }
 }
 
-impl<I: Input> OwnPerson<I> {
+impl<I: Input> OwnUser<I> {
     async fn from_request(request: &mut Request, depot: &Depot) -> Result<Self, ApiError> {
         let state = State::of(depot)?;
         let context = RequestContext::behind_edge(depot)?;
-        let (person, body) = authenticate_person(request, &state, context).await?;
-        let caller = Caller::User(Arc::clone(&person));
-        let authorizer = Authorizer::new(&state, &caller, context);
+        let (caller, body) = authenticate_user(request, &state, context).await?;
+        let any_caller = Caller::User(Arc::clone(&caller));
+        let authorizer = Authorizer::new(&state, &any_caller, context);
         let changes_something = !matches!(*request.method(), Method::GET | Method::HEAD);
         let own = Anonymous::read(request, state, context, body)?;
         if changes_something {
-            require_may_write(&person)?;
+            require_may_write(&caller)?;
         }
         Ok(Self {
-            person,
+            caller,
             authorizer,
             request: own,
         })
@@ -90,4 +90,4 @@ impl<I: Input> OwnPerson<I> {
     }
 }
 
-handler_argument!(OwnPerson<I: Input>);
+handler_argument!(OwnUser<I: Input>);

@@ -11,8 +11,9 @@ use std::sync::Arc;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
+use crate::changes::ChangeFeed;
+use charter_domain::caller::UserCaller;
 use charter_domain::id::OrganizationId;
-use charter_store::ChangeFeed;
 
 /// What is kept: rows of one organization.
 pub trait Record: Send + Sync + 'static {
@@ -20,6 +21,16 @@ pub trait Record: Send + Sync + 'static {
 
     /// Approximate bytes of memory.
     fn bytes(&self) -> usize;
+}
+
+impl Record for UserCaller {
+    fn organization(&self) -> OrganizationId {
+        self.organization().id
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes()
+    }
 }
 
 struct Entry<R> {
