@@ -81,12 +81,16 @@ export function escapedJson(json) {
 }
 
 /**
- * Names in code, such as ids and permissions.
+ * Names in code, such as ids and permissions. They break where their parts meet.
  *
  * @param {string | null | undefined} value
  */
 export function code(value) {
-  return value ? h("code", {}, text(value)) : text(null);
+  if (!value) {
+    return text(null);
+  }
+  const parts = value.split(/(?<=[-_:./])/).flatMap((part, at) => [at > 0 && h("wbr"), ...marked(part)]);
+  return h("code", {}, h("bdi", { class: "text" }, parts));
 }
 
 /**

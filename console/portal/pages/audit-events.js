@@ -62,7 +62,7 @@ export function show(context) {
   return page(
     "Audit events",
     "Each change is on record with who made it. Nobody can change the record unseen.",
-    card("Find", [
+    card("Events", [
       filterForm(context, [
         { name: "actor", label: "By", suggestions: names.list },
         { name: "action", label: "Action", suggestions: actions(api, session) },
@@ -70,14 +70,14 @@ export function show(context) {
         { name: "since", label: "From", type: "date" },
         { name: "until", label: "To", type: "date" },
       ]),
-    ]),
-    card("Events", list, { action: exports(read) }),
+      list,
+    ], { action: exports(read) }),
   );
 }
 
 /** @param {string} name */
 function action(name) {
-  return h("span", { title: name }, text(permissionWords(name)));
+  return h("span", { class: "did", title: name }, text(permissionWords(name)));
 }
 
 /**

@@ -41,7 +41,7 @@ export function show(context) {
       summary: [
         time(decision.at),
         names.show(decision.principal.id),
-        h("span", { title: decision.permission }, permissionWords(decision.permission)),
+        h("span", { class: "did", title: decision.permission }, permissionWords(decision.permission)),
         decision.via === EVALUATION && badge("Only asked"),
       ],
       details: () => details(context, names, decision),
@@ -50,15 +50,15 @@ export function show(context) {
   return page(
     "Denied requests",
     "What people and programs of this organization requested, and policy did not allow. “Only asked” marks what they did not request: another service asked whether they may.",
-    card("Find", [
+    card("Denied", [
       filterForm(context, [
         { name: "actor", label: "By", suggestions: names.list },
         { name: "permission", label: "Permission", suggestions: Promise.resolve(permissions).then(permissionSuggestions) },
         { name: "since", label: "From", type: "date" },
         { name: "until", label: "To", type: "date" },
       ]),
+      list,
     ]),
-    card("Denied", list),
   );
 }
 

@@ -38,7 +38,7 @@ export function show(context) {
   return page(
     "Keys",
     "Every key of the organization. Rotate what is old, and revoke what nobody uses.",
-    card("Find", [
+    card("All keys", [
       filterForm(context, [
         { name: "unused_for_days", label: "Unused for", options: [["", "Any time"], ...["30", "45", "90"].map(days)] },
         { name: "older_than_days", label: "Older than", options: [["", "Any age"], ...["90", "180", "365"].map(days)] },
@@ -52,8 +52,8 @@ export function show(context) {
           ],
         },
       ]),
+      list.element,
     ]),
-    card("Keys", list.element),
   );
 }
 
