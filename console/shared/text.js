@@ -44,7 +44,17 @@ export function text(value, otherwise = "–") {
   if (value === null || value === undefined || value === "") {
     return h("span", { class: "muted" }, otherwise);
   }
-  return h("bdi", { class: "text" }, marked(value));
+  return h("bdi", { class: "text" }, breaking(value, /(?<=@)/));
+}
+
+/**
+ * With places to break a line at.
+ *
+ * @param {string} value
+ * @param {RegExp} between
+ */
+function breaking(value, between) {
+  return value.split(between).flatMap((part, at) => [at > 0 && h("wbr"), ...marked(part)]);
 }
 
 /**
@@ -89,8 +99,7 @@ export function code(value) {
   if (!value) {
     return text(null);
   }
-  const parts = value.split(/(?<=[-_:./])/).flatMap((part, at) => [at > 0 && h("wbr"), ...marked(part)]);
-  return h("code", {}, h("bdi", { class: "text" }, parts));
+  return h("code", {}, h("bdi", { class: "text" }, breaking(value, /(?<=[-_:./@])/)));
 }
 
 /**

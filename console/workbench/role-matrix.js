@@ -49,7 +49,7 @@ export function roleMatrix(rows) {
           h("td", { colspan: 2 }),
           holders.map((holder) => h("th", { scope: "colgroup", colspan: columns.filter((column) => column.holder === holder).length }, text(holder))),
         ),
-        h("tr", {}, h("th", { scope: "col" }, "Permission"), h("th", { scope: "col" }, "On"), columns.map((column) => h("th", { scope: "col" }, text(column.role)))),
+        h("tr", {}, h("th", { scope: "col" }, "Permission"), h("th", { scope: "col", class: "about" }, "On"), columns.map((column) => h("th", { scope: "col" }, text(column.role)))),
       ),
       h("tbody", {}, rows.map((row) => line(row, columns))),
     ),
@@ -73,7 +73,7 @@ function line(row, columns) {
   return h(
     "tr",
     {},
-    h("th", { scope: "row" }, code(row.permission)),
+    h("th", { scope: "row" }, code(row.permission), h("div", { class: "narrow-about", "aria-hidden": "true" }, text(about(row.about)))),
     h("td", { class: "about" }, text(about(row.about))),
     columns.map((column) => {
       const found = row.roles.find((cell) => cell.holder === column.holder && cell.role === column.role);

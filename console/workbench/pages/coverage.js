@@ -97,6 +97,7 @@ function coverageTable(rows, decided) {
   return table({
     caption: "Coverage of each policy",
     rows,
+    dense: true,
     columns: [
       { title: "Policy", cell: (row) => code(row.policy) },
       { title: "Where", cell: (row) => h("span", { class: "short" }, placeLink(row.file, row.line)) },
