@@ -46,7 +46,8 @@ export function roleMatrix(rows) {
         h(
           "tr",
           {},
-          h("td", { colspan: 2 }),
+          h("td", {}),
+          h("td", { class: "about" }),
           holders.map((holder) => h("th", { scope: "colgroup", colspan: columns.filter((column) => column.holder === holder).length }, text(holder))),
         ),
         h("tr", {}, h("th", { scope: "col" }, "Permission"), h("th", { scope: "col", class: "about" }, "On"), columns.map((column) => h("th", { scope: "col" }, text(column.role)))),

@@ -75,7 +75,7 @@ function keyTable(keys) {
         cell: (key) => [key.description && h("div", {}, text(key.description)), h("div", { class: "small" }, code(key.access_key))],
       },
       { title: "State", cell: keyState },
-      { title: "Made", cell: (key) => time(key.created_at) },
+      { title: "Created", cell: (key) => time(key.created_at) },
       { title: "Expires", cell: (key) => time(key.expires_at) },
       { title: "Last used", cell: (key) => time(key.last_used_at) },
     ],

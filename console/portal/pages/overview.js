@@ -34,7 +34,7 @@ export function show(context) {
           ["Slug", code(organization.slug)],
           ["State", organization.isActive ? badge("Active", "good") : badge("Deactivated", "bad")],
           ["Plan", [organization.planTier, h("span", { class: "muted" }, ` – ${limit} documents a month`)]],
-          ["Since", time(organization.createdAt)],
+          ["Created", time(organization.createdAt)],
         ]),
       ),
       card(
@@ -128,12 +128,12 @@ function permissionList(permissions) {
 function firstSteps() {
   const link = (/** @type {string} */ href, /** @type {string} */ words) => h("a", { href }, words);
   return card(
-    "Let a program in",
+    "Connect a program",
     h(
       "ol",
       { class: "steps" },
-      h("li", {}, link("/portal/service-accounts/new", "Make a service account"), " with the permissions that it needs."),
-      h("li", {}, "Make a key for it. Its secret is shown once, with lines to copy for a shell, Python and TypeScript."),
+      h("li", {}, link("/portal/service-accounts/new", "Create a service account"), " with the permissions that it needs."),
+      h("li", {}, "Create a key for it. Its secret is shown once, with lines to copy for a shell, Python and TypeScript."),
       h("li", {}, "Send a signed request. ", link("/docs", "The API's description"), " has the rest."),
     ),
   );
