@@ -99,7 +99,7 @@ export function code(value) {
   if (!value) {
     return text(null);
   }
-  return h("code", {}, h("bdi", { class: "text" }, breaking(value, /(?<=[-_:./@])/)));
+  return h("code", {}, h("bdi", { class: "text" }, breaking(value, /(?<=[_:./@])/)));
 }
 
 /**
