@@ -36,7 +36,7 @@ export function show(context) {
       list.reload();
     };
     return [
-      data.results.length === 0 ? empty("No accounts") : accountTable(context, data.results, list.reload),
+      data.results.length === 0 ? empty("No accounts", "An account keeps the service accounts of one workspace together.") : accountTable(context, data.results, list.reload),
       pager({ total: data.total, page, quantity: QUANTITY, what: "accounts", go }),
     ];
   });

@@ -53,6 +53,7 @@ export function show(context) {
   const list = feed({
     label: "Audit events",
     nothing: "No events",
+    hint: "No event fits the filter. Show all, or choose other days.",
     read,
     show: (/** @type {Event} */ event) => ({
       summary: [time(event.at), names.show(event.actor), action(event.action), object(names, event)],

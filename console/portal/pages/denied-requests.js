@@ -32,6 +32,7 @@ export function show(context) {
   const list = feed({
     label: "Denied requests",
     nothing: "Nothing was denied",
+    hint: Object.keys(filters).length > 0 ? "No denied request fits the filter." : "A request that policy does not allow appears here, with the id by which its reason is found.",
     read: async (cursor) => {
       const asked = { ...filters, outcome: "deny", cursor, limit: LIMIT };
       const [{ data }] = await Promise.all([api.get("/decisions", { query: asked, signal }), names.list]);

@@ -1,6 +1,6 @@
 /** All keys of the organization: old ones, unused ones, those that expire soon. */
 
-import { badge } from "../../shared/button.js";
+import { badge, linkButton } from "../../shared/button.js";
 import { h } from "../../shared/dom.js";
 import { pageOf, pager } from "../../shared/pager.js";
 import { card, empty, section } from "../../shared/states.js";
@@ -29,7 +29,7 @@ export function show(context) {
       list.reload();
     };
     return [
-      data.results.length === 0 ? empty("No such keys") : keyTable(data.results),
+      data.results.length === 0 ? nothing(Object.values(filters).some(Boolean)) : keyTable(data.results),
       pager({ total: data.total, page: at, quantity: QUANTITY, what: "keys", go }),
     ];
   });
@@ -55,6 +55,13 @@ export function show(context) {
       list.element,
     ]),
   );
+}
+
+/** @param {boolean} isFiltered */
+function nothing(isFiltered) {
+  return isFiltered
+    ? empty("No such keys", "No key fits the filter.")
+    : empty("No keys yet", "A program signs its requests with a key. It is created at the program's service account.", linkButton("Service accounts", "/portal/service-accounts"));
 }
 
 /** @param {Key[]} keys */
