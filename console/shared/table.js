@@ -43,7 +43,7 @@ export function table({ caption, columns, rows, dense }) {
   const body = h("tbody", { role: "rowgroup" }, rows.slice(0, MOST_ROWS).map(line));
   const element = h(
     "div",
-    { class: `table-frame table-frame-${columns.length}` },
+    { class: `table-frame table-frame-${columns.length}${columns.at(-1)?.actions ? " table-frame-actions" : ""}` },
     h(
       "table",
       { class: dense ? "table table-dense" : "table", role: "table" },

@@ -12,6 +12,9 @@ import { readRoles, roleAccess } from "../role-access.js";
 
 const SOON_DAYS = 30;
 const LATEST = 6;
+/** Read to find as many changes among the sign-ins. */
+const READ = 100;
+const SESSIONS = new Set(["person.SignIn", "person.SignOut"]);
 
 /** @param {import("../main.js").Context} context */
 export function show(context) {
@@ -85,13 +88,14 @@ function latest(context) {
   const { api, signal } = context;
   const names = new Names(context);
   const list = section(async () => {
-    const { data } = await api.get("/audit-events", { query: { limit: LATEST }, signal });
-    if (data.results.length === 0) {
+    const { data } = await api.get("/audit-events", { query: { limit: READ }, signal });
+    const changes = data.results.filter((/** @type {any} */ event) => !SESSIONS.has(event.action)).slice(0, LATEST);
+    if (changes.length === 0) {
       return empty("Nothing was changed yet");
     }
     return table({
       caption: "Latest changes",
-      rows: data.results,
+      rows: changes,
       columns: [
         { title: "Action", cell: (/** @type {any} */ event) => permissionWords(event.action) },
         { title: "By", cell: (event) => names.show(event.actor) },

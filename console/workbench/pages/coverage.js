@@ -103,8 +103,7 @@ function coverageTable(rows, decided) {
       { title: "Where", cell: (row) => h("span", { class: "short" }, placeLink(row.file, row.line)) },
       { title: "Examples", cell: (row) => (row.decided ? badge("Shown", "good") : badge("Not shown", "bad")) },
       { title: "Conditions", cell: (row) => conditionsOf(row) },
-      { title: "Decided", cell: (row) => times(decided[row.policy]) },
-      { title: "Last", cell: (row) => time(decided[row.policy]?.last) },
+      { title: "Decided", cell: (row) => [times(decided[row.policy]), row.policy in decided && [", ", time(decided[row.policy]?.last)]] },
     ],
   });
 }
