@@ -44,7 +44,7 @@ export function show(context) {
   const invitations = section(async () => {
     const { data } = await api.get(`${PATH}/invitations`);
     return data.length === 0
-      ? empty("No open invitations", "Whoever you invite gets a mail with a link. It is good for 48 hours.")
+      ? empty("No open invitations", "Whoever is invited gets a mail with a link. It is good for 48 hours.")
       : invitationTable(context, data, await members, invitations.reload);
   });
   const roles = section(async () => roleList(await readAll()));
