@@ -69,6 +69,7 @@ export function keysCard(means, owner) {
 function keyTable({ api, session }, keys, reload) {
   return table({
     caption: "Keys",
+    wide: true,
     rows: keys,
     columns: [
       {

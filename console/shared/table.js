@@ -17,9 +17,10 @@ const MOST_ROWS = 200;
 
 /**
  * @template Row
- * @param {{caption: string, columns: Column<Row>[], rows: Row[], dense?: boolean}} options
+ * @param {{caption: string, columns: Column<Row>[], rows: Row[], dense?: boolean, wide?: boolean}} options `wide`: it
+ *   needs more room than its columns tell
  */
-export function table({ caption, columns, rows, dense }) {
+export function table({ caption, columns, rows, dense, wide }) {
   const look = (/** @type {Column<Row>} */ column) => (column.actions ? "actions" : column.number && "number");
   const head = columns.map((column) =>
     h(
@@ -43,7 +44,7 @@ export function table({ caption, columns, rows, dense }) {
   const body = h("tbody", { role: "rowgroup" }, rows.slice(0, MOST_ROWS).map(line));
   const element = h(
     "div",
-    { class: `table-frame table-frame-${columns.length}${columns.at(-1)?.actions ? " table-frame-actions" : ""}` },
+    { class: `table-frame table-frame-${wide ? "wide" : columns.length}` },
     h(
       "table",
       { class: dense ? "table table-dense" : "table", role: "table" },

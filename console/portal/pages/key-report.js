@@ -68,6 +68,7 @@ function nothing(isFiltered) {
 function keyTable(keys) {
   return table({
     caption: "Keys",
+    wide: true,
     rows: keys,
     columns: [
       {
