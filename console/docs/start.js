@@ -25,10 +25,21 @@ function plugin({ React, specSelectors }) {
         const at = ["paths", props.operationProps.get("path"), props.operationProps.get("method"), "x-permission"];
         const permission = specSelectors.specJson().getIn(at);
         const path = React.createElement(Original, { key: "path", ...props });
-        return [path, permission && React.createElement("span", { key: "permission", className: "permission" }, permission)];
+        return [path, permission && React.createElement("span", { key: "permission", className: "permission" }, ...broken(React, permission))];
       },
     },
   };
+}
+
+/**
+ * With a place to break at.
+ *
+ * @param {any} React
+ * @param {string} permission
+ */
+function broken(React, permission) {
+  const [group, ...name] = permission.split(":");
+  return [`${group}:`, React.createElement("wbr", { key: "break" }), name.join(":")];
 }
 
 function followScheme() {

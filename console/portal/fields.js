@@ -13,7 +13,7 @@ export function slugField(name, value) {
     value,
     mono: true,
     maxlength: 63,
-    hint: "3 to 63 small letters, digits and single hyphens; unique. For example: acme-labs.",
+    hint: "3 to 63 lowercase letters, digits and single hyphens; unique. For example: acme-labs.",
   });
 }
 

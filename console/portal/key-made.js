@@ -62,8 +62,7 @@ function content(api, key, signal, close) {
         ),
       ),
     ),
-    arrival,
-    h("div", { class: "buttons" }, button("I have stored the secret", { kind: "primary", onclick: close })),
+    h("div", { class: "buttons buttons-told" }, arrival, button("I have stored the secret", { kind: "primary", onclick: close })),
   ];
 }
 

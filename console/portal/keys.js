@@ -53,7 +53,7 @@ export function keysCard(means, owner) {
     },
   });
   toggle.checked = all;
-  const make = button("Make a key", { kind: "primary", onclick: () => askForKey(api, path, list.reload) });
+  const make = button("Create a key", { kind: "primary", onclick: () => askForKey(api, path, list.reload) });
   return card(
     "Keys",
     [list.element, h("div", { class: "choice small" }, toggle, h("label", { for: "all-keys" }, "Include ended keys"))],
@@ -69,6 +69,7 @@ export function keysCard(means, owner) {
 function keyTable({ api, session }, keys, reload) {
   return table({
     caption: "Keys",
+    wide: true,
     rows: keys,
     columns: [
       {
@@ -81,7 +82,7 @@ function keyTable({ api, session }, keys, reload) {
         ],
       },
       { title: "State", cell: keyState },
-      { title: "Made", cell: (key) => time(key.created_at) },
+      { title: "Created", cell: (key) => time(key.created_at) },
       { title: "Expires", cell: (key) => time(key.expires_at) },
       { title: "Last used", cell: (key) => time(key.last_used_at) },
       {
@@ -135,7 +136,7 @@ const LIFETIMES = [
  * @param {() => Promise<void>} reload
  */
 function askForKey(api, path, reload) {
-  openDialog("Make a key", (close) =>
+  openDialog("Create a key", (close) =>
     form({
       fields: [
         textField({
@@ -155,8 +156,8 @@ function askForKey(api, path, reload) {
           parse: (given) => given.split(/[\s,]+/).filter(Boolean),
         }),
       ],
-      submit: "Make the key",
-      working: "Making…",
+      submit: "Create the key",
+      working: "Creating…",
       beside: button("Cancel", { onclick: close }),
       send: async (values) => {
         const body = { ...values, expires_at: inDays(values.expires_at) };

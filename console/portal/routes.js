@@ -5,6 +5,7 @@
  * @property {string} path
  * @property {boolean} [open] for people who are not signed in
  * @property {string} [menu] its words in the menu
+ * @property {string} [group] under which it stands there
  * @property {string} [permission] without it the menu does not offer it
  * @property {() => Promise<{show: (context: import("./main.js").Context) => Node | Promise<Node>}>} load
  */
@@ -32,19 +33,28 @@ export const ROUTES = [
   {
     path: "/portal/organization",
     menu: "Organization",
+    group: "Manage",
     permission: "organizations:GetOrganization",
     load: () => import("./pages/organization.js"),
   },
-  { path: "/portal/team", menu: "Team", permission: "team:ListMembers", load: () => import("./pages/team.js") },
+  {
+    path: "/portal/team",
+    menu: "Team",
+    group: "Manage",
+    permission: "team:ListMembers",
+    load: () => import("./pages/team.js"),
+  },
   {
     path: "/portal/accounts",
     menu: "Accounts",
+    group: "Manage",
     permission: "accounts:ListAccounts",
     load: () => import("./pages/accounts.js"),
   },
   {
     path: "/portal/service-accounts",
     menu: "Service accounts",
+    group: "API access",
     permission: "service-accounts:ListServiceAccounts",
     load: () => import("./pages/service-accounts.js"),
   },
@@ -53,18 +63,21 @@ export const ROUTES = [
   {
     path: "/portal/keys",
     menu: "Keys",
+    group: "API access",
     permission: "service-accounts:ListKeys",
     load: () => import("./pages/key-report.js"),
   },
   {
     path: "/portal/audit-events",
     menu: "Audit events",
+    group: "Activity",
     permission: "audit:ListEvents",
     load: () => import("./pages/audit-events.js"),
   },
   {
     path: "/portal/denied-requests",
     menu: "Denied requests",
+    group: "Activity",
     permission: "decisions:ListDecisions",
     load: () => import("./pages/denied-requests.js"),
   },

@@ -2,7 +2,7 @@
 
 import { button, linkButton } from "../shared/button.js";
 import { fill, h } from "../shared/dom.js";
-import { menuOpener } from "../shared/menu.js";
+import { menuGroups, menuOpener } from "../shared/menu.js";
 import { text } from "../shared/text.js";
 import { ROUTES } from "./routes.js";
 
@@ -48,10 +48,10 @@ export function showFrame({ top, menu }, { api, session, router, route }) {
   fill(
     menu,
     h(
-      "ul",
-      {},
-      offered.map((each) => h("li", {}, entry(each, route))),
-      narrow.map((each) => h("li", { class: "narrow" }, each)),
+      "div",
+      { class: "menu-inside" },
+      menuGroups(offered, (each) => entry(each, route)),
+      h("ul", { class: "narrow" }, narrow.map((each) => h("li", {}, each))),
     ),
   );
 }

@@ -1,6 +1,6 @@
 /** What both apps do with a page: show that it loads, show it or what failed, and say where one is. */
 
-import { button } from "./button.js";
+import { button, linkButton } from "./button.js";
 import { fill, h } from "./dom.js";
 import { AwayError, SignedOutError, errorNotice, isTemporary } from "./errors.js";
 import { showFailures } from "./failures.js";
@@ -63,7 +63,7 @@ export class App {
     }, LOADING_MS);
     signal.addEventListener("abort", () => clearTimeout(slow));
     try {
-      const content = route ? await shown(route, await context()) : page("There is no such page", "The address may be mistyped, or old.");
+      const content = route ? await shown(route, await context()) : page("There is no such page", "The address may be mistyped, or old.", h("div", {}, linkButton("Go to the start", "/")));
       await sectionsLoaded(content, SECTIONS_MS);
       if (signal.aborted) {
         return;

@@ -32,12 +32,13 @@ export function chunks({ class: name, label, items }) {
  * @param {(item: Item) => {summary: import("./dom.js").Child, details: () => import("./dom.js").Child}} options.show
  *   `details` is asked for when the item is opened
  * @param {string} options.nothing
+ * @param {string} [options.hint] what would be there
  */
-export function feed({ label, read, show, nothing }) {
+export function feed({ label, read, show, nothing, hint }) {
   return section(async () => {
     const first = await readSome(read, null);
     if (first.results.length === 0 && !first.next_cursor) {
-      return empty(nothing);
+      return empty(nothing, hint);
     }
     const lists = h("div");
     const failed = h("div");

@@ -17,7 +17,9 @@ import { h, newId } from "./dom.js";
 export function filterForm({ query, router }, filters) {
   const controls = filters.map((filter) => one(filter, query.get(filter.name) ?? ""));
   const element = h("form", {
+    class: "filters",
     role: "search",
+    "aria-label": "Filter",
     onsubmit: (/** @type {SubmitEvent} */ event) => {
       event.preventDefault();
       const given = controls.map((control) => [control.name, control.read()]).filter(([, value]) => value !== "");
@@ -25,16 +27,12 @@ export function filterForm({ query, router }, filters) {
     },
   });
   element.append(
-    h(
-      "div",
-      { class: "filters" },
-      controls.map((control) => control.element),
-    ),
+    ...controls.map((control) => control.element),
     h(
       "div",
       { class: "row" },
       button("Filter", { type: "submit" }),
-      [...query].length > 0 && button("Show all", { kind: "plain", onclick: () => router.go(location.pathname) }),
+      filters.some(({ name }) => query.get(name)) && button("Show all", { kind: "plain", onclick: () => router.go(location.pathname) }),
     ),
   );
   return element;

@@ -1,6 +1,23 @@
-/** The button that opens the menu where there is no room for it. */
+/** The menu: links in groups, and the button that opens it where there is no room for it. */
 
 import { button } from "./button.js";
+import { h, newId } from "./dom.js";
+
+/**
+ * Links in the order given; those of one group stand together under its name.
+ *
+ * @template {{group?: string}} Entry
+ * @param {Entry[]} entries
+ * @param {(entry: Entry) => HTMLElement} link
+ */
+export function menuGroups(entries, link) {
+  const groups = [...new Set(entries.map((entry) => entry.group))];
+  return groups.map((group) => {
+    const id = newId();
+    const items = entries.filter((entry) => entry.group === group).map((entry) => h("li", {}, link(entry)));
+    return [group && h("p", { class: "menu-group", id }, group), h("ul", { "aria-labelledby": group && id }, items)];
+  });
+}
 
 /** @param {HTMLElement} menu */
 export function menuOpener(menu) {

@@ -12,17 +12,20 @@ const MOST_ROWS = 200;
  * @property {string} title
  * @property {(row: Row) => import("./dom.js").Child} cell
  * @property {boolean} [actions] the last column, with buttons
+ * @property {boolean} [number] its figures stand below each other
  */
 
 /**
  * @template Row
- * @param {{caption: string, columns: Column<Row>[], rows: Row[]}} options
+ * @param {{caption: string, columns: Column<Row>[], rows: Row[], dense?: boolean, wide?: boolean}} options `wide`: it
+ *   needs more room than its columns tell
  */
-export function table({ caption, columns, rows }) {
+export function table({ caption, columns, rows, dense, wide }) {
+  const look = (/** @type {Column<Row>} */ column) => (column.actions ? "actions" : column.number && "number");
   const head = columns.map((column) =>
     h(
       "th",
-      { scope: "col", role: "columnheader", class: column.actions && "actions" },
+      { scope: "col", role: "columnheader", class: look(column) },
       column.actions ? h("span", { class: "visually-hidden" }, column.title) : column.title,
     ),
   );
@@ -33,18 +36,22 @@ export function table({ caption, columns, rows }) {
       columns.map((column) =>
         h(
           "td",
-          { role: "cell", class: column.actions && "actions", "data-label": column.actions ? undefined : column.title },
+          { role: "cell", class: look(column), "data-label": column.actions ? undefined : column.title },
           h("div", { class: column.actions ? "row" : undefined }, column.cell(row)),
         ),
       ),
     );
   const body = h("tbody", { role: "rowgroup" }, rows.slice(0, MOST_ROWS).map(line));
   const element = h(
-    "table",
-    { class: "table", role: "table" },
-    h("caption", { class: "visually-hidden" }, caption),
-    h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, head)),
-    body,
+    "div",
+    { class: `table-frame table-frame-${wide ? "wide" : columns.length}` },
+    h(
+      "table",
+      { class: dense ? "table table-dense" : "table", role: "table" },
+      h("caption", { class: "visually-hidden" }, caption),
+      h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, head)),
+      body,
+    ),
   );
   return rows.length > MOST_ROWS ? h("div", { class: "stack" }, element, more(rows, body, line)) : element;
 }

@@ -44,7 +44,17 @@ export function text(value, otherwise = "–") {
   if (value === null || value === undefined || value === "") {
     return h("span", { class: "muted" }, otherwise);
   }
-  return h("bdi", { class: "text" }, marked(value));
+  return h("bdi", { class: "text" }, breaking(value, /(?<=@)/));
+}
+
+/**
+ * With places to break a line at.
+ *
+ * @param {string} value
+ * @param {RegExp} between
+ */
+function breaking(value, between) {
+  return value.split(between).flatMap((part, at) => [at > 0 && h("wbr"), ...marked(part)]);
 }
 
 /**
@@ -81,12 +91,15 @@ export function escapedJson(json) {
 }
 
 /**
- * Names in code, such as ids and permissions.
+ * Names in code, such as ids and permissions. They break where their parts meet.
  *
  * @param {string | null | undefined} value
  */
 export function code(value) {
-  return value ? h("code", {}, text(value)) : text(null);
+  if (!value) {
+    return text(null);
+  }
+  return h("code", {}, h("bdi", { class: "text" }, breaking(value, /(?<=[_:./@])/)));
 }
 
 /**

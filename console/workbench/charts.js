@@ -69,5 +69,5 @@ export function barTable({ caption, rows, value, kind, columns }) {
       { viewBox: "0 0 100 10", preserveAspectRatio: "none", class: "bar", "aria-hidden": "true" },
       s("rect", { x: 0, y: 0, height: 10, width: Math.max(0.5, (value(row) / most) * 100).toFixed(2), class: `chart-${kind}` }),
     );
-  return table({ caption, rows, columns: [...columns, { title: "In proportion", cell: bar }] });
+  return table({ caption, rows, dense: true, columns: [...columns, { title: "In proportion", cell: bar }] });
 }

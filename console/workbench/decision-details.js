@@ -21,22 +21,21 @@ export function outcome(decision) {
 export async function decisionDetails({ api, signal }, id) {
   const decision = await api.get(`/decisions/${encodeURIComponent(id)}`, { signal });
   const sources = decision.explanation ? await sourcesOf(api, decision.policy_digest, signal) : null;
-  return h(
+  const facts = pairs([
+    ["When", exactTime(decision.at)],
+    ["Outcome", h("span", { class: "row" }, outcome(decision.decision), decision.code && code(decision.code))],
+    ["Who", entity(decision.principal)],
+    ["What", code(decision.action.id)],
+    ["On", entity(decision.resource)],
+    decision.domain ? ["Domain", code(decision.domain)] : ["Organization", code(decision.organization)],
+    decision.via ? ["Asked through", code(decision.via)] : null,
+    ["Decision", h("a", { href: `/workbench/decisions/${decision.id}` }, code(decision.id))],
+    ["Request", code(decision.request_id)],
+    ["Policies", digest(decision.policy_digest)],
+  ]);
+  const reason = h(
     "div",
     { class: "stack" },
-    pairs([
-      ["When", exactTime(decision.at)],
-      ["Outcome", h("span", { class: "row" }, outcome(decision.decision), decision.code && code(decision.code))],
-      ["Who", entity(decision.principal)],
-      ["What", code(decision.action.id)],
-      ["On", entity(decision.resource)],
-      decision.domain ? ["Domain", code(decision.domain)] : ["Organization", code(decision.organization)],
-      decision.via ? ["Asked through", code(decision.via)] : null,
-      ["Decision", h("a", { href: `/workbench/decisions/${decision.id}`, class: "mono" }, text(decision.id))],
-      ["Request", code(decision.request_id)],
-      ["Policies", digest(decision.policy_digest)],
-    ]),
-    !decision.domain && h("div", {}, linkButton("Try this request", tryLink(decision), { small: true })),
     decision.shadow && notice("The shadow policies decide otherwise.", "warning", shadow(decision.shadow)),
     decision.masked.length > 0 && notice("Parts of this decision are masked in the log.", "", h("p", {}, text(decision.masked.join(", ")))),
     decision.explanation && sources === null && notice(
@@ -47,6 +46,8 @@ export async function decisionDetails({ api, signal }, id) {
       ? explained(decision.explanation, sources)
       : unexplained(decision),
   );
+  const again = !decision.domain && h("div", {}, linkButton("Try this request", tryLink(decision), { small: true }));
+  return h("div", { class: "side side-facts" }, reason, h("div", { class: "facts" }, facts, again));
 }
 
 /** @param {any} decision */

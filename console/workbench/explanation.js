@@ -18,6 +18,8 @@ import { policyAt, sourceView } from "./source.js";
  *   resource: Party, context: Record<string, string>, determining: Reason[], nearest: Reason[], errors: any[]}} Explanation
  */
 
+const MOST_PARENTS = 3;
+
 /** @type {Record<string, string>} */
 const RULINGS = {
   allowed: "Allowed",
@@ -152,7 +154,7 @@ function conditions(rows, caption) {
                 code(each.expression),
                 " is ",
                 code(each.value),
-                each.is_in && each.is_in.length > 0 && [", in ", each.is_in.map((it, index) => [index > 0 && ", ", code(it)])],
+                each.is_in && each.is_in.length > 0 && parents(each.is_in),
               ),
             ),
           ),
@@ -161,6 +163,16 @@ function conditions(rows, caption) {
   });
   shown.classList.add("conditions");
   return shown;
+}
+
+/**
+ * What an entity is in; many are shown when they are asked for.
+ *
+ * @param {string[]} is
+ */
+function parents(is) {
+  const all = is.map((it, index) => [index > 0 && ", ", code(it)]);
+  return is.length <= MOST_PARENTS ? [", in ", all] : h("details", {}, h("summary", { class: "small" }, "What it is in"), all);
 }
 
 /** @param {Explanation} explanation */

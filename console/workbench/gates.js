@@ -57,7 +57,7 @@ export function findings({ findings: found, report }) {
   if (parts.length === 0) {
     return whole || null;
   }
-  return h("div", { class: "stack" }, parts, whole && h("details", {}, h("summary", {}, "The whole report"), whole));
+  return h("div", { class: "stack" }, parts, whole && h("details", { open: found.faults?.length > 0 }, h("summary", {}, "The whole report"), whole));
 }
 
 /** @param {any} found */

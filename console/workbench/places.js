@@ -47,7 +47,7 @@ export function digest(value) {
 
 /** @param {Entity} entity */
 export function entity({ type, id }) {
-  return h("span", {}, h("span", { class: "small muted" }, text(type), " "), code(id));
+  return h("span", { class: "entity-ref" }, h("span", { class: "small muted" }, text(type), " "), code(id));
 }
 
 /**

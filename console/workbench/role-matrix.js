@@ -1,7 +1,7 @@
 /** What each role may do: permissions down, roles across. */
 
 import { h } from "../shared/dom.js";
-import { text } from "../shared/text.js";
+import { code, text } from "../shared/text.js";
 
 /**
  * @typedef {{holder: string, role: string, is: string}} Cell
@@ -46,10 +46,11 @@ export function roleMatrix(rows) {
         h(
           "tr",
           {},
-          h("td", { colspan: 2 }),
+          h("td", {}),
+          h("td", { class: "about" }),
           holders.map((holder) => h("th", { scope: "colgroup", colspan: columns.filter((column) => column.holder === holder).length }, text(holder))),
         ),
-        h("tr", {}, h("th", { scope: "col" }, "Permission"), h("th", { scope: "col" }, "On"), columns.map((column) => h("th", { scope: "col" }, text(column.role)))),
+        h("tr", {}, h("th", { scope: "col" }, "Permission"), h("th", { scope: "col", class: "about" }, "On"), columns.map((column) => h("th", { scope: "col" }, text(column.role)))),
       ),
       h("tbody", {}, rows.map((row) => line(row, columns))),
     ),
@@ -66,16 +67,6 @@ function about(entity) {
 }
 
 /**
- * With a place to break at.
- *
- * @param {string} name
- */
-function permission(name) {
-  const [group = "", ...rest] = name.split(":");
-  return h("code", {}, text(`${group}${rest.length > 0 ? ":" : ""}`), h("wbr"), rest.length > 0 && text(rest.join(":")));
-}
-
-/**
  * @param {Row} row
  * @param {Cell[]} columns
  */
@@ -83,7 +74,7 @@ function line(row, columns) {
   return h(
     "tr",
     {},
-    h("th", { scope: "row" }, permission(row.permission)),
+    h("th", { scope: "row" }, code(row.permission), h("div", { class: "narrow-about", "aria-hidden": "true" }, text(about(row.about)))),
     h("td", { class: "about" }, text(about(row.about))),
     columns.map((column) => {
       const found = row.roles.find((cell) => cell.holder === column.holder && cell.role === column.role);

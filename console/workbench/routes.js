@@ -7,6 +7,7 @@ import { HOME } from "./home.js";
  * @property {string} path
  * @property {boolean} [open] for those who are not signed in
  * @property {string} [menu] its words in the menu
+ * @property {string} [group] under which it stands there
  * @property {() => Promise<{show: (context: import("./main.js").Context) => Node | Promise<Node>}>} load
  */
 
@@ -24,17 +25,17 @@ function begin({ router }) {
 export const ROUTES = [
   { path: "/", open: true, load: () => Promise.resolve({ show: begin }) },
   { path: "/sign-in", open: true, load: () => import("./pages/sign-in.js") },
-  { path: "/workbench/policies", menu: "Policies in force", load: () => import("./pages/policies.js") },
-  { path: "/workbench/refused-edit", menu: "Refused edit", load: () => import("./pages/refused-edit.js") },
-  { path: "/workbench/shadow", menu: "Shadow", load: () => import("./pages/shadow.js") },
-  { path: "/workbench/decisions", menu: "Decisions", load: () => import("./pages/decisions.js") },
+  { path: "/workbench/policies", menu: "Policies in force", group: "Policies", load: () => import("./pages/policies.js") },
+  { path: "/workbench/refused-edit", menu: "Refused edit", group: "Policies", load: () => import("./pages/refused-edit.js") },
+  { path: "/workbench/shadow", menu: "Shadow", group: "Policies", load: () => import("./pages/shadow.js") },
+  { path: "/workbench/compare", menu: "Compare a folder", group: "Policies", load: () => import("./pages/compare.js") },
+  { path: "/workbench/coverage", menu: "Coverage", group: "Policies", load: () => import("./pages/coverage.js") },
+  { path: "/workbench/history", menu: "History", group: "Policies", load: () => import("./pages/history.js") },
+  { path: "/workbench/decisions", menu: "Decisions", group: "Access", load: () => import("./pages/decisions.js") },
   { path: "/workbench/decisions/:id", load: () => import("./pages/decision.js") },
-  { path: "/workbench/try", menu: "Try a request", load: () => import("./pages/try.js") },
-  { path: "/workbench/access", menu: "Who may, what may", load: () => import("./pages/access.js") },
-  { path: "/workbench/roles", menu: "Roles", load: () => import("./pages/roles.js") },
-  { path: "/workbench/compare", menu: "Compare a folder", load: () => import("./pages/compare.js") },
-  { path: "/workbench/coverage", menu: "Coverage", load: () => import("./pages/coverage.js") },
-  { path: "/workbench/history", menu: "History", load: () => import("./pages/history.js") },
-  { path: "/workbench/replicas", menu: "Replicas", load: () => import("./pages/replicas.js") },
-  { path: "/workbench/charts", menu: "Charts", load: () => import("./pages/charts.js") },
+  { path: "/workbench/try", menu: "Try a request", group: "Access", load: () => import("./pages/try.js") },
+  { path: "/workbench/access", menu: "Who may, what may", group: "Access", load: () => import("./pages/access.js") },
+  { path: "/workbench/roles", menu: "Roles", group: "Access", load: () => import("./pages/roles.js") },
+  { path: "/workbench/charts", menu: "Charts", group: "Service", load: () => import("./pages/charts.js") },
+  { path: "/workbench/replicas", menu: "Replicas", group: "Service", load: () => import("./pages/replicas.js") },
 ];

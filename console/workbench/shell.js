@@ -2,7 +2,7 @@
 
 import { button } from "../shared/button.js";
 import { fill, h } from "../shared/dom.js";
-import { menuOpener } from "../shared/menu.js";
+import { menuGroups, menuOpener } from "../shared/menu.js";
 import { ROUTES } from "./routes.js";
 
 /**
@@ -29,10 +29,10 @@ export function showFrame({ top, menu }, { isSignedIn, route, signOut }) {
   fill(
     menu,
     h(
-      "ul",
-      {},
-      ROUTES.filter((each) => each.menu).map((each) => h("li", {}, entry(each, route))),
-      h("li", { class: "narrow" }, leave()),
+      "div",
+      { class: "menu-inside" },
+      menuGroups(ROUTES.filter((each) => each.menu), (each) => entry(each, route)),
+      h("ul", { class: "narrow" }, h("li", {}, leave())),
     ),
   );
 }

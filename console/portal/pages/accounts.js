@@ -36,11 +36,11 @@ export function show(context) {
       list.reload();
     };
     return [
-      data.results.length === 0 ? empty("No accounts") : accountTable(context, data.results, list.reload),
+      data.results.length === 0 ? empty("No accounts", "An account keeps the service accounts of one workspace together.") : accountTable(context, data.results, list.reload),
       pager({ total: data.total, page, quantity: QUANTITY, what: "accounts", go }),
     ];
   });
-  const create = button("Make an account", { kind: "primary", onclick: () => askForAccount(api, list.reload) });
+  const create = button("Create an account", { kind: "primary", onclick: () => askForAccount(api, list.reload) });
   return pageWith(
     "Accounts",
     session.can("accounts:CreateAccount") && create,
@@ -66,7 +66,7 @@ function accountTable(context, accounts, reload) {
         title: "State",
         cell: (account) => (account.is_active ? badge("Active", "good") : badge("Inactive", "bad")),
       },
-      { title: "Made", cell: (account) => time(account.created_at) },
+      { title: "Created", cell: (account) => time(account.created_at) },
       {
         title: "Actions",
         actions: true,
@@ -89,16 +89,16 @@ function accountTable(context, accounts, reload) {
  * @param {() => Promise<void>} reload
  */
 function askForAccount(api, reload) {
-  openDialog("Make an account", (close) =>
+  openDialog("Create an account", (close) =>
     form({
       fields: [textField({ name: "name", label: "Name", maxlength: 200 }), metadataField({})],
-      submit: "Make the account",
-      working: "Making…",
+      submit: "Create the account",
+      working: "Creating…",
       beside: button("Cancel", { onclick: close }),
       send: async (body) => {
         await api.request("POST", "/accounts", { body });
         close();
-        announce("The account is made.");
+        announce("The account is created.");
         await reload();
       },
     }),

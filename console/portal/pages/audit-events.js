@@ -53,6 +53,7 @@ export function show(context) {
   const list = feed({
     label: "Audit events",
     nothing: "No events",
+    hint: "No event fits the filter. Show all, or choose other days.",
     read,
     show: (/** @type {Event} */ event) => ({
       summary: [time(event.at), names.show(event.actor), action(event.action), object(names, event)],
@@ -62,7 +63,7 @@ export function show(context) {
   return page(
     "Audit events",
     "Each change is on record with who made it. Nobody can change the record unseen.",
-    card("Find", [
+    card("Events", [
       filterForm(context, [
         { name: "actor", label: "By", suggestions: names.list },
         { name: "action", label: "Action", suggestions: actions(api, session) },
@@ -70,14 +71,14 @@ export function show(context) {
         { name: "since", label: "From", type: "date" },
         { name: "until", label: "To", type: "date" },
       ]),
-    ]),
-    card("Events", list, { action: exports(read) }),
+      list,
+    ], { action: exports(read) }),
   );
 }
 
 /** @param {string} name */
 function action(name) {
-  return h("span", { title: name }, text(permissionWords(name)));
+  return h("span", { class: "did", title: name }, text(permissionWords(name)));
 }
 
 /**

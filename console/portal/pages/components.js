@@ -18,7 +18,7 @@ const TRICKS = "<img src=x onerror=alert(1)> \u202Egnirts\u202C a\u200Bb";
 
 export function show() {
   const wrong = textField({ name: "wrong", label: "A field with an error", value: "Acme!", hint: "Its hint." });
-  wrong.fail("may have small letters, digits and single hyphens only");
+  wrong.fail("may have lowercase letters, digits and single hyphens only");
   return page(
     "Components",
     "What the console is made of. console/shared has one module for each.",
@@ -90,7 +90,7 @@ export function show() {
         ["An id", code("org-01m8katkdhee6v1e19vk7cmy5r")],
       ]),
     ]),
-    card("Nothing to show: states.js", empty("Nothing here yet", "What would be here, and how it comes to be.", button("Make one"))),
+    card("Nothing to show: states.js", empty("Nothing here yet", "What would be here, and how it comes to be.", button("Create one"))),
     card("Text to copy: copy.js", copyable("A command", "charter request GET /organizations/info")),
     card("Dialogs and the status line: dialog.js, status.js", [
       h("div", { class: "row" }, [

@@ -32,6 +32,7 @@ export function show(context) {
   const list = feed({
     label: "Denied requests",
     nothing: "Nothing was denied",
+    hint: Object.keys(filters).length > 0 ? "No denied request fits the filter." : "A request that policy does not allow appears here, with the id by which its reason is found.",
     read: async (cursor) => {
       const asked = { ...filters, outcome: "deny", cursor, limit: LIMIT };
       const [{ data }] = await Promise.all([api.get("/decisions", { query: asked, signal }), names.list]);
@@ -41,7 +42,7 @@ export function show(context) {
       summary: [
         time(decision.at),
         names.show(decision.principal.id),
-        h("span", { title: decision.permission }, permissionWords(decision.permission)),
+        h("span", { class: "did", title: decision.permission }, permissionWords(decision.permission)),
         decision.via === EVALUATION && badge("Only asked"),
       ],
       details: () => details(context, names, decision),
@@ -50,15 +51,15 @@ export function show(context) {
   return page(
     "Denied requests",
     "What people and programs of this organization requested, and policy did not allow. “Only asked” marks what they did not request: another service asked whether they may.",
-    card("Find", [
+    card("Denied", [
       filterForm(context, [
         { name: "actor", label: "By", suggestions: names.list },
         { name: "permission", label: "Permission", suggestions: Promise.resolve(permissions).then(permissionSuggestions) },
         { name: "since", label: "From", type: "date" },
         { name: "until", label: "To", type: "date" },
       ]),
+      list,
     ]),
-    card("Denied", list),
   );
 }
 

@@ -1,6 +1,6 @@
 /** All keys of the organization: old ones, unused ones, those that expire soon. */
 
-import { badge } from "../../shared/button.js";
+import { badge, linkButton } from "../../shared/button.js";
 import { h } from "../../shared/dom.js";
 import { pageOf, pager } from "../../shared/pager.js";
 import { card, empty, section } from "../../shared/states.js";
@@ -29,7 +29,7 @@ export function show(context) {
       list.reload();
     };
     return [
-      data.results.length === 0 ? empty("No such keys") : keyTable(data.results),
+      data.results.length === 0 ? nothing(Object.values(filters).some(Boolean)) : keyTable(data.results),
       pager({ total: data.total, page: at, quantity: QUANTITY, what: "keys", go }),
     ];
   });
@@ -38,7 +38,7 @@ export function show(context) {
   return page(
     "Keys",
     "Every key of the organization. Rotate what is old, and revoke what nobody uses.",
-    card("Find", [
+    card("All keys", [
       filterForm(context, [
         { name: "unused_for_days", label: "Unused for", options: [["", "Any time"], ...["30", "45", "90"].map(days)] },
         { name: "older_than_days", label: "Older than", options: [["", "Any age"], ...["90", "180", "365"].map(days)] },
@@ -52,15 +52,23 @@ export function show(context) {
           ],
         },
       ]),
+      list.element,
     ]),
-    card("Keys", list.element),
   );
+}
+
+/** @param {boolean} isFiltered */
+function nothing(isFiltered) {
+  return isFiltered
+    ? empty("No such keys", "No key fits the filter.")
+    : empty("No keys yet", "A program signs its requests with a key. It is created at the program's service account.", linkButton("Service accounts", "/portal/service-accounts"));
 }
 
 /** @param {Key[]} keys */
 function keyTable(keys) {
   return table({
     caption: "Keys",
+    wide: true,
     rows: keys,
     columns: [
       {
@@ -75,7 +83,7 @@ function keyTable(keys) {
         cell: (key) => [key.description && h("div", {}, text(key.description)), h("div", { class: "small" }, code(key.access_key))],
       },
       { title: "State", cell: keyState },
-      { title: "Made", cell: (key) => time(key.created_at) },
+      { title: "Created", cell: (key) => time(key.created_at) },
       { title: "Expires", cell: (key) => time(key.expires_at) },
       { title: "Last used", cell: (key) => time(key.last_used_at) },
     ],

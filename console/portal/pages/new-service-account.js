@@ -1,4 +1,4 @@
-/** Making a service account. */
+/** Creating a service account. */
 
 import { linkButton } from "../../shared/button.js";
 import { selectField, textField } from "../../shared/field.js";
@@ -13,7 +13,7 @@ import { page } from "../../shared/page.js";
 /** @param {import("../main.js").Context} context */
 export async function show({ api, session, router }) {
   if (!session.can("service-accounts:CreateServiceAccount")) {
-    return page("Make a service account", null, notice("Policy does not allow you to make service accounts.", "warning"));
+    return page("Create a service account", null, notice("Policy does not allow you to create service accounts.", "warning"));
   }
   const [all, names] = await Promise.all([readAccounts(api, session), readNames(api)]);
   const accounts = all.filter((each) => each.is_active);
@@ -24,7 +24,7 @@ export async function show({ api, session, router }) {
     options: accounts.map(({ id, name }) => ({ value: id, label: name })),
   });
   return page(
-    "Make a service account",
+    "Create a service account",
     null,
     card(
       "New service account",
@@ -37,13 +37,13 @@ export async function show({ api, session, router }) {
           metadataField({}),
         ],
         wide: true,
-        submit: "Make the service account",
-        working: "Making…",
+        submit: "Create the service account",
+        working: "Creating…",
         beside: linkButton("Cancel", "/portal/service-accounts"),
         send: async (body) => {
           const { data } = await api.request("POST", "/service-accounts", { body });
           router.replace(`/portal/service-accounts/${data.id}`);
-          announce("The service account is made. It needs a key.");
+          announce("The service account is created. It needs a key.");
         },
       }),
     ),

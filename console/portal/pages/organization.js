@@ -83,7 +83,7 @@ export async function show(context) {
     null,
     mayRename ? profile(edited, etag) : null,
     maySet ? settings(edited, etag) : null,
-    card("Facts", known),
+    card("Details", known),
     session.can("organizations:DeactivateOrganization") && data.isActive && end(context, edited),
   );
 }
@@ -203,7 +203,7 @@ function facts(organization, mayRename, maySet) {
     !maySet && ["Regions", text(organization.allowedRegions.join(", "))],
     !maySet && ["Default region", text(organization.defaultRegion, "none")],
     !maySet && ["Billing contact", text(organization.contactEmail, "none")],
-    ["Made", exactTime(organization.createdAt)],
+    ["Created", exactTime(organization.createdAt)],
   ]);
 }
 

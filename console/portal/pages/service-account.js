@@ -34,13 +34,13 @@ export async function show(context) {
     !found.is_active && notice("It is inactive: its requests are refused.", "warning"),
     keysCard(context, found.id),
     card(
-      "Facts",
+      "Details",
       pairs([
         !mayEdit && ["Description", text(found.description, "none")],
         ["Account", text(account)],
         !mayEdit && ["State", found.is_active ? badge("Active", "good") : badge("Inactive", "bad")],
         ["Id", code(found.id)],
-        ["Made", exactTime(found.created_at)],
+        ["Created", exactTime(found.created_at)],
         ["Last used", time(found.last_used_at)],
         !mayEdit && ["Roles", text(found.roles.join(", "), "none")],
         !mayEdit && ["Permissions", given(found.permissions)],

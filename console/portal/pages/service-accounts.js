@@ -56,7 +56,7 @@ export async function show({ api, session, router, query }) {
   return pageWith(
     "Service accounts",
     session.can("service-accounts:CreateServiceAccount") &&
-      linkButton("Make a service account", "/portal/service-accounts/new", { kind: "primary" }),
+      linkButton("Create a service account", "/portal/service-accounts/new", { kind: "primary" }),
     "Programs that sign their requests. What each may do is given one by one.",
     card(
       "All service accounts",

@@ -44,7 +44,7 @@ export function show(context) {
   const invitations = section(async () => {
     const { data } = await api.get(`${PATH}/invitations`);
     return data.length === 0
-      ? empty("No open invitations")
+      ? empty("No open invitations", "Whoever is invited gets a mail with a link. It is good for 48 hours.")
       : invitationTable(context, data, await members, invitations.reload);
   });
   const roles = section(async () => roleList(await readAll()));
@@ -76,6 +76,7 @@ function memberTable(context, members, roles, reload) {
     session.can(permission) && roleMay(roles, session.me.role, permission, member.role);
   return table({
     caption: "Members",
+    wide: true,
     rows: members,
     columns: [
       {
@@ -128,6 +129,7 @@ function invitationTable({ api, session }, invitations, members, reload) {
   const nameOf = (/** @type {string} */ id) => members.find((member) => member.id === id)?.email ?? id;
   return table({
     caption: "Open invitations",
+    wide: true,
     rows: invitations,
     columns: [
       { title: "E-mail", cell: (invitation) => text(invitation.email) },

@@ -17,6 +17,7 @@ const LOOK_MS = 2_000;
 /** Ten minutes. */
 const MOST_POINTS = 300;
 const DECISIONS = "charter_authz_decisions_total";
+const figures = new Intl.NumberFormat("en");
 const LATENCY = "charter_http_request_seconds_bucket";
 
 /** @typedef {{at: number, allow: number, deny: number}} Rate a second */
@@ -137,7 +138,7 @@ function denialsByPermission(all) {
     value: ([, count]) => count,
     columns: [
       { title: "Permission", cell: ([permission]) => h("a", { href: `/workbench/decisions?${new URLSearchParams({ outcome: "deny", permission })}` }, code(permission)) },
-      { title: "Denials", cell: ([, count]) => String(count) },
+      { title: "Denials", number: true, cell: ([, count]) => figures.format(count) },
     ],
   });
 }
@@ -165,10 +166,10 @@ function latencyByRoute(all) {
     value: (row) => row.share(0.99),
     columns: [
       { title: "Route", cell: (row) => code(row.route) },
-      { title: "Requests", cell: (row) => String(row.count) },
-      { title: "Half within", cell: cell(0.5) },
-      { title: "90 % within", cell: cell(0.9) },
-      { title: "99 % within", cell: cell(0.99) },
+      { title: "Requests", number: true, cell: (row) => figures.format(row.count) },
+      { title: "Half within", number: true, cell: cell(0.5) },
+      { title: "90 % within", number: true, cell: cell(0.9) },
+      { title: "99 % within", number: true, cell: cell(0.99) },
     ],
   });
 }

@@ -97,13 +97,13 @@ function coverageTable(rows, decided) {
   return table({
     caption: "Coverage of each policy",
     rows,
+    dense: true,
     columns: [
       { title: "Policy", cell: (row) => code(row.policy) },
       { title: "Where", cell: (row) => h("span", { class: "short" }, placeLink(row.file, row.line)) },
       { title: "Examples", cell: (row) => (row.decided ? badge("Shown", "good") : badge("Not shown", "bad")) },
       { title: "Conditions", cell: (row) => conditionsOf(row) },
-      { title: "Decided", cell: (row) => times(decided[row.policy]) },
-      { title: "Last", cell: (row) => time(decided[row.policy]?.last) },
+      { title: "Decided", cell: (row) => [times(decided[row.policy]), row.policy in decided && [", ", time(decided[row.policy]?.last)]] },
     ],
   });
 }

@@ -35,7 +35,7 @@ export function show(context) {
   return page(
     "Decisions",
     "What policies decided, of every organization, newest first. Open one to see why.",
-    card("Find", filterForm(context, [
+    card("Latest", [filterForm(context, [
       { name: "outcome", label: "Outcome", options: [["", "Any"], ["deny", "Denied"], ["allow", "Allowed"]] },
       { name: "permission", label: "Permission", suggestions: permissions },
       { name: "domain", label: "Domain" },
@@ -45,8 +45,7 @@ export function show(context) {
       { name: "shadow_differs", label: "Shadow", options: [["", "Any"], ["true", "Decides otherwise"]] },
       { name: "since", label: "From", type: "date" },
       { name: "until", label: "To", type: "date" },
-    ])),
-    card("Decisions", section(() => live(context)).element),
+    ]), section(() => live(context)).element]),
   );
 }
 
@@ -184,7 +183,7 @@ function entry(context, decision) {
         decision.shadow && h("span", { class: "badge badge-warning", title: "The shadow policies decide otherwise" }, "Shadow"),
         decision.rest > 0 && h("span", { class: "badge", title: "Allowed ones of its kind before it that are counted only" }, `+${decision.rest}`),
       ),
-      h("span", { title: decision.action }, permissionWords(decision.action)),
+      h("span", { class: "did", title: decision.action }, permissionWords(decision.action)),
       h("span", { title: decision.principal.type }, code(decision.principal.id)),
       h("span", { class: "small muted" }, decision.policies.length > 0 ? code(decision.policies.join(", ")) : text(decision.code, "no policy")),
     ),

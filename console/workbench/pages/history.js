@@ -72,8 +72,8 @@ function list(rows) {
       {
         title: "In force",
         cell: (row) => [
-          h("p", {}, "from ", row.in_force_from ? exactTime(row.in_force_from) : text(null, "an unknown time")),
-          row.in_force_until && h("p", {}, "until ", exactTime(row.in_force_until)),
+          h("p", { class: "short" }, "from ", row.in_force_from ? exactTime(row.in_force_from) : text(null, "an unknown time")),
+          row.in_force_until && h("p", { class: "short" }, "until ", exactTime(row.in_force_until)),
         ],
       },
       { title: "Taken", cell: (row) => text(TAKEN[row.taken_as ?? ""] ?? row.taken_as) },

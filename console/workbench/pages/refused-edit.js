@@ -16,7 +16,7 @@ export function show(context) {
     "Refused edit",
     "The folder on disk, if it is not what is in force.",
     policiesSection(context, ({ in_force: inForce, refused }) =>
-      refused ? edit(inForce, refused) : empty("No edit is refused", "What is on disk is in force."),
+      refused ? edit(inForce, refused) : empty("No edit is refused", "What is on disk is in force. An edit that fails a check is explained here as soon as it is saved."),
     ),
   );
 }

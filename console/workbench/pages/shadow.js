@@ -16,7 +16,7 @@ export function show(context) {
     "Shadow",
     "A second folder, evaluated for every request. It decides nothing; differing decisions are recorded.",
     policiesSection(context, ({ in_force: inForce, shadow }) =>
-      shadow ? described(inForce, shadow) : empty("There is no shadow", "Name a folder in the setting policies.shadow to have one."),
+      shadow ? described(inForce, shadow) : empty("There is no shadow", "Name a folder in the setting policies.shadow: it is evaluated beside the policies in force, and what it would decide otherwise is listed here."),
     ),
   );
 }

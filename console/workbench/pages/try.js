@@ -4,7 +4,7 @@ import { fill, h } from "../../shared/dom.js";
 import { selectField, textField } from "../../shared/field.js";
 import { form } from "../../shared/form.js";
 import { page } from "../../shared/page.js";
-import { card, notice } from "../../shared/states.js";
+import { card, empty, notice } from "../../shared/states.js";
 import { text } from "../../shared/text.js";
 import { badge } from "../../shared/button.js";
 import { RESOURCES, SUBJECTS, catalogue, seenEntities } from "../catalogue.js";
@@ -17,7 +17,8 @@ import { digest, questionQuery } from "../places.js";
 export async function show({ api, signal, query, router }) {
   const { permissions, files, hasShadow } = await catalogue(api, signal);
   const seen = seenEntities(api, signal);
-  const result = h("div", { class: "stack stack-large", "aria-live": "polite" });
+  const nothing = empty("The answer appears here", "With the policies that decide, and the conditions that are false.");
+  const result = h("div", { class: "stack stack-large", "aria-live": "polite" }, nothing);
   const folder = folderField({ inForce: async () => files.map((file) => file.name), onchange: (given) => given && against.write("sent") });
   const against = selectField({
     name: "policies",

@@ -26,7 +26,14 @@ const GOOD_PRACTICE: &str =
     "['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']";
 
 /// Widths in pixels and whether it is dark.
-const LOOKS: [(u32, bool); 4] = [(1280, false), (1280, true), (360, false), (360, true)];
+const LOOKS: [(u32, bool); 6] = [
+    (1280, false),
+    (1280, true),
+    (1024, false),
+    (768, true),
+    (360, false),
+    (360, true),
+];
 
 const OF_ANYBODY: [&str; 7] = [
     "/sign-in",
@@ -46,7 +53,7 @@ const OF_OWNERS: [(&str, &str); 15] = [
     ("/portal/team", ""),
     ("/portal/team", "Invite a user"),
     ("/portal/team", "Change role of grace@example.com"),
-    ("/portal/accounts", "Make an account"),
+    ("/portal/accounts", "Create an account"),
     ("/portal/accounts", "Edit Default"),
     ("/portal/service-accounts", ""),
     ("/portal/service-accounts/new", ""),
@@ -164,7 +171,7 @@ async fn every_page_can_be_used_by_everybody() {
             made["id"].as_str().expect("an id")
         );
         inspection.look_at(&of_program, "");
-        inspection.look_at(&of_program, "Make a key");
+        inspection.look_at(&of_program, "Create a key");
         let mut found = inspection.found;
 
         let browser = Browser::open(&operations).expect("a second browser");

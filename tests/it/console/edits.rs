@@ -150,13 +150,13 @@ async fn a_name_has_two_hundred_characters_of_any_kind(service: &Service) {
     let name = "\u{1f600}".repeat(200);
     at_the_desk(|| {
         browser.press("Accounts");
-        browser.press("Make an account");
+        browser.press("Create an account");
         browser.paste("Name", &format!("{name}a"));
-        browser.press("Make the account");
+        browser.press("Create the account");
         browser.see("Enter at most 200 characters; these are 201.");
         browser.paste("Name", &name);
-        browser.press("Make the account");
-        browser.see("The account is made.");
+        browser.press("Create the account");
+        browser.see("The account is created.");
         browser.assert_quiet();
     });
     let accounts = owner.get("/accounts").await.ok();
@@ -225,7 +225,7 @@ async fn actions_that_a_role_may_not_take_are_not_offered(service: &Service) {
         browser.arrive_at("Sign in");
         sign_in(&browser, &member.email, PASSWORD);
         browser.visit("/portal/service-accounts/new");
-        browser.see("Policy does not allow you to make service accounts.");
+        browser.see("Policy does not allow you to create service accounts.");
         browser.assert_quiet();
     });
 }

@@ -40,11 +40,11 @@ async fn leaving_a_changed_form_asks_first(service: &Service) {
         browser.arrive_at("Team");
         assert_eq!(browser.path(), "/portal/team");
         browser.press("Accounts");
-        browser.press("Make an account");
+        browser.press("Create an account");
         browser.see("A JSON object");
         browser.press_escape();
         browser.gone("A JSON object");
-        browser.press("Make an account");
+        browser.press("Create an account");
         browser.fill("Name", "Typed");
         browser.press_escape();
         browser.see("Leave without saving?");
@@ -107,8 +107,8 @@ async fn a_secret_stays_until_it_is_stored(service: &Service) {
         browser.press("Service accounts");
         browser.press("Export");
         browser.arrive_at("Export");
-        browser.press("Make a key");
-        browser.press("Make the key");
+        browser.press("Create a key");
+        browser.press("Create the key");
         let secret = browser.copyable("Secret key");
         for _ in 0..3 {
             browser.press_escape();
@@ -124,7 +124,7 @@ async fn a_secret_stays_until_it_is_stored(service: &Service) {
         browser.hear("opied");
         browser.keep("secret");
         browser.press("I have stored the secret");
-        browser.focused("Make a key");
+        browser.focused("Create a key");
         browser.assert_quiet();
     });
 }

@@ -22,20 +22,20 @@ async fn a_person_signs_in_and_makes_a_key(service: &Service) {
     };
     let (access_key, secret_key, id) = at_the_desk(|| {
         browser.press("Service accounts");
-        browser.press("Make a service account");
-        browser.arrive_at("Make a service account");
+        browser.press("Create a service account");
+        browser.arrive_at("Create a service account");
         browser.fill("Name", "Billing export");
         browser.tick("Get organization");
-        browser.press("Make the service account");
+        browser.press("Create the service account");
         browser.arrive_at("Billing export");
         let path = browser.path();
-        browser.press("Make a key");
+        browser.press("Create a key");
         browser.fill("Only from these addresses", "nowhere");
-        browser.press("Make the key");
+        browser.press("Create the key");
         browser.see("nowhere");
         browser.keep("make-a-key");
         browser.fill("Only from these addresses", "127.0.0.1");
-        browser.press("Make the key");
+        browser.press("Create the key");
         let made = (
             browser.copyable("Access key"),
             browser.copyable("Secret key"),
