@@ -6,7 +6,7 @@ use super::audit::Action;
 use super::entity::account;
 use super::listing::{self, Sort};
 use super::lookup::{find, lock};
-use super::write::{Write, check_version};
+use super::write::Write;
 use super::{Error, GrantedNames, TenantReader, TenantWriter, codes, granted_names};
 use charter_domain::account::Account;
 use charter_domain::code::Code;
@@ -107,9 +107,9 @@ impl TenantWriter<'_> {
         change: impl FnOnce(&mut Account) -> Result<(), E> + Send,
         wake: impl FnOnce(&GrantedNames) -> Result<(), E> + Send,
     ) -> Result<Account, E> {
-        let (write, _) = self.begin().await?;
+        let (mut write, _) = self.begin().await?;
         let before = self.tenant.lock_account(&write, id).await?;
-        check_version(expected, before.version)?;
+        write.expect(expected, before.version);
         let mut after = before.clone();
         change(&mut after)?;
         if after.is_active && !before.is_active {

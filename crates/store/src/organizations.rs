@@ -9,7 +9,7 @@ use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, Quer
 use super::audit::Action;
 use super::entity::{MaybeReadable, access_key, invitation, organization, session};
 use super::lookup::find;
-use super::write::{Write, check_version};
+use super::write::Write;
 use super::{Error, Store, TenantReader, TenantWriter, accounts, names, open_invitations};
 use charter_domain::account::Account;
 use charter_domain::audit::AuditContext;
@@ -216,8 +216,8 @@ impl TenantWriter<'_> {
         expected: Option<i64>,
         change: impl FnOnce(&mut Organization) -> Result<(), E> + Send,
     ) -> Result<Organization, E> {
-        let (write, before) = self.begin().await?;
-        check_version(expected, before.version)?;
+        let (mut write, before) = self.begin().await?;
+        write.expect(expected, before.version);
         let mut after = before.clone();
         change(&mut after)?;
         after.is_active = before.is_active;
@@ -236,8 +236,8 @@ impl TenantWriter<'_> {
         &self,
         expected: Option<i64>,
     ) -> Result<Organization, Error> {
-        let (write, before) = self.begin_removal().await?;
-        check_version(expected, before.version)?;
+        let (mut write, before) = self.begin_removal().await?;
+        write.expect(expected, before.version);
         let of_organization = access_key::Column::OrganizationId.eq(before.id.uuid());
         write.revoke_keys(of_organization).await?;
         session::Entity::update_many()

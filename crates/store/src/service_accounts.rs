@@ -7,7 +7,7 @@ use super::audit::Action;
 use super::entity::{access_key, service_account};
 use super::listing::{self, Sort};
 use super::lookup::{find, lock};
-use super::write::{Write, check_version};
+use super::write::Write;
 use super::{Error, TenantReader, TenantWriter};
 use charter_domain::id::{AccountId, ServiceAccountId};
 use charter_domain::metadata::Metadata;
@@ -147,9 +147,9 @@ impl TenantWriter<'_> {
         expected: Option<i64>,
         change: impl FnOnce(&mut ServiceAccount) -> Result<(), E> + Send,
     ) -> Result<ServiceAccount, E> {
-        let (write, _) = self.begin().await?;
+        let (mut write, _) = self.begin().await?;
         let before = self.tenant.lock_service_account(&write, id).await?;
-        check_version(expected, before.version)?;
+        write.expect(expected, before.version);
         let mut after = before.clone();
         change(&mut after)?;
         after.deleted_at = before.deleted_at;
@@ -168,9 +168,9 @@ impl TenantWriter<'_> {
         id: ServiceAccountId,
         expected: Option<i64>,
     ) -> Result<(), Error> {
-        let (write, _) = self.begin_removal().await?;
+        let (mut write, _) = self.begin_removal().await?;
         let before = self.tenant.lock_service_account(&write, id).await?;
-        check_version(expected, before.version)?;
+        write.expect(expected, before.version);
         let of_service_account = access_key::Column::OrganizationId
             .eq(before.organization_id.uuid())
             .and(access_key::Column::ServiceAccountId.eq(id.uuid()));

@@ -43,6 +43,8 @@ pub(super) struct Write<'a> {
     pending: Vec<Effect>,
     /// The organizations whose rows it may change.
     locked: Mutex<Vec<OrganizationId>>,
+    /// Whether a row has another version than the request demands.
+    is_stale: bool,
     /// Bytes added to the database, by organization.
     bytes: Vec<(OrganizationId, u64)>,
     started: Duration,
@@ -112,6 +114,7 @@ impl Store {
             links: Vec::new(),
             pending: Vec::new(),
             locked: Mutex::default(),
+            is_stale: false,
             bytes: Vec::new(),
             started,
             // The one writer's turn has come, and the next of the organization may wait for its own.
@@ -275,9 +278,14 @@ impl Write<'_> {
         self.transaction.commit().await
     }
 
+    /// Compares the version that the request demands with the current one, for the end of the write.
+    pub(super) fn expect(&mut self, demanded: Option<i64>, current: i64) {
+        self.is_stale |= demanded.is_some_and(|demanded| demanded != current);
+    }
+
     /// Comes last: whatever else refuses the request takes precedence (RFC 9110 section 13.2.1).
     fn require_precondition(&self) -> Result<(), Error> {
-        if self.by.precondition_failed {
+        if self.by.precondition_failed || self.is_stale {
             Err(Error::Stale)
         } else {
             Ok(())
@@ -349,15 +357,6 @@ fn require_active(begun: (Write<'_>, Organization)) -> Result<(Write<'_>, Organi
         Ok(begun)
     } else {
         Err(Error::OrganizationInactive)
-    }
-}
-
-/// Compares the version in `If-Match` with the current one.
-pub(super) fn check_version(expected: Option<i64>, current: i64) -> Result<(), Error> {
-    if expected.is_none_or(|expected| expected == current) {
-        Ok(())
-    } else {
-        Err(Error::Stale)
     }
 }
 

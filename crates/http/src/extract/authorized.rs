@@ -25,8 +25,11 @@ use crate::extract::query::Query;
 use crate::extract::{authorizer, security};
 use crate::respond::answer::FoundOrNotModified;
 use crate::respond::etag::EntityTag;
-use crate::respond::{ApiError, etag};
+use crate::respond::{ApiError, Code, etag};
 use crate::state::State;
+
+/// The first version of a row is 1.
+const NO_VERSION: i64 = 0;
 
 /// An authorized request.
 pub struct Authorized<O: Operation> {
@@ -112,16 +115,20 @@ impl<O: Operation> Authorized<O> {
         Ok(FoundOrNotModified::Whole(etag, body))
     }
 
-    /// The version that a write must find if the client sent a condition: `current`, whose tag is `etag`.
-    /// `PRECONDITION_FAILED` if `if-match` names another version, or `if-none-match` this one.
+    /// The version that a write must find if the client sent a condition: `current`, whose tag is `etag`; one that
+    /// never was if the condition fails, since the write's end says so, after whatever else refuses it (RFC 9110
+    /// section 13.2.1). `BAD_PARAMETER` for a malformed condition.
     pub fn expected_version(
         &self,
         etag: &EntityTag,
         current: i64,
     ) -> Result<Option<i64>, ApiError> {
         const { assert!(O::HAS_ETAG, "the operation must declare its entity tag") };
-        etag.check_write(&self.conditions)?;
-        Ok(self.conditions.contains_key(IF_MATCH).then_some(current))
+        match etag.check_write(&self.conditions) {
+            Ok(()) => Ok(self.conditions.contains_key(IF_MATCH).then_some(current)),
+            Err(error) if error.code() == Code::PreconditionFailed => Ok(Some(NO_VERSION)),
+            Err(malformed) => Err(malformed),
+        }
     }
 
     /// Runs a write that continues if the client disconnects, so that it is atomic.
