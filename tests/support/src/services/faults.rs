@@ -1,5 +1,5 @@
 //! Injects failures into the file operations of a running process: the n-th write, sync, open or rename of a file
-//! fails (`failing_calls.c`).
+//! fails; and steps its wall clock (`failing_calls.c`).
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -76,6 +76,8 @@ const RECORD: u32 = 2;
 const LENGTH: usize = 256;
 const SEEN: u64 = 24;
 const FAILED: u64 = 28;
+/// The clock's step, behind all else.
+const STEP: u64 = LENGTH as u64;
 
 /// Injects failures into the processes of one home.
 pub struct Faults {
@@ -113,7 +115,7 @@ impl Faults {
             .write(true)
             .open(&control);
         let file = file.expect("a file");
-        file.write_all_at(&[0; LENGTH], 0).expect("written");
+        file.write_all_at(&[0; LENGTH + 8], 0).expect("written");
         Some(Self {
             library,
             control,
@@ -159,6 +161,12 @@ impl Faults {
         self.file.write_all_at(&control, 0).expect("written");
         self.set_mode(FAIL);
         Fault { faults: self }
+    }
+
+    /// Sets the wall clock that many seconds ahead of the machine's, or behind it.
+    pub fn step_clock(&self, seconds: i64) {
+        let step = seconds.to_ne_bytes();
+        self.file.write_all_at(&step, STEP).expect("written");
     }
 
     /// Starts recording calls; none fails.

@@ -1,9 +1,11 @@
-//! A PostgreSQL server of one test, which can be paused, killed and started again, and has TLS if wanted.
+//! A PostgreSQL server of one test, which can be paused, killed and started again, and has TLS or a standby if wanted.
 
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, Statement};
 use tempfile::TempDir;
 
 use super::certificates::Certificates;
@@ -26,7 +28,6 @@ impl PrivatePostgres {
             super::left_out("PostgreSQL");
             return None;
         };
-        let (directory, port) = private_place();
         let tls = certificates.map_or_else(String::new, |certificates| {
             format!(
                 " -c ssl=on -c ssl_cert_file={} -c ssl_key_file={}",
@@ -34,15 +35,7 @@ impl PrivatePostgres {
                 certificates.key().display()
             )
         });
-        let server = Self {
-            options: format!(
-                "-k {} -c listen_addresses=127.0.0.1 -p {port} -c fsync=off{tls}",
-                directory.path().display()
-            ),
-            programs,
-            directory,
-            port,
-        };
+        let server = Self::unmade(programs, &tls);
         let password = server.directory.path().join("password");
         fs::write(&password, PASSWORD).expect("written");
         let mut initdb = server.program("initdb");
@@ -61,6 +54,52 @@ impl PrivatePostgres {
         }
         server.start_again();
         Some(server)
+    }
+
+    fn unmade(programs: PathBuf, options: &str) -> Self {
+        let (directory, port) = private_place();
+        Self {
+            options: format!(
+                "-k {} -c listen_addresses=127.0.0.1 -p {port} -c fsync=off{options}",
+                directory.path().display()
+            ),
+            programs,
+            directory,
+            port,
+        }
+    }
+
+    /// A standby that follows this server, or a link to it, on that port. Nothing waits for it.
+    pub fn standby(&self, port: u16) -> Self {
+        let standby = Self::unmade(self.programs.clone(), "");
+        let mut copy = standby.program("pg_basebackup");
+        copy.args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync"])
+            .arg("--dbname")
+            .arg(Self::url("127.0.0.1", port, "application_name=standby"));
+        standby.run(copy);
+        standby.start_again();
+        standby
+    }
+
+    /// Returns when it takes writes.
+    pub fn promote(&self) {
+        let mut promote = self.program("pg_ctl");
+        promote.args(["promote", "--wait", "--silent"]);
+        self.run(promote);
+    }
+
+    /// Returns when standbys have all that was committed.
+    pub async fn wait_until_followed(&self) {
+        const FOLLOWED: &str = "SELECT 1 FROM pg_stat_replication HAVING bool_and(replay_lsn >= pg_current_wal_lsn())";
+        let connection = super::connect(&self.own_url()).await;
+        while !query(&connection, FOLLOWED).await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// The address of the server itself.
+    pub fn own_url(&self) -> String {
+        Self::url("127.0.0.1", self.port, "sslmode=disable")
     }
 
     pub const fn port(&self) -> u16 {
@@ -147,6 +186,13 @@ impl PrivatePostgres {
             fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
         );
     }
+}
+
+/// Whether there is a row.
+async fn query(connection: &DatabaseConnection, text: &str) -> bool {
+    let statement = Statement::from_string(DbBackend::Postgres, text);
+    let row = connection.query_one_raw(statement).await;
+    row.expect("an answer").is_some()
 }
 
 impl Drop for PrivatePostgres {
