@@ -32,7 +32,11 @@ async fn nothing_is_lost(rounds: impl IntoIterator<Item = Vec<(Part, Fault)>>) {
         writes.extend(clients.ended().await);
         for write in writes.iter_mut().filter(|it| it.acknowledged) {
             if world.lost.contains(&write.name) {
-                assert!(faults.contains(&(Part::Postgres, Fault::Promote)), "{}", write.name);
+                assert!(
+                    faults.contains(&(Part::Postgres, Fault::Promote)),
+                    "{}",
+                    write.name
+                );
                 write.acknowledged = false;
                 lost += 1;
             }
@@ -53,11 +57,13 @@ async fn nothing_is_lost(rounds: impl IntoIterator<Item = Vec<(Part, Fault)>>) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn replicas_outlive_promotions_and_clocks_that_are_set_wrong() {
     nothing_is_lost([
-        vec![(Part::Postgres, Fault::Promote)],
-        vec![(Part::Replica, Fault::ClockBehind)],
         vec![
-            (Part::Postgres, Fault::PromoteSynchronous),
+            (Part::Replica, Fault::ClockBehind),
+            (Part::Postgres, Fault::Promote),
+        ],
+        vec![
             (Part::Replica, Fault::ClockAhead),
+            (Part::Postgres, Fault::PromoteSynchronous),
         ],
     ])
     .await;

@@ -162,9 +162,7 @@ impl World {
         tokio::time::sleep(LASTS).await;
         // What replicas stand on comes back first, so that one that starts finds it.
         let mut faults = faults.to_vec();
-        faults.sort_by_key(|(part, fault)| {
-            (!fault.is_beside(), *part == Part::Replica)
-        });
+        faults.sort_by_key(|(part, fault)| (!fault.is_beside(), *part == Part::Replica));
         for fault in faults {
             self.end(fault).await;
         }
@@ -201,7 +199,8 @@ impl World {
             (Part::Postgres, Fault::Pause) => self.postgres.pause(),
             (Part::Postgres, Fault::Restart) => self.postgres.stop(),
             (Part::Postgres, Fault::Promote | Fault::PromoteSynchronous) => {
-                self.lose_primary(fault.1 == Fault::PromoteSynchronous).await;
+                self.lose_primary(fault.1 == Fault::PromoteSynchronous)
+                    .await;
             }
             (Part::Postgres, _) => self.postgres.kill(),
             (Part::Redis, Fault::Pause) => self.cluster.redis.pause(),

@@ -16,6 +16,7 @@ mod sentinel;
 mod shared;
 mod shared_faults;
 mod tls;
+mod wrong_clock;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

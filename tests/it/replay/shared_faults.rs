@@ -40,12 +40,17 @@ async fn a_guard_whose_clock_was_set_accepts_nothing() {
         set(&clock, STEP);
         for _ in 0..2 {
             let refused = claim(&format!("nonce-wrong-{number}")).await;
-            assert!(matches!(refused, Err(ClaimError::Unavailable(_))), "{refused:?}");
+            assert!(
+                matches!(refused, Err(ClaimError::Unavailable(_))),
+                "{refused:?}"
+            );
             guard.maintain().await;
         }
         correct(&clock, STEP);
         guard.maintain().await;
-        claim(&format!("nonce-right-{number}")).await.expect("fresh");
+        claim(&format!("nonce-right-{number}"))
+            .await
+            .expect("fresh");
     }
 }
 
@@ -73,7 +78,10 @@ async fn a_database_that_lacks_marks_is_told_of_them() {
     servers.fall_behind().await;
     // In a half minute that nobody has marked before.
     let date = shared.clock.now() - Duration::from_mins(2);
-    shared.claim_at(&one, "nonce-old", date).await.expect("fresh");
+    shared
+        .claim_at(&one, "nonce-old", date)
+        .await
+        .expect("fresh");
     let before = shared.store.generation();
     servers.fail_over();
     has_changed(before).await;

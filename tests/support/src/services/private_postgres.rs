@@ -90,7 +90,8 @@ impl PrivatePostgres {
 
     /// Returns when standbys have all that was committed.
     pub async fn wait_until_followed(&self) {
-        const FOLLOWED: &str = "SELECT 1 FROM pg_stat_replication HAVING bool_and(replay_lsn >= pg_current_wal_lsn())";
+        const FOLLOWED: &str =
+            "SELECT 1 FROM pg_stat_replication HAVING bool_and(replay_lsn >= pg_current_wal_lsn())";
         let connection = super::connect(&self.own_url()).await;
         while !query(&connection, FOLLOWED).await {
             tokio::time::sleep(Duration::from_millis(10)).await;

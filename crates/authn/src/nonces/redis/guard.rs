@@ -131,7 +131,9 @@ impl RedisGuardInner {
     /// Whether the wall clock has gone evenly since it agreed with that of Redis. One that was set back makes dates valid
     /// whose nonces Redis has forgotten; one that was set forward makes it forget too early.
     fn check_steady(&self, epoch: &Arc<Epoch>) -> Result<(), ClaimError> {
-        let jump = self.offset().abs_diff(self.agreed_offset.load(Ordering::Acquire));
+        let jump = self
+            .offset()
+            .abs_diff(self.agreed_offset.load(Ordering::Acquire));
         let jump = Duration::from_micros(jump);
         match self.clock_tolerance {
             Some(tolerance) if jump > tolerance => {
@@ -144,7 +146,10 @@ impl RedisGuardInner {
     /// The wall clock less the monotonic one, in microseconds.
     pub(super) fn offset(&self) -> i64 {
         let monotonic = i64::try_from(self.clock.monotonic().as_micros()).unwrap_or(i64::MAX);
-        self.clock.now().timestamp_micros().saturating_sub(monotonic)
+        self.clock
+            .now()
+            .timestamp_micros()
+            .saturating_sub(monotonic)
     }
 
     /// Stops using this epoch; the upkeep finds the next one.
