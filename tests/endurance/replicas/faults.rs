@@ -5,6 +5,7 @@ use charter_domain::clock::{Clock as _, SystemClock};
 use super::clients::Clients;
 use super::world::{ALL, Fault, Part, World};
 use crate::ledger::Ledger;
+use crate::rounds::rounds;
 
 /// Writes that each replica must acknowledge before and after.
 const ENOUGH: usize = 5;
@@ -87,7 +88,7 @@ async fn replicas_outlive_each_fault_in_full() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-#[ignore = "an hour: each pair of faults"]
+#[ignore = "an hour and a half: each pair of faults"]
 async fn replicas_outlive_each_pair_of_faults_in_full() {
     let pairs = ALL.iter().enumerate().flat_map(|(at, one)| {
         let others = ALL[at + 1..].iter();
@@ -96,5 +97,7 @@ async fn replicas_outlive_each_pair_of_faults_in_full() {
             .filter(move |other| one.0 != other.0 || (one.1.is_beside() != other.1.is_beside()))
             .map(|other| vec![*one, *other])
     });
-    nothing_is_lost(pairs).await;
+    let pairs: Vec<_> = pairs.collect();
+    let chosen = rounds(pairs.len());
+    nothing_is_lost(pairs[chosen].to_vec()).await;
 }

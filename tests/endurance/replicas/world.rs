@@ -11,6 +11,7 @@ use sea_orm::ConnectionTrait as _;
 use test_support::cluster::Cluster;
 use test_support::process::{Charter, Home};
 use test_support::services::connect;
+use test_support::services::faults::Faults;
 use test_support::services::link::{Link, Passage};
 use test_support::services::private_postgres::PrivatePostgres;
 use test_support::services::redis::Redis;
@@ -46,6 +47,8 @@ pub(crate) enum Fault {
     ClockAhead,
     /// It is an hour behind.
     ClockBehind,
+    /// Nothing more can be written to a replica's directory, or to the write-ahead log of PostgreSQL.
+    DiskFull,
     /// PostgreSQL dies, and a standby that lacks the latest writes is promoted.
     Promote,
     /// The same with a standby that commits wait for.
@@ -62,21 +65,23 @@ impl Fault {
     }
 }
 
-pub(crate) const ALL: [(Part, Fault); 20] = [
+pub(crate) const ALL: [(Part, Fault); 22] = [
+    (Part::Replica, Fault::DiskFull),
+    (Part::Replica, Fault::ClockAhead),
+    (Part::Replica, Fault::ClockBehind),
+    (Part::Postgres, Fault::DiskFull),
+    (Part::Postgres, Fault::Promote),
+    (Part::Postgres, Fault::PromoteSynchronous),
     (Part::Replica, Fault::Kill),
     (Part::Replica, Fault::Pause),
     (Part::Replica, Fault::Restart),
     (Part::Replica, Fault::CutOff),
     (Part::Replica, Fault::Slow),
-    (Part::Replica, Fault::ClockAhead),
-    (Part::Replica, Fault::ClockBehind),
     (Part::Postgres, Fault::Kill),
     (Part::Postgres, Fault::Pause),
     (Part::Postgres, Fault::Restart),
     (Part::Postgres, Fault::CutOff),
     (Part::Postgres, Fault::Slow),
-    (Part::Postgres, Fault::Promote),
-    (Part::Postgres, Fault::PromoteSynchronous),
     (Part::Redis, Fault::Kill),
     (Part::Redis, Fault::Pause),
     (Part::Redis, Fault::Restart),
@@ -108,7 +113,8 @@ pub(crate) struct World {
 impl World {
     /// `None` where PostgreSQL, Redis or a C compiler is not installed.
     pub(crate) async fn start() -> Option<Self> {
-        let postgres = PrivatePostgres::start(None)?;
+        let postgres = PrivatePostgres::start(None)?.with_faults()?;
+        postgres.recover();
         let stream = Link::to(postgres.port()).await;
         let standby = postgres.standby(stream.address().port());
         let redis = Redis::start()?;
@@ -160,6 +166,9 @@ impl World {
             self.begin(*fault).await;
         }
         tokio::time::sleep(LASTS).await;
+        if let [(part, Fault::DiskFull)] = faults {
+            assert!(self.faults(*part).failed() > 0, "nothing was written");
+        }
         // What replicas stand on comes back first, so that one that starts finds it.
         let mut faults = faults.to_vec();
         faults.sort_by_key(|(part, fault)| (!fault.is_beside(), *part == Part::Replica));
@@ -191,6 +200,8 @@ impl World {
         match fault {
             (part, Fault::CutOff) => self.set(part, Passage::Cut),
             (part, Fault::Slow) => self.set(part, Passage::Slow(SLOW)),
+            (Part::Replica, Fault::DiskFull) => self.faults(fault.0).fill("*/data/*"),
+            (Part::Postgres, Fault::DiskFull) => self.faults(fault.0).fill("*/pg_wal/*"),
             (Part::Replica, Fault::Kill) => self.charters[0].take().expect("it runs").kill(),
             (Part::Replica, Fault::Restart) => self.charter().terminate(),
             (Part::Replica, Fault::ClockAhead) => self.step_clock(STEP),
@@ -217,6 +228,12 @@ impl World {
     async fn end(&mut self, fault: (Part, Fault)) {
         match fault {
             (part, Fault::CutOff | Fault::Slow) => self.set(part, Passage::Open),
+            (Part::Replica, Fault::DiskFull) => self.faults(fault.0).stop(),
+            (Part::Postgres, Fault::DiskFull) => {
+                self.faults(fault.0).stop();
+                // It has given up, as it must.
+                self.postgres.recover();
+            }
             (Part::Replica, Fault::Pause) => self.charter().signal("CONT"),
             (Part::Replica, Fault::ClockAhead | Fault::ClockBehind) => self.step_clock(0),
             (Part::Replica, _) => self.start_again(),
@@ -229,8 +246,15 @@ impl World {
         }
     }
 
+    fn faults(&self, part: Part) -> &Faults {
+        match part {
+            Part::Postgres => self.postgres.faults(),
+            _ => self.cluster.homes[0].faults(),
+        }
+    }
+
     fn step_clock(&self, seconds: i64) {
-        self.cluster.homes[0].faults().step_clock(seconds);
+        self.faults(Part::Replica).step_clock(seconds);
     }
 
     /// As a proxy does, links are cut, and lead elsewhere later.

@@ -100,12 +100,15 @@ ssize_t write(int fd, const void *bytes, size_t count) {
     return real(fd, bytes, failing ? count / 2 : count);
 }
 
-ssize_t pwrite64(int fd, const void *bytes, size_t count, off64_t at) {
-    REAL(ssize_t, "pwrite64", int, const void *, size_t, off64_t);
-    int failing = fails_on(WRITE, "write", fd);
-    if (failing == 1 || (failing == 2 && count < 2)) return -1;
-    return real(fd, bytes, failing ? count / 2 : count, at);
-}
+#define PWRITE(name)                                                                                                  \
+    ssize_t name(int fd, const void *bytes, size_t count, off64_t at) {                                               \
+        REAL(ssize_t, #name, int, const void *, size_t, off64_t);                                                     \
+        int failing = fails_on(WRITE, "write", fd);                                                                   \
+        if (failing == 1 || (failing == 2 && count < 2)) return -1;                                                   \
+        return real(fd, bytes, failing ? count / 2 : count, at);                                                      \
+    }
+PWRITE(pwrite)
+PWRITE(pwrite64)
 
 ssize_t writev(int fd, const struct iovec *parts, int count) {
     REAL(ssize_t, "writev", int, const struct iovec *, int);

@@ -123,6 +123,11 @@ impl Faults {
         })
     }
 
+    /// What a process that is to fail must be able to read and write.
+    pub(super) fn files(&self) -> [&Path; 2] {
+        [&self.library, &self.control]
+    }
+
     /// Prepares a process, to be started with this command, for injected failures.
     pub fn load_into(&self, command: &mut Command) {
         command
@@ -163,6 +168,16 @@ impl Faults {
         Fault { faults: self }
     }
 
+    /// Nothing can be written to files of these paths, a shell pattern, until [`Self::stop`].
+    pub fn fill(&self, path: &str) {
+        let full = Plan {
+            how: How::Full,
+            ..Plan::all(Call::Write, path)
+        };
+        // Its end would end the fault.
+        std::mem::forget(self.begin(&full));
+    }
+
     /// Sets the wall clock that many seconds ahead of the machine's, or behind it.
     pub fn step_clock(&self, seconds: i64) {
         let step = seconds.to_ne_bytes();
@@ -185,7 +200,7 @@ impl Faults {
         calls.collect()
     }
 
-    pub fn stop_recording(&self) {
+    pub fn stop(&self) {
         self.set_mode(IDLE);
     }
 
@@ -193,6 +208,11 @@ impl Faults {
         self.file
             .write_all_at(&mode.to_ne_bytes(), 0)
             .expect("written");
+    }
+
+    /// How many calls have failed since the latest failures began.
+    pub fn failed(&self) -> u32 {
+        self.number(FAILED)
     }
 
     fn number(&self, at: u64) -> u32 {
@@ -205,7 +225,7 @@ impl Faults {
 impl Fault<'_> {
     /// The number of failed calls.
     pub fn failed(&self) -> u32 {
-        self.faults.number(FAILED)
+        self.faults.failed()
     }
 
     /// The number of calls of this kind.

@@ -9,7 +9,8 @@ use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, Statement};
 use tempfile::TempDir;
 
 use super::certificates::Certificates;
-use super::postgres::{as_user, find_programs, private_place, unprivileged_user};
+use super::faults::Faults;
+use super::postgres::{as_user, find_programs, give, private_place, unprivileged_user};
 
 const PASSWORD: &str = "secret";
 
@@ -19,6 +20,7 @@ pub struct PrivatePostgres {
     directory: TempDir,
     port: u16,
     options: String,
+    faults: Option<Faults>,
 }
 
 impl PrivatePostgres {
@@ -64,14 +66,32 @@ impl PrivatePostgres {
                 directory.path().display()
             ),
             programs,
+            faults: None,
             directory,
             port,
         }
     }
 
+    /// Makes it possible to fail its system calls from the next start on; `None`, with a message, if this machine cannot.
+    pub fn with_faults(mut self) -> Option<Self> {
+        let faults = Faults::below(self.directory.path())?;
+        for file in faults.files() {
+            give(file);
+        }
+        self.faults = Some(faults);
+        Some(self)
+    }
+
+    pub const fn faults(&self) -> &Faults {
+        self.faults.as_ref().expect("a server with faults")
+    }
+
     /// A standby that follows this server, or a link to it, on that port. Nothing waits for it.
     pub fn standby(&self, port: u16) -> Self {
-        let standby = Self::unmade(self.programs.clone(), "");
+        let mut standby = Self::unmade(self.programs.clone(), "");
+        if self.faults.is_some() {
+            standby = standby.with_faults().expect("as this one");
+        }
         let mut copy = standby.program("pg_basebackup");
         copy.args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync"])
             .arg("--dbname")
@@ -117,12 +137,22 @@ impl PrivatePostgres {
         let mut start = self.program("pg_ctl");
         start.args(["start", "--wait", "--silent", "-o", &self.options]);
         start.arg("-l").arg(self.directory.path().join("log"));
+        if let Some(faults) = &self.faults {
+            faults.load_into(&mut start);
+        }
         self.run(start);
     }
 
     /// All its processes die at once.
     pub fn kill(&self) {
         self.run(self.stop_in("immediate"));
+    }
+
+    /// Starts it after whatever has become of it.
+    pub fn recover(&self) {
+        // Fails if it has ended already.
+        let _ = self.stop_in("immediate").output();
+        self.start_again();
     }
 
     /// Ends its connections, and stops.
