@@ -14,6 +14,7 @@ use super::*;
 /// early; with its clock behind it would accept what Redis has forgotten.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_guard_whose_clock_was_set_accepts_nothing() {
+    type Set = fn(&HandClock, Duration);
     const STEP: Duration = Duration::from_mins(2);
     let Some(shared) = Shared::with(ROOMY).await else {
         return;
@@ -31,7 +32,6 @@ async fn a_guard_whose_clock_was_set_accepts_nothing() {
     let date = clock.now();
     let claim = async |nonce: &str| shared.claim_at(&guard, nonce, date).await;
     claim("nonce-before").await.expect("fresh");
-    type Set = fn(&HandClock, Duration);
     let steps: [(Set, Set); 2] = [
         (HandClock::set_ahead, HandClock::set_back),
         (HandClock::set_back, HandClock::set_ahead),
