@@ -320,7 +320,7 @@ async fn the_table_has_all_that_a_running_service_writes_in_full() {
     })
     .await;
     let calls = home.faults().recorded();
-    home.faults().stop_recording();
+    home.faults().stop();
     charter.kill();
     load.ended().await;
     let missing: BTreeSet<_> = calls

@@ -26,7 +26,7 @@ fn new(database: Option<TestDatabase>) -> Option<Home> {
 fn calls_of_start(home: &Home) -> BTreeMap<(Call, String), u32> {
     home.faults().record();
     let charter = home.serve();
-    home.faults().stop_recording();
+    home.faults().stop();
     charter.stop();
     let mut counts = BTreeMap::new();
     for (call, path) in home.faults().recorded() {

@@ -25,6 +25,8 @@ struct Progress {
     /// Requests of whoever was disabled that came after a second and were refused.
     refused: AtomicUsize,
     reads: AtomicUsize,
+    /// Whether what is acknowledged may be lost.
+    is_behind: Arc<AtomicBool>,
 }
 
 /// Clients at work.
@@ -70,7 +72,10 @@ impl Both {
 
 impl Clients {
     pub(crate) fn start(world: &World, names: &str, guest: &(Credentials, String)) -> Self {
-        let progress = Arc::new(Progress::default());
+        let progress = Arc::new(Progress {
+            is_behind: Arc::clone(&world.is_behind),
+            ..Progress::default()
+        });
         let both = || Both {
             addresses: Arc::clone(&world.addresses),
             clients: [None, None],
@@ -204,7 +209,8 @@ async fn disable(
                 at += 1;
                 tokio::time::sleep(PAUSE).await;
             }
-            if is_active {
+            // Of what a standby lacks nothing can be expected.
+            if is_active || progress.is_behind.load(Ordering::SeqCst) {
                 continue;
             }
             let since = clock.monotonic();

@@ -14,7 +14,9 @@ mod redis;
 mod rules;
 mod sentinel;
 mod shared;
+mod shared_faults;
 mod tls;
+mod wrong_clock;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,7 +25,7 @@ use std::time::Duration;
 
 use charter_authn::nonces::{Bounds, ClaimError, Config, NonceStore, OpenError, ReplayGuard};
 use charter_domain::clock::Clock;
-use charter_domain::entropy::OsEntropy;
+use charter_domain::entropy::{Entropy, OsEntropy};
 use charter_domain::id::{AccessKeyId, OrganizationId};
 use charter_domain::timestamp::{self, Timestamp};
 use parking_lot::Mutex;
@@ -37,7 +39,10 @@ pub(crate) struct HandClock(Mutex<(Timestamp, Duration)>);
 
 impl HandClock {
     pub(crate) fn new() -> Arc<Self> {
-        let start = timestamp::parse("2025-09-30T12:00:00Z").expect("a date");
+        Self::at(timestamp::parse("2025-09-30T12:00:00Z").expect("a date"))
+    }
+
+    pub(crate) fn at(start: Timestamp) -> Arc<Self> {
         Arc::new(Self(Mutex::new((start, Duration::ZERO))))
     }
 

@@ -94,3 +94,17 @@ async fn use_without_other_replicas_is_not_reported_later() {
     // It knows that both are asked as much.
     assert_eq!(second(&shared, &replicas, [200, 200]).await[1], 50);
 }
+
+/// While Redis is away it would stay so, and 429 would be the answer to nearly everything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_was_hardly_asked_serves_when_the_other_is_gone() {
+    let Some((mut shared, replicas)) = two_replicas().await else {
+        return;
+    };
+    for _ in 0..3 {
+        second(&shared, &replicas, [1, 800]).await;
+    }
+    shared.redis.kill();
+    let passed = second(&shared, &replicas, [200, 0]).await;
+    assert_eq!(passed, [12, 0], "a quarter of half of the rate");
+}

@@ -1,7 +1,6 @@
 //! What guards share: a database, a Redis and a clock.
 
 use charter_authn::nonces::{RedisConfig, RedisGuard, UnopenedRedisGuard};
-use charter_domain::entropy::Entropy;
 use charter_store::{SharedGuard, Store};
 use test_support::services::TestDatabase;
 use test_support::services::redis::Redis;

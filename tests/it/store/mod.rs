@@ -23,6 +23,7 @@ mod organizations;
 mod policies;
 mod postgres_tls;
 mod process;
+mod promotion;
 mod service_accounts;
 mod sign_out;
 mod signed_writes;

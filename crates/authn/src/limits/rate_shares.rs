@@ -12,6 +12,9 @@ use crate::nonces::SharedCounters;
 
 /// The cost of a request without other replicas; it is higher when they share the rate.
 pub(super) const WHOLE: NonZeroU32 = NonZeroU32::new(16).expect("more than zero");
+/// A share is at least an equal one divided by this, so that a replica that was hardly asked serves what comes to it
+/// when another one dies. All together exceed the rate by less than a quarter.
+const SMALLEST: u32 = 4;
 /// How many keys, sessions and organizations are counted, of each kind; others have an equal share.
 const COUNTED: usize = 10_000;
 /// How many are reported, the busiest first.
@@ -64,13 +67,18 @@ impl<Id: Copy + Eq + Hash> Shares<Id> {
         self.replicas.store(replicas.max(1), Ordering::Relaxed);
     }
 
+    fn equal(&self) -> u32 {
+        let replicas = self.replicas.load(Ordering::Relaxed);
+        WHOLE.get().saturating_mul(replicas)
+    }
+
     /// Counts a request; returns its cost, in parts of [`WHOLE`].
     pub(super) fn cost(&self, id: &Id) -> u32 {
         let replicas = self.replicas.load(Ordering::Relaxed);
         if replicas == 1 {
             return WHOLE.get();
         }
-        let equal = WHOLE.get().saturating_mul(replicas);
+        let equal = self.equal();
         let mut used = self.used.lock();
         let has_room = used.len() < COUNTED;
         let Some(known) = used.get_mut(id) else {
@@ -106,7 +114,9 @@ impl<Id: Copy + Eq + Hash> Shares<Id> {
         let cost = u64::from(WHOLE.get())
             .saturating_mul(all)
             .div_ceil(u64::from(own.max(1)));
-        let cost = u32::try_from(cost).unwrap_or(u32::MAX).max(WHOLE.get());
+        let most = self.equal().saturating_mul(SMALLEST);
+        let cost = u32::try_from(cost).unwrap_or(u32::MAX);
+        let cost = cost.clamp(WHOLE.get(), most);
         if let Some(known) = self.used.lock().get_mut(&id) {
             known.cost = Some(cost);
         }

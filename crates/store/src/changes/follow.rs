@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::ChangeFeed as _;
-use super::look::{Cursor, News, Position, array, position};
+use super::look::{Cursor, News, Position, array};
 use crate::{Error, Store};
 
 /// How often the table is looked at.
@@ -23,10 +24,13 @@ const TOO_LONG: Duration = Duration::from_mins(1);
 /// How often rows are deleted.
 const PRUNING: Duration = Duration::from_secs(30);
 
+/// What looks over the present connection could see, and when; oldest first.
+type Seen = Mutex<VecDeque<(Duration, (u64, Position))>>;
+
 /// Where one process stands.
-#[derive(Default)]
-struct Follower {
+struct Follower<'a> {
     cursor: Cursor,
+    seen: &'a Seen,
     /// When the last look that succeeded began.
     looked: Option<Duration>,
     is_failing: bool,
@@ -36,12 +40,21 @@ impl Store {
     /// Follows other processes' writes until it is stopped. While it does not run, or cannot reach the
     /// database, rows are read anew for every request.
     pub async fn follow_changes(&self, stop: CancellationToken) {
+        let seen = Seen::default();
         // Beside each other: a deletion that waits for its turn to write holds up no look.
-        tokio::join!(self.look_again_and_again(&stop), self.prune_changes(&stop));
+        tokio::join!(
+            self.look_again_and_again(&seen, &stop),
+            self.prune_changes(&seen, &stop)
+        );
     }
 
-    async fn look_again_and_again(&self, stop: &CancellationToken) {
-        let mut follower = Follower::default();
+    async fn look_again_and_again(&self, seen: &Seen, stop: &CancellationToken) {
+        let mut follower = Follower {
+            cursor: Cursor::default(),
+            seen,
+            looked: None,
+            is_failing: false,
+        };
         let mut ticks = tokio::time::interval(INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
@@ -50,43 +63,25 @@ impl Store {
     }
 
     /// Now and then deletes what every process has seen.
-    async fn prune_changes(&self, stop: &CancellationToken) {
-        // Where the table ended, and when that was seen; oldest first.
-        let mut ends = VecDeque::new();
-        let mut tried: Option<Duration> = None;
+    async fn prune_changes(&self, seen: &Seen, stop: &CancellationToken) {
         let mut ticks = tokio::time::interval(INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
             let now = self.clock.monotonic();
-            if tried.is_some_and(|at| now.saturating_sub(at) < PRUNING) {
-                continue;
+            let is_old = |(at, _): &mut (Duration, _)| now.saturating_sub(*at) >= KEPT;
+            let mut old = None;
+            while let Some((_, (_, position))) = seen.lock().pop_front_if(is_old) {
+                old = Some(position);
             }
-            tried = Some(now);
-            if let Err(error) = self.prune(now, &mut ends).await {
+            let Some(old) = old else { continue };
+            if let Err(error) = delete_before(self, &old).await {
                 tracing::warn!(%error, "rows of `changes` could not be deleted, they are kept for the next try");
             }
         }
     }
-
-    async fn prune(
-        &self,
-        now: Duration,
-        ends: &mut VecDeque<(Duration, Position)>,
-    ) -> Result<(), Error> {
-        ends.push_back((now, position(&self.reader).await?));
-        let is_old = |(seen, _): &(Duration, Position)| now.saturating_sub(*seen) >= KEPT;
-        let mut old = None;
-        while let Some((_, end)) = ends.pop_front_if(|it| is_old(it)) {
-            old = Some(end);
-        }
-        match old {
-            Some(end) => delete_before(self, &end).await,
-            None => Ok(()),
-        }
-    }
 }
 
-impl Follower {
+impl Follower<'_> {
     async fn look(&mut self, store: &Store) {
         let began = store.clock.monotonic();
         match self.cursor.look(&store.feed).await {
@@ -119,7 +114,22 @@ impl Follower {
             }
             _ => store.changes.advance_all(),
         }
+        self.remember(began);
         store.changes.extend_lease(began + LEASE);
+    }
+
+    /// Keeps what can be deleted up to there later.
+    fn remember(&self, now: Duration) {
+        let Some(latest) = self.cursor.latest() else {
+            return;
+        };
+        let mut seen = self.seen.lock();
+        // Elsewhere it may name rows that nobody has seen.
+        seen.retain(|(_, (connection, _))| *connection == latest.0);
+        let is_due = |(at, _): &(Duration, _)| now.saturating_sub(*at) >= PRUNING;
+        if seen.back().is_none_or(is_due) {
+            seen.push_back((now, latest.clone()));
+        }
     }
 }
 

@@ -5,6 +5,9 @@
 //! transaction, and a look finds the rows of those transactions that were open, or had not begun, at the snapshot of
 //! the look before: exactly those that it could not see. However old the oldest open one is, of whichever database of
 //! the server, nothing is read twice.
+//!
+//! A position means nothing beyond its connection. A standby that was promoted, and a server that has crashed, give ids
+//! of transactions again that are lost there: a write may have one that the look before took for seen.
 
 use sea_orm::prelude::Uuid;
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
@@ -38,46 +41,49 @@ pub(super) struct Position {
     pub(super) open: Vec<i64>,
 }
 
-/// How far the table has been read; `None` before the first look.
+/// Behind all rows.
+static NEWEST: Position = Position {
+    end: i64::MAX,
+    open: Vec::new(),
+};
+
+/// How far the table has been read, and over which connection; `None` before the first look.
 #[derive(Debug, Default)]
-pub(super) struct Cursor(Option<Position>);
+pub(super) struct Cursor(Option<(u64, Position)>);
 
 impl Cursor {
-    /// Reads the new rows. The first look only finds the position.
+    /// Reads the new rows. The first look over a connection only finds the position.
     ///
     /// # Errors
     ///
     /// Those of the database; then nothing was read.
     pub(super) async fn look(&mut self, connection: &Connection) -> Result<News, Error> {
-        let Some(before) = &self.0 else {
-            self.0 = Some(position(connection).await?);
-            return Ok(News::Everybody);
-        };
+        let before = self.0.as_ref().map_or(&NEWEST, |(_, before)| before);
         let (next, changed) = read(connection, before).await?;
-        Ok(self.take(next, changed))
+        Ok(self.take(connection.number(), next, changed))
     }
 
-    fn take(&mut self, next: Position, changed: Vec<Option<OrganizationId>>) -> News {
+    /// What the latest look could see, and over which connection.
+    pub(super) const fn latest(&self) -> Option<&(u64, Position)> {
+        self.0.as_ref()
+    }
+
+    fn take(
+        &mut self,
+        connection: u64,
+        next: Position,
+        changed: Vec<Option<OrganizationId>>,
+    ) -> News {
         let end = next.end;
-        let before = self.0.replace(next);
+        let before = self.0.replace((connection, next));
         let organizations: Option<Vec<_>> = changed.into_iter().collect();
+        // A file that was put back to an earlier state has lower positions.
+        let follows = before.is_some_and(|(over, before)| over == connection && before.end <= end);
         match organizations {
-            // A database that was put back to an earlier state has lower positions.
-            Some(organizations) if before.is_some_and(|before| before.end <= end) => {
-                News::Organizations(organizations)
-            }
+            Some(organizations) if follows => News::Organizations(organizations),
             _ => News::Everybody,
         }
     }
-}
-
-/// The position of a look that would be made now.
-pub(super) async fn position(connection: &Connection) -> Result<Position, Error> {
-    let end = Position {
-        end: i64::MAX,
-        open: Vec::new(),
-    };
-    Ok(read(connection, &end).await?.0)
 }
 
 /// Where the next look begins, and whose rows are not before that position; `None` for one that may concern everybody.
@@ -163,21 +169,17 @@ mod tests {
     #[test]
     fn changes_of_unknown_extent_are_told_to_everybody() {
         let mut cursor = Cursor::default();
-        assert_eq!(
-            cursor.take(at("7"), Vec::new()),
-            News::Everybody,
-            "the first"
-        );
-        let told = cursor.take(at("8"), vec![Some(organization(1))]);
+        let mut take = |connection, text, changed| cursor.take(connection, at(text), changed);
+        assert_eq!(take(1, "7", vec![]), News::Everybody, "the first");
+        let told = take(1, "8", vec![Some(organization(1))]);
         assert_eq!(told, News::Organizations(vec![organization(1)]));
         let of_all = vec![Some(organization(1)), None];
-        assert_eq!(cursor.take(at("9"), of_all), News::Everybody);
-        assert_eq!(
-            cursor.take(at("5"), Vec::new()),
-            News::Everybody,
-            "put back"
-        );
-        let told = cursor.take(at("5:6:5"), Vec::new());
-        assert_eq!(told, News::Organizations(Vec::new()));
+        assert_eq!(take(1, "9", of_all), News::Everybody);
+        assert_eq!(take(1, "5", vec![]), News::Everybody, "put back");
+        let told = take(1, "5:6:5", vec![]);
+        assert_eq!(told, News::Organizations(vec![]));
+        let elsewhere = take(2, "9", vec![Some(organization(1))]);
+        assert_eq!(elsewhere, News::Everybody, "another connection");
+        assert_eq!(take(2, "9", vec![]), News::Organizations(vec![]));
     }
 }

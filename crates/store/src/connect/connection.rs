@@ -92,6 +92,11 @@ impl Connection {
         misplaced.or_else(|| self.health.fault())
     }
 
+    /// Grows with each connection to a server. For a pool of one: the number of the connection that answered last.
+    pub(crate) fn number(&self) -> u64 {
+        self.health.connections()
+    }
+
     /// Closes all connections, except those that are not returned in time.
     pub(crate) async fn close(&self) -> Result<(), DbErr> {
         if let Some(writer) = &self.writer {

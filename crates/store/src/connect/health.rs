@@ -13,6 +13,8 @@ pub(crate) struct Health {
     started: Instant,
     /// When a statement last succeeded, in milliseconds since the start.
     answered: AtomicU64,
+    /// Connections made so far.
+    made: AtomicU64,
     /// Connections opened before this time are closed, not used.
     distrusted: Mutex<Option<Instant>>,
     failing: AtomicBool,
@@ -24,6 +26,7 @@ impl Default for Health {
         Self {
             started: Instant::now(),
             answered: AtomicU64::new(0),
+            made: AtomicU64::new(0),
             distrusted: Mutex::default(),
             failing: AtomicBool::default(),
             fault: Mutex::default(),
@@ -54,6 +57,16 @@ impl Health {
     pub(super) fn trusts(&self, age: Duration) -> bool {
         let distrusted = *self.distrusted.lock();
         distrusted.is_none_or(|moment| age < moment.elapsed())
+    }
+
+    /// Records a new connection.
+    pub(super) fn connected(&self) {
+        self.made.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// How many connections were made.
+    pub(super) fn connections(&self) -> u64 {
+        self.made.load(Ordering::Acquire)
     }
 
     /// Records a successful statement.

@@ -11,6 +11,7 @@ mod pools;
 mod postgres;
 mod postgres_url;
 mod presence;
+mod primary;
 mod sqlite;
 mod sqlite_read_only;
 mod transaction;

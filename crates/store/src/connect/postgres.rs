@@ -16,6 +16,7 @@ use super::health::Health;
 use super::pools::Pools;
 use super::postgres_url;
 use super::presence::{self, Presence};
+use super::primary::Primary;
 use crate::Error;
 use crate::config::Config;
 
@@ -45,11 +46,14 @@ async fn connect_as(config: &Config, writers: &str) -> Result<Pools, Error> {
         // Poolers refuse startup parameters that they do not know.
         .extra_float_digits(None)
         .disable_statement_logging();
-    reach(&options, config.connection.acquire_timeout).await?;
-    let writer = Pool::new(config, WRITERS, writers, Checked::ByRollback);
+    let primary = config.is_server.then(Primary::default).map(Arc::new);
+    let deadline = config.connection.acquire_timeout;
+    reach(&options, deadline, primary.as_deref()).await?;
     let idle = Checked::AfterIdle(config.ping_after_idle);
-    let reader = Pool::new(config, config.connection.max_readers, READ_ONLY, idle).repeating();
-    let feed = Pool::new(config, 1, READ_ONLY, idle);
+    let pool = |size, more, checked| Pool::new(config, primary.as_ref(), size, more, checked);
+    let writer = pool(WRITERS, writers, Checked::ByRollback);
+    let reader = pool(config.connection.max_readers, READ_ONLY, idle).repeating();
+    let feed = pool(1, READ_ONLY, idle);
     Ok(Pools {
         writer: writer.open(options.clone()).await?,
         reader: reader.open(options.clone()).await?,
@@ -59,14 +63,20 @@ async fn connect_as(config: &Config, writers: &str) -> Result<Pools, Error> {
 }
 
 /// Connects once without a pool: a pool reports only a timeout, a connection reports the cause.
-async fn reach(options: &PgConnectOptions, patience: Duration) -> Result<(), Error> {
-    match tokio::time::timeout(patience, options.connect()).await {
-        Ok(connection) => {
-            let connection = connection.map_err(Error::of_connecting)?;
-            Ok(connection.close().await?)
+async fn reach(
+    options: &PgConnectOptions,
+    patience: Duration,
+    primary: Option<&Primary>,
+) -> Result<(), Error> {
+    let reached = async {
+        let mut connection = options.connect().await.map_err(Error::of_connecting)?;
+        if let Some(primary) = primary {
+            primary.check(&mut connection).await?;
         }
-        Err(elapsed) => Err(Error::unavailable(elapsed)),
-    }
+        Ok(connection.close().await?)
+    };
+    let reached = tokio::time::timeout(patience, reached).await;
+    reached.unwrap_or_else(|elapsed| Err(Error::unavailable(elapsed)))
 }
 
 /// How a connection is checked before use.
@@ -87,8 +97,18 @@ struct Pool {
 }
 
 impl Pool {
-    fn new(config: &Config, size: u32, more: &str, checked: Checked) -> Self {
+    fn new(
+        config: &Config,
+        primary: Option<&Arc<Primary>>,
+        size: u32,
+        more: &str,
+        checked: Checked,
+    ) -> Self {
         let health = Arc::new(Health::default());
+        if let Some(primary) = primary {
+            primary.add(&health);
+        }
+        let (primary, at_connect) = (primary.cloned(), Arc::clone(&health));
         let setup = Arc::<str>::from(session(config, more));
         let patience = config.connection.acquire_timeout / 2;
         let (at_acquire, at_release) = (Arc::clone(&health), Arc::clone(&health));
@@ -99,10 +119,16 @@ impl Pool {
             .acquire_timeout(config.connection.acquire_timeout)
             .test_before_acquire(false)
             .after_connect(move |connection, _| {
-                let setup = Arc::clone(&setup);
+                let (setup, primary) = (Arc::clone(&setup), primary.clone());
+                let health = Arc::clone(&at_connect);
                 Box::pin(async move {
+                    if let Some(primary) = primary {
+                        primary.check(connection).await?;
+                    }
                     let setup = sqlx::raw_sql(AssertSqlSafe(&*setup));
-                    setup.execute(connection).await.map(|_| ())
+                    setup.execute(connection).await?;
+                    health.connected();
+                    Ok(())
                 })
             })
             .before_acquire(move |connection, known| {
@@ -143,7 +169,9 @@ impl Pool {
     }
 
     fn within(self, deadline: Duration) -> Self {
-        let options = self.options.min_connections(0).acquire_timeout(deadline);
+        // Looked through all the time, and each new connection makes what is in memory worthless.
+        let options = self.options.min_connections(0).max_lifetime(None);
+        let options = options.idle_timeout(None).acquire_timeout(deadline);
         Self {
             options,
             deadline,

@@ -1,5 +1,5 @@
-/* Loaded before the C library (LD_PRELOAD): calls on files of a given path fail, from the n-th on. libfiu's
- * own library for POSIX knows neither the path nor how often a call was made. */
+/* Loaded before the C library (LD_PRELOAD): calls on files of a given path fail, from the n-th on, and the wall clock is
+ * stepped. libfiu's own library for POSIX knows neither the path nor how often a call was made. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { WRITE = 1, SYNC = 2, OPEN = 4, NAME = 8 };
@@ -26,6 +27,7 @@ struct control {
     uint32_t mode, calls, after, times, error, partly;
     uint32_t seen, failed;
     char path[224];
+    int64_t step; /* seconds */
 };
 
 static volatile struct control *control;
@@ -98,12 +100,15 @@ ssize_t write(int fd, const void *bytes, size_t count) {
     return real(fd, bytes, failing ? count / 2 : count);
 }
 
-ssize_t pwrite64(int fd, const void *bytes, size_t count, off64_t at) {
-    REAL(ssize_t, "pwrite64", int, const void *, size_t, off64_t);
-    int failing = fails_on(WRITE, "write", fd);
-    if (failing == 1 || (failing == 2 && count < 2)) return -1;
-    return real(fd, bytes, failing ? count / 2 : count, at);
-}
+#define PWRITE(name)                                                                                                  \
+    ssize_t name(int fd, const void *bytes, size_t count, off64_t at) {                                               \
+        REAL(ssize_t, #name, int, const void *, size_t, off64_t);                                                     \
+        int failing = fails_on(WRITE, "write", fd);                                                                   \
+        if (failing == 1 || (failing == 2 && count < 2)) return -1;                                                   \
+        return real(fd, bytes, failing ? count / 2 : count, at);                                                      \
+    }
+PWRITE(pwrite)
+PWRITE(pwrite64)
 
 ssize_t writev(int fd, const struct iovec *parts, int count) {
     REAL(ssize_t, "writev", int, const struct iovec *, int);
@@ -138,4 +143,11 @@ int unlink(const char *path) {
 int mkdir(const char *path, mode_t mode) {
     REAL(int, "mkdir", const char *, mode_t);
     return fails(NAME, "name", path) ? -1 : real(path, mode);
+}
+
+int clock_gettime(clockid_t clock, struct timespec *time) {
+    REAL(int, "clock_gettime", clockid_t, struct timespec *);
+    int result = real(clock, time);
+    if (result == 0 && clock == CLOCK_REALTIME && control) time->tv_sec += control->step;
+    return result;
 }

@@ -1,5 +1,5 @@
 //! Injects failures into the file operations of a running process: the n-th write, sync, open or rename of a file
-//! fails (`failing_calls.c`).
+//! fails; and steps its wall clock (`failing_calls.c`).
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -76,6 +76,8 @@ const RECORD: u32 = 2;
 const LENGTH: usize = 256;
 const SEEN: u64 = 24;
 const FAILED: u64 = 28;
+/// The clock's step, behind all else.
+const STEP: u64 = LENGTH as u64;
 
 /// Injects failures into the processes of one home.
 pub struct Faults {
@@ -113,12 +115,17 @@ impl Faults {
             .write(true)
             .open(&control);
         let file = file.expect("a file");
-        file.write_all_at(&[0; LENGTH], 0).expect("written");
+        file.write_all_at(&[0; LENGTH + 8], 0).expect("written");
         Some(Self {
             library,
             control,
             file,
         })
+    }
+
+    /// What a process that is to fail must be able to read and write.
+    pub(super) fn files(&self) -> [&Path; 2] {
+        [&self.library, &self.control]
     }
 
     /// Prepares a process, to be started with this command, for injected failures.
@@ -161,6 +168,22 @@ impl Faults {
         Fault { faults: self }
     }
 
+    /// Nothing can be written to files of these paths, a shell pattern, until [`Self::stop`].
+    pub fn fill(&self, path: &str) {
+        let full = Plan {
+            how: How::Full,
+            ..Plan::all(Call::Write, path)
+        };
+        // Its end would end the fault.
+        std::mem::forget(self.begin(&full));
+    }
+
+    /// Sets the wall clock that many seconds ahead of the machine's, or behind it.
+    pub fn step_clock(&self, seconds: i64) {
+        let step = seconds.to_ne_bytes();
+        self.file.write_all_at(&step, STEP).expect("written");
+    }
+
     /// Starts recording calls; none fails.
     pub fn record(&self) {
         self.set_mode(RECORD);
@@ -177,7 +200,7 @@ impl Faults {
         calls.collect()
     }
 
-    pub fn stop_recording(&self) {
+    pub fn stop(&self) {
         self.set_mode(IDLE);
     }
 
@@ -185,6 +208,11 @@ impl Faults {
         self.file
             .write_all_at(&mode.to_ne_bytes(), 0)
             .expect("written");
+    }
+
+    /// How many calls have failed since the latest failures began.
+    pub fn failed(&self) -> u32 {
+        self.number(FAILED)
     }
 
     fn number(&self, at: u64) -> u32 {
@@ -197,7 +225,7 @@ impl Faults {
 impl Fault<'_> {
     /// The number of failed calls.
     pub fn failed(&self) -> u32 {
-        self.faults.number(FAILED)
+        self.faults.failed()
     }
 
     /// The number of calls of this kind.

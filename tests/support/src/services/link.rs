@@ -1,6 +1,8 @@
 //! A TCP connection between two services that can be cut or slowed, and mended.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -23,6 +25,8 @@ pub enum Passage {
 /// Closes its connections when dropped.
 pub struct Link {
     address: SocketAddr,
+    /// Where new connections lead.
+    port: Arc<AtomicU16>,
     passage: watch::Sender<Passage>,
     _accepting: JoinSet<()>,
 }
@@ -34,14 +38,18 @@ impl Link {
         let (passage, seen) = watch::channel(Passage::Open);
         let mut accepting = JoinSet::new();
         let address = listener.local_addr().expect("its number");
+        let port = Arc::new(AtomicU16::new(port));
+        let leads_to = Arc::clone(&port);
         accepting.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
+                let port = leads_to.load(Ordering::SeqCst);
                 connections.spawn(carry(client, port, seen.clone()));
             }
         });
         Self {
             address,
+            port,
             passage,
             _accepting: accepting,
         }
@@ -49,6 +57,11 @@ impl Link {
 
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// New connections lead to the server on this port. Those that are open stay as they are.
+    pub fn lead_to(&self, port: u16) {
+        self.port.store(port, Ordering::SeqCst);
     }
 
     pub fn set(&self, passage: Passage) {

@@ -12,6 +12,7 @@ pub mod private_postgres;
 pub mod proxy;
 pub mod redis;
 pub mod sentinel;
+pub mod standby;
 
 pub const AUDIT_SECRET: [u8; 32] = [7; 32];
 
@@ -53,6 +54,15 @@ impl TestDatabase {
             directory: TempDir::new().expect("a temporary directory"),
             _postgres: Some(database),
         })
+    }
+
+    /// An empty database that somebody else removes.
+    pub fn at(url: String) -> Self {
+        Self {
+            url,
+            directory: TempDir::new().expect("a temporary directory"),
+            _postgres: None,
+        }
     }
 
     /// For `CHARTER__DATABASE__URL` and [`charter_store::Store::open`].

@@ -1,13 +1,16 @@
-//! A PostgreSQL server of one test, which can be paused, killed and started again, and has TLS if wanted.
+//! A PostgreSQL server of one test, which can be paused, killed and started again, and has TLS or a standby if wanted.
 
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, Statement};
 use tempfile::TempDir;
 
 use super::certificates::Certificates;
-use super::postgres::{as_user, find_programs, private_place, unprivileged_user};
+use super::faults::Faults;
+use super::postgres::{as_user, find_programs, give, private_place, unprivileged_user};
 
 const PASSWORD: &str = "secret";
 
@@ -17,6 +20,7 @@ pub struct PrivatePostgres {
     directory: TempDir,
     port: u16,
     options: String,
+    faults: Option<Faults>,
 }
 
 impl PrivatePostgres {
@@ -26,7 +30,6 @@ impl PrivatePostgres {
             super::left_out("PostgreSQL");
             return None;
         };
-        let (directory, port) = private_place();
         let tls = certificates.map_or_else(String::new, |certificates| {
             format!(
                 " -c ssl=on -c ssl_cert_file={} -c ssl_key_file={}",
@@ -34,15 +37,7 @@ impl PrivatePostgres {
                 certificates.key().display()
             )
         });
-        let server = Self {
-            options: format!(
-                "-k {} -c listen_addresses=127.0.0.1 -p {port} -c fsync=off{tls}",
-                directory.path().display()
-            ),
-            programs,
-            directory,
-            port,
-        };
+        let server = Self::unmade(programs, &tls);
         let password = server.directory.path().join("password");
         fs::write(&password, PASSWORD).expect("written");
         let mut initdb = server.program("initdb");
@@ -63,6 +58,71 @@ impl PrivatePostgres {
         Some(server)
     }
 
+    fn unmade(programs: PathBuf, options: &str) -> Self {
+        let (directory, port) = private_place();
+        Self {
+            options: format!(
+                "-k {} -c listen_addresses=127.0.0.1 -p {port} -c fsync=off{options}",
+                directory.path().display()
+            ),
+            programs,
+            faults: None,
+            directory,
+            port,
+        }
+    }
+
+    /// Makes it possible to fail its system calls from the next start on; `None`, with a message, if this machine cannot.
+    pub fn with_faults(mut self) -> Option<Self> {
+        let faults = Faults::below(self.directory.path())?;
+        for file in faults.files() {
+            give(file);
+        }
+        self.faults = Some(faults);
+        Some(self)
+    }
+
+    pub const fn faults(&self) -> &Faults {
+        self.faults.as_ref().expect("a server with faults")
+    }
+
+    /// A standby that follows this server, or a link to it, on that port. Nothing waits for it.
+    pub fn standby(&self, port: u16) -> Self {
+        let mut standby = Self::unmade(self.programs.clone(), "");
+        if self.faults.is_some() {
+            standby = standby.with_faults().expect("as this one");
+        }
+        let mut copy = standby.program("pg_basebackup");
+        copy.args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync"])
+            .arg("--dbname")
+            .arg(Self::url("127.0.0.1", port, "application_name=standby"));
+        standby.run(copy);
+        standby.start_again();
+        standby
+    }
+
+    /// Returns when it takes writes.
+    pub fn promote(&self) {
+        let mut promote = self.program("pg_ctl");
+        promote.args(["promote", "--wait", "--silent"]);
+        self.run(promote);
+    }
+
+    /// Returns when standbys have all that was committed.
+    pub async fn wait_until_followed(&self) {
+        const FOLLOWED: &str =
+            "SELECT 1 FROM pg_stat_replication HAVING bool_and(replay_lsn >= pg_current_wal_lsn())";
+        let connection = super::connect(&self.own_url()).await;
+        while !query(&connection, FOLLOWED).await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// The address of the server itself.
+    pub fn own_url(&self) -> String {
+        Self::url("127.0.0.1", self.port, "sslmode=disable")
+    }
+
     pub const fn port(&self) -> u16 {
         self.port
     }
@@ -77,12 +137,22 @@ impl PrivatePostgres {
         let mut start = self.program("pg_ctl");
         start.args(["start", "--wait", "--silent", "-o", &self.options]);
         start.arg("-l").arg(self.directory.path().join("log"));
+        if let Some(faults) = &self.faults {
+            faults.load_into(&mut start);
+        }
         self.run(start);
     }
 
     /// All its processes die at once.
     pub fn kill(&self) {
         self.run(self.stop_in("immediate"));
+    }
+
+    /// Starts it after whatever has become of it.
+    pub fn recover(&self) {
+        // Fails if it has ended already.
+        let _ = self.stop_in("immediate").output();
+        self.start_again();
     }
 
     /// Ends its connections, and stops.
@@ -147,6 +217,13 @@ impl PrivatePostgres {
             fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
         );
     }
+}
+
+/// Whether there is a row.
+async fn query(connection: &DatabaseConnection, text: &str) -> bool {
+    let statement = Statement::from_string(DbBackend::Postgres, text);
+    let row = connection.query_one_raw(statement).await;
+    row.expect("an answer").is_some()
 }
 
 impl Drop for PrivatePostgres {

@@ -5,6 +5,7 @@
 //! uses a server that another one has given up.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use charter_domain::timestamp::Timestamp;
@@ -73,6 +74,8 @@ impl RedisGuardInner {
         }
         let mut closed = HalfMinutes::from_text(&guard.closed);
         closed.add(&HalfMinutes::from_text(&guard.marked));
+        // Among them already, unless the database was replaced by one that lacks the latest marks.
+        closed.add(&self.counted.lock());
         let _over = closed.take_over(self.window, self.long_ago());
         let next = SharedGuard {
             epoch: self.new_name(),
@@ -114,20 +117,40 @@ impl RedisGuardInner {
             .time()
             .await
             .map_err(|error| self.give_up(epoch, format!("Redis does not answer: {error}")))?;
-        let unsettled = |error: Disagreement| ClaimError::NotHeld(error.to_string());
-        self.check_clock(time).map_err(unsettled)?;
-        match self.mark(epoch, &missing).await {
-            Ok(true) => {
-                epoch.open.write().add(&missing);
-                self.counted.lock().add(&missing);
-                Ok(())
-            }
+        self.check_clock(time).map_err(|error| unsettled(&error))?;
+        self.settle(epoch, self.mark(epoch, &missing).await)?;
+        epoch.open.write().add(&missing);
+        self.counted.lock().add(&missing);
+        Ok(())
+    }
+
+    /// Marks again what the database may lack: it may have been replaced by a standby without the latest marks.
+    pub(super) async fn mark_again(&self, epoch: &Arc<Epoch>) -> Result<(), ClaimError> {
+        let generation = self.store.generation();
+        if epoch.generation.load(Ordering::Acquire) == generation {
+            return Ok(());
+        }
+        let _turn = self.opening.lock().await;
+        let marked = self.counted.lock().clone();
+        self.settle(epoch, self.mark(epoch, &marked).await)?;
+        epoch.generation.store(generation, Ordering::Release);
+        Ok(())
+    }
+
+    /// What became of marks.
+    fn settle(
+        &self,
+        epoch: &Arc<Epoch>,
+        marked: Result<bool, Disagreement>,
+    ) -> Result<(), ClaimError> {
+        match marked {
+            Ok(true) => Ok(()),
             Ok(false) => Err(self.give_up(epoch, "another epoch has begun".to_owned())),
             Err(Disagreement::NotHeld(holder)) => {
                 *self.lost_to.lock() = Some(holder);
                 Err(self.give_up(epoch, "another process remembers nonces".to_owned()))
             }
-            Err(error) => Err(unsettled(error)),
+            Err(error) => Err(unsettled(&error)),
         }
     }
 
@@ -166,6 +189,7 @@ impl RedisGuardInner {
         if apart > tolerance {
             return Err(Disagreement::Clocks(apart));
         }
+        self.agreed_offset.store(self.offset(), Ordering::Release);
         Ok(())
     }
 
@@ -186,6 +210,10 @@ impl RedisGuardInner {
     fn long_ago(&self) -> Timestamp {
         self.clock.now() - ROW_RETENTION
     }
+}
+
+fn unsettled(error: &Disagreement) -> ClaimError {
+    ClaimError::NotHeld(error.to_string())
 }
 
 /// The lease that replicas share.
@@ -216,6 +244,7 @@ fn is_current(guard: &SharedGuard, server: &Server) -> bool {
 
 fn epoch(guard: &SharedGuard, connection: Connection) -> Epoch {
     Epoch {
+        generation: AtomicU64::new(u64::MAX),
         name: guard.epoch.clone(),
         server: guard.server.clone(),
         connection,

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -43,6 +43,8 @@ pub(super) struct RedisGuardInner {
     pub(super) address: Address,
     pub(super) window: Duration,
     pub(super) clock_tolerance: Option<Duration>,
+    /// The wall clock less the monotonic one, in microseconds, when it last agreed with that of Redis.
+    pub(super) agreed_offset: AtomicI64,
     pub(super) lease: Duration,
     pub(super) fingerprints: Fingerprints,
     /// This process's share.
@@ -79,6 +81,7 @@ impl RedisGuardInner {
         let id = HalfMinute::of(date);
         self.check_date(id, date, now)?;
         let epoch = self.epoch.load_full().ok_or_else(|| self.away())?;
+        self.check_steady(&epoch)?;
         ClaimError::check_open(&epoch.closed, id, now)?;
         if !epoch.open.read().contains(id) {
             self.open(&epoch, &[id]).await?;
@@ -101,7 +104,11 @@ impl RedisGuardInner {
                 self.quota.release(number, id);
                 Err(ClaimError::Replayed)
             }
-            Ok(answer) if answer.epoch.as_deref() == Some(&*epoch.name) => Ok(()),
+            Ok(answer) if answer.epoch.as_deref() == Some(&*epoch.name) => {
+                // A process that was paused on the way has sent it when Redis had forgotten earlier ones.
+                self.check_steady(&epoch)?;
+                self.check_date(id, date, self.clock.now())
+            }
             Ok(_) => Err(self.give_up(&epoch, "Redis has lost its epoch key".to_owned())),
             // It may have been stored, so it stays counted.
             Err(error) => Err(self.give_up(&epoch, format!("Redis does not answer: {error}"))),
@@ -119,6 +126,30 @@ impl RedisGuardInner {
             return Err(ClaimError::Forgotten);
         }
         Ok(())
+    }
+
+    /// Whether the wall clock has gone evenly since it agreed with that of Redis. One that was set back makes dates valid
+    /// whose nonces Redis has forgotten; one that was set forward makes it forget too early.
+    fn check_steady(&self, epoch: &Arc<Epoch>) -> Result<(), ClaimError> {
+        let jump = self
+            .offset()
+            .abs_diff(self.agreed_offset.load(Ordering::Acquire));
+        let jump = Duration::from_micros(jump);
+        match self.clock_tolerance {
+            Some(tolerance) if jump > tolerance => {
+                Err(self.give_up(epoch, format!("this machine's clock jumped by {jump:?}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The wall clock less the monotonic one, in microseconds.
+    pub(super) fn offset(&self) -> i64 {
+        let monotonic = i64::try_from(self.clock.monotonic().as_micros()).unwrap_or(i64::MAX);
+        self.clock
+            .now()
+            .timestamp_micros()
+            .saturating_sub(monotonic)
     }
 
     /// Stops using this epoch; the upkeep finds the next one.

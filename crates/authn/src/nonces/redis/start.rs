@@ -1,7 +1,7 @@
 //! Opens a guard on Redis: takes the lease for all replicas, then agrees on an epoch.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -62,6 +62,7 @@ impl UnopenedRedisGuard {
             address: config.address(&fingerprints)?,
             window: config.window,
             clock_tolerance: config.clock_tolerance,
+            agreed_offset: AtomicI64::new(0),
             lease: config.lease,
             fingerprints,
             quota: Quota::new(config.bounds),

@@ -51,6 +51,9 @@ impl RedisGuardInner {
             epoch = Box::pin(self.find_epoch()).await;
         }
         if let Some(epoch) = epoch {
+            if let Err(error) = self.mark_again(&epoch).await {
+                tracing::warn!(%error, "could not mark half minutes again; retrying");
+            }
             let now = HalfMinute::of(self.clock.now());
             let next = [now, now.next()];
             let open: Vec<_> = next
