@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use salvo::oapi::{Info, License, OpenApi, PathItemType, Server, Tag};
 
 use crate::extract::security;
-use crate::respond::{ErrorType, Surface, error_document};
+use crate::respond::{ErrorType, Surface, error_document, headers};
 use crate::router;
 
 /// Rendered once.
@@ -72,6 +72,10 @@ fn document() -> OpenApi {
             if !HEALTH.contains(&path.as_str()) {
                 let conditional = ErrorType::PreconditionFailed;
                 error_document::describe(&mut document.components, operation, conditional);
+                if *method == PathItemType::Get && !operation.responses.contains_key("304") {
+                    let unchanged = headers::answer("`if-none-match: *`: there is something");
+                    operation.responses.insert("304", unchanged);
+                }
             }
             if *method != PathItemType::Get && operation.securities.is_some() {
                 error_document::describe_deactivation(&mut document.components, operation);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use salvo::http::StatusCode;
 use salvo::http::header::ETAG;
 use salvo::{Depot, FlowCtrl, Request, Response, Router, Writer as _, handler};
 
@@ -64,9 +65,19 @@ async fn check_untagged_reads(
             .status_code
             .is_none_or(|status| status.is_success())
         && !response.headers().contains_key(ETAG);
-    if is_read && let Err(refused) = etag::check_untagged_read(request.headers()) {
-        *response = Response::new();
-        refused.write(request, depot, response).await;
+    if !is_read {
+        return;
+    }
+    match etag::is_untagged_known_to(request.headers()) {
+        Ok(false) => {}
+        Ok(true) => {
+            *response = Response::new();
+            response.status_code(StatusCode::NOT_MODIFIED);
+        }
+        Err(refused) => {
+            *response = Response::new();
+            refused.write(request, depot, response).await;
+        }
     }
 }
 
@@ -90,7 +101,7 @@ pub fn operations_listener(state: Arc<State>) -> Router {
     Router::new()
         .hoop(ProvideState(state))
         .push(pages)
-        .push(workbench::router())
+        .push(Router::with_hoop(check_untagged_reads).push(workbench::router()))
         .push(access::router(Listener::Operations))
         .push(console::workbench())
 }

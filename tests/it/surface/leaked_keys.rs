@@ -190,8 +190,24 @@ async fn reports_are_limited_by_address(service: &Service) {
 /// The pair itself is the proof; whose page shows it is no matter.
 async fn a_web_page_may_report(service: &Service) {
     let leaked = service.organization("acme").await.manager().await;
+    let asked = service.anonymous().ask("OPTIONS", LEAKED);
+    let allowed = asked
+        .header("origin", "https://scanner.example")
+        .header("access-control-request-method", "POST")
+        .header("access-control-request-headers", "content-type")
+        .await;
+    assert_eq!(allowed.status, 204);
+    assert_eq!(
+        allowed.header("access-control-allow-headers"),
+        Some("content-type")
+    );
     let from_page = report(service, pair(&leaked)).header("origin", "https://scanner.example");
-    from_page.await.no_content();
+    let reported = from_page.await;
+    for answer in [&allowed, &reported] {
+        assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+        assert_eq!(answer.header("access-control-allow-credentials"), None);
+    }
+    reported.no_content();
     let refused = leaked.get("/accounts").await;
     refused.assert_refused(401, "KEY_REVOKED");
 }

@@ -26,6 +26,9 @@ async fn a_condition_yields_to_every_other_refusal(service: &Service) {
     let owner = acme.person(TeamRole::Owner).await;
     let dead = acme.signer(&[]).await;
     manager.delete(&dead.key()).await.no_content();
+    let admin = acme.person(TeamRole::Admin).await;
+    service.organization("other").await;
+    let default_account = format!("/accounts/{}", acme.account.id);
     let anonymous = service.anonymous();
     let no_session = format!("{SESSIONS}/01980f3a-7b1c-7def-8a12-3456789abcde");
     let unknown_link = |more: &str, value: &str| json!({"token": "A".repeat(43), more: value});
@@ -86,6 +89,24 @@ async fn a_condition_yields_to_every_other_refusal(service: &Service) {
             ),
             422,
             "VALIDATION_FAILED",
+        ),
+        (
+            admin.patch(&dead.path(), json!({"roles": ["owner"]})),
+            403,
+            "NOT_PERMITTED",
+        ),
+        (
+            manager.patch(&default_account, json!({"is_active": false})),
+            422,
+            "VALIDATION_FAILED",
+        ),
+        (
+            owner.put(
+                "/api/portal/organization",
+                json!({"name": "A", "slug": "other"}),
+            ),
+            409,
+            "SLUG_TAKEN",
         ),
         (owner.get("/audit-events?cursor=x"), 400, "BAD_PARAMETER"),
         (owner.get("/decisions?cursor=x"), 400, "BAD_PARAMETER"),
@@ -182,8 +203,11 @@ async fn conditions_hold_on_public_pages(service: &Service) {
         stale.assert_refused(412, "PRECONDITION_FAILED");
         let malformed = get("if-match", "stale").await;
         malformed.assert_refused(400, "BAD_PARAMETER");
-        for name in ["if-match", "if-none-match"] {
-            assert_eq!(get(name, "*").await.status, 200, "{page}");
+        get("if-none-match", "stale")
+            .await
+            .assert_refused(400, "BAD_PARAMETER");
+        for (name, status) in [("if-match", 200), ("if-none-match", 304)] {
+            assert_eq!(get(name, "*").await.status, status, "{page}");
         }
     }
     // No method has this path.

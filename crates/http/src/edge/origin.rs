@@ -12,6 +12,9 @@ use salvo::{Depot, FlowCtrl, Handler, Request, Response, async_trait};
 
 use crate::respond::{ApiError, Code};
 
+/// Pages of any origin may report a leaked key here, without credentials (contract section 4).
+const FOR_ANY_ORIGIN: &str = "/leaked-keys";
+
 /// How long browsers may cache a preflight response, in seconds.
 const MAX_AGE: u64 = 600;
 /// Response headers that pages may read besides those that CORS always exposes.
@@ -92,7 +95,16 @@ impl Origins {
         ];
         let headers = [AUTHORIZATION, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH]
             .into_iter()
-            .chain(["x-request-id", "x-correlation-id"].map(HeaderName::from_static));
+            .chain(
+                [
+                    "x-request-id",
+                    "x-correlation-id",
+                    "x-date",
+                    "x-nonce",
+                    "x-content-sha256",
+                ]
+                .map(HeaderName::from_static),
+            );
         let cors = Cors::new()
             .allow_origin(AllowOrigin::dynamic(allowed))
             .allow_credentials(true)
@@ -101,12 +113,24 @@ impl Origins {
             .expose_headers(EXPOSED.to_vec())
             .max_age(MAX_AGE)
             .vary([ORIGIN]);
-        CrossOrigin(cors.into_handler())
+        let for_any = Cors::new()
+            .allow_origin(AllowOrigin::any())
+            .allow_methods(vec![Method::POST])
+            .allow_headers(vec![CONTENT_TYPE])
+            .expose_headers(EXPOSED.to_vec())
+            .max_age(MAX_AGE);
+        CrossOrigin {
+            known: cors.into_handler(),
+            any: for_any.into_handler(),
+        }
     }
 }
 
 /// Adds CORS headers to responses for browsers, and answers preflights. Requests without `origin` are unaffected.
-pub struct CrossOrigin(CorsHandler);
+pub struct CrossOrigin {
+    known: CorsHandler,
+    any: CorsHandler,
+}
 
 #[async_trait]
 impl Handler for CrossOrigin {
@@ -121,7 +145,11 @@ impl Handler for CrossOrigin {
         let is_bare_options = request.method() == Method::OPTIONS
             && !headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
         if headers.contains_key(ORIGIN) && !is_bare_options {
-            self.0.handle(request, depot, response, control).await;
+            let cors = match request.uri().path() {
+                FOR_ANY_ORIGIN => &self.any,
+                _ => &self.known,
+            };
+            cors.handle(request, depot, response, control).await;
         } else {
             control.call_next(request, depot, response).await;
         }

@@ -70,7 +70,9 @@ impl<I: Input> Anonymous<I> {
 
     fn describe(components: &mut Components, operation: &mut OpenApiOperation) {
         I::describe(components, operation);
-        error_document::describe(components, operation, ErrorType::Forbidden);
+        for refusal in [ErrorType::Forbidden, ErrorType::RateLimitExceeded] {
+            error_document::describe(components, operation, refusal);
+        }
     }
 
     pub(super) fn read(
@@ -161,9 +163,7 @@ impl<I: Input> CookieHolder<I> {
 
     fn describe(components: &mut Components, operation: &mut OpenApiOperation) {
         Anonymous::<I>::describe(components, operation);
-        for refusal in [ErrorType::Unauthorized, ErrorType::RateLimitExceeded] {
-            error_document::describe(components, operation, refusal);
-        }
+        error_document::describe(components, operation, ErrorType::Unauthorized);
     }
 }
 

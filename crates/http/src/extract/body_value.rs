@@ -83,12 +83,11 @@ impl JsonType for bool {
 impl JsonType for i64 {
     const NAME: &'static str = "an integer";
 
-    /// `285.0` is the same number as `285` (JSON Schema 2020-12, section 6.1.1 of the core).
+    /// `285.0` is the same number as `285` (JSON Schema 2020-12, section 6.1.1 of the core). Whole numbers beyond
+    /// those of 64 bits become the nearest of them, which is out of every range.
     fn from_json(value: Value) -> Option<Self> {
-        const EXACT: f64 = 9_007_199_254_740_991.0;
-        #[expect(clippy::cast_possible_truncation, reason = "whole and within ±2^53")]
-        let whole =
-            |float: f64| (float.fract() == 0.0 && float.abs() <= EXACT).then_some(float as Self);
+        #[expect(clippy::cast_possible_truncation, reason = "it saturates")]
+        let whole = |float: f64| (float.fract() == 0.0).then_some(float as Self);
         value.as_i64().or_else(|| value.as_f64().and_then(whole))
     }
 }
@@ -262,7 +261,8 @@ mod tests {
             ("3", Some(3)),
             ("3.0", Some(3)),
             ("3.5", None),
-            ("1e300", None),
+            ("1e300", Some(i64::MAX)),
+            ("-99999999999999999999", Some(i64::MIN)),
             ("1e3", Some(1_000)),
         ] {
             let value = serde_json::from_str(number).expect("JSON");

@@ -90,10 +90,12 @@ impl EntityTag {
     }
 }
 
-/// Checks the conditions of reading a resource without a tag, which only `*` matches: `PRECONDITION_FAILED`, or
+/// Whether a GET of a resource without a tag, which only `*` matches, gets 304: `PRECONDITION_FAILED`, or
 /// `BAD_PARAMETER` for a malformed header.
-pub fn check_untagged_read(headers: &HeaderMap) -> Result<(), ApiError> {
-    check_if_match(None, headers)
+pub fn is_untagged_known_to(headers: &HeaderMap) -> Result<bool, ApiError> {
+    check_if_match(None, headers)?;
+    let condition = Condition::read(headers, &IF_NONE_MATCH)?;
+    Ok(matches!(condition, Some(Condition::Any)))
 }
 
 /// Whether the conditions of a request that changes a resource without a tag cannot hold. It is refused only if
@@ -305,10 +307,10 @@ mod tests {
             let fails = |method| fails_untagged_write(method, &headers);
             assert_eq!(fails(&Method::POST), Ok(line == "*"), "{line}");
             assert_eq!(fails(&Method::GET), Ok(false));
-            assert_eq!(check_untagged_read(&headers), Ok(()));
+            assert_eq!(is_untagged_known_to(&headers), Ok(line == "*"));
         }
         let stale = headers(&IF_MATCH, &["\"org-1.6\""]);
-        assert!(check_untagged_read(&stale).is_err());
+        assert!(is_untagged_known_to(&stale).is_err());
         assert_eq!(fails_untagged_write(&Method::POST, &stale), Ok(true));
         let any = headers(&IF_MATCH, &["*"]);
         assert_eq!(fails_untagged_write(&Method::POST, &any), Ok(false));

@@ -40,12 +40,12 @@ pub(super) async fn list(
     asked: &OperatorRequest,
     scope: &CursorScope<'_>,
 ) -> Result<AccessBody, ApiError> {
+    let mut fields = Fields::new(body.clone());
+    let cursor = fields.optional::<String>("cursor");
+    let chosen = ChosenDomain::read(fields, &asked.state)?;
     let sought = sought(&body)?;
     let question = Question::of_search(&body, sought)?;
     let question = own::respelled(&question);
-    let mut fields = Fields::new(body);
-    let cursor = fields.optional::<String>("cursor");
-    let chosen = ChosenDomain::read(fields, &asked.state)?;
     let cursor = present(cursor)?.map(|text| scope.open(&text).ok_or_else(bad_cursor));
     let after: Option<After> = cursor.transpose()?;
     let operator = asked.operator();

@@ -8,6 +8,7 @@ use charter_domain::timestamp;
 use charter_store::{PolicyApproval, PolicyHistoryPage, PolicyRevisionSpan};
 
 use super::admission::OperatorRequest;
+use super::asked_domain;
 use super::paging::limit;
 use crate::extract::cursor_query::open_cursor;
 use crate::extract::cursor_scope::CursorScope;
@@ -31,6 +32,9 @@ pub(super) async fn list(
     let operator = asked.operator();
     let page = operator.policy_history(domain.as_deref(), before, limit);
     let PolicyHistoryPage { spans, next } = page.await?;
+    if let Some(name) = domain.filter(|_| spans.is_empty() && before.is_none()) {
+        asked_domain::own(&name, &asked.state)?;
+    }
     let next = next.map(|next| scope.seal(&[next.unsigned_abs(), 0]));
     Ok(Json(HistoryBody {
         results: spans.into_iter().map(RevisionBody::from).collect(),

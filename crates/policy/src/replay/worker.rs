@@ -11,6 +11,7 @@ use charter_authz::snapshot::Snapshot;
 use charter_decision_log::reevaluation::{context, entities};
 use charter_decision_log::{DecisionRecord, DefinitionReader, Direction, EVALUATION, LogLine, Uid};
 use charter_domain::permission::Permission;
+use charter_domain::timestamp;
 
 use super::log_reader::Chunk;
 use super::policies::ReplayPolicies;
@@ -236,7 +237,7 @@ impl<'a> Worker<'a> {
             };
             self.report.flip(flip, || FlipExample {
                 id: record.id,
-                at: record.at,
+                at: timestamp::parse(&record.at).map_or(record.at, timestamp::format),
                 resource: text(&record.resource),
                 recorded: answer(recorded, &record.determining),
                 now: answer(decision.outcome, &decision.determining),

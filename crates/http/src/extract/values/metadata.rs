@@ -34,7 +34,12 @@ impl BodyValue for MetadataPatch {
     }
 
     fn schema(components: &mut Components) -> RefOr<Schema> {
-        let patch = schema("Merged into the existing data; a null member removes its key.");
+        let patch = Object::new()
+            .description(
+                "Merged into the existing data, whose limits hold for the result; a null member removes its key.",
+            )
+            .additional_properties(Ref::from_schema_name(VALUE))
+            .examples([json!({"cost_center": "42"})]);
         let patch = register(components, "MetadataPatch", patch);
         described(nullable(patch), &["Null removes all keys."], None)
     }
