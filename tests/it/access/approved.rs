@@ -68,7 +68,7 @@ async fn a_wider_edit_of_a_domain_waits_until_it_is_approved() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn other_entities_and_routes_wait_until_they_are_approved() {
+async fn other_declarations_entities_and_routes_wait_until_they_are_approved() {
     if solver().is_none() {
         return;
     }
@@ -102,6 +102,27 @@ async fn other_entities_and_routes_wait_until_they_are_approved() {
     assert!(told.contains("--domain records"), "{told}");
     // What it said before is in force, however it is written.
     folder.write("records", "entities.json", &entities.replace("[{", "[ {"));
+    until(&service, |ready| {
+        ready["domains"]["records"]["refused"].is_null()
+    })
+    .await;
+
+    // Whoever asks would choose what its questions say of it.
+    let schema = folder.domain("records").join("schema.cedarschema");
+    let schema = fs::read_to_string(schema).expect("a file");
+    let more = schema.replace(
+        "String,\n};\n\nentity record",
+        "String,\n  vip?: Bool,\n};\n\nentity record",
+    );
+    assert_ne!(schema, more);
+    folder.write("records", "schema.cedarschema", &more);
+    let told = refused("records").await;
+    assert!(told.contains("new user.vip"), "{told}");
+    folder.write(
+        "records",
+        "schema.cedarschema",
+        &format!("// As before.\n{schema}"),
+    );
     until(&service, |ready| {
         ready["domains"]["records"]["refused"].is_null()
     })

@@ -1,11 +1,15 @@
-//! Changes of what a domain's policies decide about: its entities and its routes. What they allow is not compared, so
-//! each counts as wider, but for routes that are gone: a request without a route is refused.
+//! Changes of what a domain's policies decide about: its schema's declarations, its entities and its routes. What they
+//! allow is not compared, so each counts as wider, but for routes that are gone: a request without a route is refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use charter_authz::folder::{ENTITIES, Files, ROUTES};
+use super::declarations;
+use charter_authz::folder::{ENTITIES, Files, ROUTES, SCHEMA};
+
+/// Reads what the old and the new text of a file say, by name.
+type ReadBoth = dyn Fn(&str, &str) -> (BTreeMap<String, Value>, BTreeMap<String, Value>);
 
 /// What differs between the facts of two folders.
 #[derive(Default)]
@@ -19,13 +23,21 @@ pub(super) struct FactChanges {
 
 pub(super) fn fact_changes(old: &Files, new: &Files) -> FactChanges {
     let mut changes = FactChanges::default();
-    for (file, read) in [(ENTITIES, entities as fn(&str) -> _), (ROUTES, routes)] {
+    let each = |read: fn(&str) -> BTreeMap<String, Value>| {
+        move |old: &str, new: &str| (read(old), read(new))
+    };
+    let files: [(_, &ReadBoth); 3] = [
+        (SCHEMA, &declarations::of_both),
+        (ENTITIES, &each(entities)),
+        (ROUTES, &each(routes)),
+    ];
+    for (file, read) in files {
         let text = |files: &Files| {
             files
                 .get(file)
                 .map_or_else(String::new, ToString::to_string)
         };
-        let (old, new) = (read(&text(old)), read(&text(new)));
+        let (old, new) = read(&text(old), &text(new));
         if old == new {
             continue;
         }
@@ -139,6 +151,54 @@ mod tests {
         assert_eq!(changes(ENTITIES, &old, &reordered), "");
         assert!(changes(ENTITIES, "[]", "[1]").contains("new 1"));
         assert!(changes(ENTITIES, "[", "[[").contains("changed the file"));
+    }
+
+    #[test]
+    fn each_declaration_that_differs_is_named() {
+        let old = r#"
+            entity Group;
+            entity User in [Group] = {n: Long, role?: String};
+            entity Service enum ["x"];
+            type Extra = {a: Bool};
+            action read appliesTo {principal: User, resource: Service, context: {mfa: Bool, extra: Extra}};
+        "#;
+        let same = r#"
+            // The order is no difference, nor is what nothing was asked about before.
+            type Extra = {a: Bool};
+            entity Service enum ["x"];
+            @doc("who asks")
+            entity User in [Group] = {role?: String, n: Long};
+            entity Group;
+            entity Robot = {n: Long};
+            action read appliesTo {principal: User, resource: Service, context: {extra: Extra, mfa: Bool}};
+            action call appliesTo {principal: Robot, resource: Service};
+        "#;
+        assert_eq!(changes(SCHEMA, old, same), "");
+        let head = "schema.cedarschema: what it says is not compared, and counts as wider\n  ";
+        for (from, to, told) in [
+            (r#"["x"]"#, r#"["x", "y"]"#, r#"new Service::"y""#),
+            (
+                r#"["x"]"#,
+                r#"["y"]"#,
+                "gone Service::\"x\"\n  new Service::\"y\"",
+            ),
+            ("n: Long,", "n: Long, vip?: Bool,", "new User.vip"),
+            (", role?: String", "", "gone User.role"),
+            ("role?:", "role:", "changed User.role"),
+            ("mfa:", "mfa?:", r#"changed the context of action "read""#),
+            ("{a: Bool}", "{a?: Bool}", "changed type Extra"),
+            (
+                "entity User in [Group]",
+                "entity User",
+                "changed entity User",
+            ),
+            ("String};", "String} tags String;", "changed entity User"),
+        ] {
+            let new = old.replacen(from, to, 1);
+            assert_ne!(old, new, "{from}");
+            assert_eq!(changes(SCHEMA, old, &new), format!("{head}{told}"));
+        }
+        assert!(changes(SCHEMA, old, "entity").contains("changed the file"));
     }
 
     #[test]

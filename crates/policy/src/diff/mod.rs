@@ -4,6 +4,7 @@
 mod changes;
 mod compare;
 mod compared_set;
+mod declarations;
 mod facts;
 mod git_tree;
 mod missing_entities;
@@ -41,7 +42,9 @@ pub struct Diff {
     pub questions: usize,
     /// Version of the solver.
     pub solver: String,
-    /// What differs in the entities and routes of a domain, as lines.
+    #[serde(skip)]
+    is_custom_domain: bool,
+    /// What differs in the declarations, entities and routes of a domain, as lines.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub facts: Vec<String>,
     /// Whether any of these differences counts as wider.
@@ -50,9 +53,13 @@ pub struct Diff {
 }
 
 impl Diff {
-    /// With what differs in the entities and routes of the two folders.
+    /// With what differs in the declarations, entities and routes of two folders of a domain. Those of the built-in
+    /// one come from the store and are not chosen by who asks.
     #[must_use]
     pub fn with_facts(self, old: &Files, new: &Files) -> Self {
+        if !self.is_custom_domain {
+            return self;
+        }
         let changes = facts::fact_changes(old, new);
         Self {
             facts: changes.lines,
@@ -142,6 +149,7 @@ pub fn compare_sets(
         schema: common.changes,
         questions: compared.queries,
         solver: solver.version().to_owned(),
+        is_custom_domain: new.is_custom_domain(),
         facts: Vec::new(),
         has_wider_facts: false,
     })
