@@ -223,11 +223,8 @@ async fn read(policies: &Policies, name: &str) -> Result<FolderReading, String> 
     let reason = format!(
         "`{name}` cannot be the name of a domain: use 1 to {MAX_DOMAIN_NAME} characters of `a-z 0-9 -`"
     );
-    Ok(FolderReading {
-        folder: Err(reason),
-        last: Arc::new(LastAccepted::none()),
-        approved: false,
-    })
+    let last = Arc::new(LastAccepted::none());
+    Ok(FolderReading::unreadable(reason, last))
 }
 
 async fn read_again(policies: &Policies, name: &str) -> Option<CheckInput> {

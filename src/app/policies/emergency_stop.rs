@@ -16,9 +16,7 @@ impl<P: InForce> FolderReloader<P> {
     /// Puts files in force that only add forbids. `read` and `again` are two consecutive readings:
     /// a file that is the same in both is written completely.
     pub(super) async fn take_stops(&mut self, read: &FolderReading, again: &FolderReading) {
-        let (Some(one), Some(other)) = (read.files(), again.files()) else {
-            return;
-        };
+        let (one, other) = (read.readable(), again.readable());
         let mut resting = other.clone();
         resting.retain(|name, text| one.get(name) == Some(text));
         let dir = self.policies.dir.clone();
@@ -65,9 +63,7 @@ impl<P: InForce> FolderReloader<P> {
     /// The version of the folder's manifest. If there is one, or one is required or in force, the
     /// folder must match it; `None` if it does not.
     fn version_with_stops(&self, before: &Files, again: &FolderReading) -> Option<Option<u64>> {
-        let is_listed = again
-            .files()
-            .is_some_and(|files| files.contains_key(manifest::NAME))
+        let is_listed = again.readable().contains_key(manifest::NAME)
             || Self::version_in_force(again).is_some()
             || self.policies.rules.manifest;
         if !is_listed {

@@ -19,6 +19,8 @@ use super::last_accepted::LastAccepted;
 pub(super) struct FolderReading {
     /// The folder, or why it cannot be read.
     pub(super) folder: Result<Folder, String>,
+    /// The policies that can be read of a folder that cannot.
+    readable: Files,
     pub(super) last: Arc<LastAccepted>,
     /// Whether it has the required approvals.
     pub(super) approved: bool,
@@ -29,6 +31,7 @@ pub(super) struct FolderReading {
 pub(super) struct CheckInput {
     /// The files, or why they cannot be read.
     pub(super) read: Result<Files, String>,
+    readable: Files,
     pub(super) approved: bool,
 }
 
@@ -109,11 +112,16 @@ impl Policies {
                 Some(known) => known.read_again(&dir),
                 None => Folder::read(&dir),
             };
-            folder.map_err(|error| error.report())
+            match folder {
+                Ok(folder) => (Ok(folder), Files::new()),
+                Err(error) => (Err(error.report()), Folder::readable_policies(&dir)),
+            }
         });
-        let folder = folder
-            .await
-            .unwrap_or_else(|| Err("the policy folder could not be read".to_owned()));
+        let unread = || {
+            let reason = "the policy folder could not be read".to_owned();
+            (Err(reason), Files::new())
+        };
+        let (folder, readable) = folder.await.unwrap_or_else(unread);
         if let Ok(folder) = &folder {
             *self.last_read.lock() = Some(folder.clone());
         }
@@ -127,6 +135,7 @@ impl Policies {
         };
         FolderReading {
             folder,
+            readable,
             last,
             approved,
         }
@@ -138,12 +147,28 @@ impl FolderReading {
         let files = self.folder.as_ref().map(|folder| folder.files().clone());
         CheckInput {
             read: files.map_err(Clone::clone),
+            readable: self.readable.clone(),
             approved: self.approved,
+        }
+    }
+
+    /// A folder of which nothing can be read.
+    pub(super) const fn unreadable(reason: String, last: Arc<LastAccepted>) -> Self {
+        Self {
+            folder: Err(reason),
+            readable: Files::new(),
+            last,
+            approved: false,
         }
     }
 
     pub(super) fn files(&self) -> Option<&Files> {
         self.folder.as_ref().ok().map(Folder::files)
+    }
+
+    /// What emergency stops are looked for in.
+    pub(super) fn readable(&self) -> &Files {
+        self.files().unwrap_or(&self.readable)
     }
 
     /// Whether both are the same except for examples, of which one may still be being written.

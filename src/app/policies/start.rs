@@ -83,6 +83,7 @@ impl Policies {
             folder,
             last,
             approved,
+            ..
         } = read;
         let last = &*last;
         let folder = folder.map_err(|reason| UnfitFolder {

@@ -57,6 +57,13 @@ impl Folder {
         })
     }
 
+    /// The policy files of a folder that can be read, whatever else of it cannot, and the name of its manifest: for
+    /// emergency stops.
+    #[must_use]
+    pub fn readable_policies(dir: &Path) -> Files {
+        read::readable_policies(dir)
+    }
+
     /// Reads the folder again. Where nothing has changed, nothing is hashed.
     pub fn read_again(&self, dir: &Path) -> Result<Self, LoadError> {
         let found = read(dir).map_err(LoadError::new)?;

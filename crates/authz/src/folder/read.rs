@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::layout::{
-    ENTITIES, INVARIANTS, MANIFEST, ROUTES, SCHEMA, TESTS, custom_domain_name, name_below_domains,
+    ENTITIES, INVARIANTS, MANIFEST, ROUTES, SCHEMA, TESTS, custom_domain_name, is_policy,
+    name_below_domains,
 };
 use super::stray;
 use crate::fault::FolderFault;
@@ -26,7 +27,26 @@ pub(super) struct Found {
     pub(super) unread: Vec<String>,
 }
 
-pub(super) fn read(dir: &Path) -> Result<Found, Vec<FolderFault>> {
+/// The policy files that can be read, whatever else cannot; a manifest that is there is among them.
+pub(super) fn readable_policies(dir: &Path) -> Files {
+    let (Ok(root), Ok(entries)) = (root_of(dir), fs::read_dir(dir)) else {
+        return Files::new();
+    };
+    let is_policy = |name: &String| !name.starts_with('.') && is_policy(name);
+    let names = entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(is_policy);
+    let mut reader = Reader::new(dir, &root);
+    reader.read_all("", names.collect());
+    let mut files = reader.files;
+    if fs::symlink_metadata(dir.join(MANIFEST)).is_ok() {
+        files.insert(MANIFEST.to_owned(), "".into());
+    }
+    files
+}
+
+/// The folder itself; a domain's may be no link.
+fn root_of(dir: &Path) -> Result<PathBuf, Vec<FolderFault>> {
     let root = fs::canonicalize(dir).map_err(|error| {
         vec![
             FolderFault::new(format!(
@@ -47,10 +67,15 @@ pub(super) fn read(dir: &Path) -> Result<Found, Vec<FolderFault>> {
             fault.help("put the domain's folder itself into `domains`"),
         ]);
     }
+    Ok(root)
+}
+
+pub(super) fn read(dir: &Path) -> Result<Found, Vec<FolderFault>> {
+    let root = root_of(dir)?;
     let mut names = vec![SCHEMA.to_owned()];
     names.extend(list(dir, "cedar")?);
     let mut optional = vec![MANIFEST];
-    if domain.is_some() {
+    if custom_domain_name(dir).is_some() {
         optional.extend([ENTITIES, ROUTES]);
     }
     for name in optional {
@@ -58,13 +83,7 @@ pub(super) fn read(dir: &Path) -> Result<Found, Vec<FolderFault>> {
             names.push(name.to_owned());
         }
     }
-    let mut reader = Reader {
-        dir,
-        root: &root,
-        total: 0,
-        files: Files::new(),
-        faults: Vec::new(),
-    };
+    let mut reader = Reader::new(dir, &root);
     reader.read_all("", names);
     reader.read_below(INVARIANTS, "cedar");
     reader.read_below(TESTS, "json");
@@ -89,7 +108,17 @@ struct Reader<'a> {
     faults: Vec<FolderFault>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    const fn new(dir: &'a Path, root: &'a Path) -> Self {
+        Self {
+            dir,
+            root,
+            total: 0,
+            files: Files::new(),
+            faults: Vec::new(),
+        }
+    }
+
     /// Reads the files of an optional subdirectory.
     fn read_below(&mut self, below: &str, extension: &str) {
         let dir = self.dir.join(below);

@@ -50,6 +50,44 @@ async fn a_stop_beside_a_refused_edit_is_in_force() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_beside_what_cannot_be_read_is_in_force() {
+    let (folder, service) = serve_copy("tests = \"off\"\nproofs = \"off\"").await;
+    let dir = folder.path();
+    let engine = &service.state().engine;
+    let shipped = engine.health().files.len();
+    let spoil: [(&str, &dyn Fn()); 5] = [
+        ("an example", &|| {
+            fs::write(dir.join("tests/zz.json"), b"\xff").expect("written");
+        }),
+        ("a policy in force", &|| {
+            fs::write(dir.join("roles.cedar"), b"\xff").expect("written");
+        }),
+        ("a link to nothing", &|| {
+            std::os::unix::fs::symlink("nothing", dir.join("y.cedar")).expect("a link");
+        }),
+        ("a misspelt name", &|| {
+            fs::write(dir.join("old.CEDAR"), STOP).expect("written");
+        }),
+        ("no schema", &|| {
+            fs::remove_file(dir.join("schema.cedarschema")).expect("removed");
+        }),
+    ];
+    for (number, (what, spoil)) in spoil.iter().enumerate() {
+        let refused = engine.health().refused.clone();
+        spoil();
+        until(what, async || engine.health().refused != refused).await;
+        let name = format!("stop{number}");
+        let stop = STOP.replace("\"stop\"", &format!("\"{name}\""));
+        fs::write(dir.join(format!("{name}.cedar")), stop).expect("a stop");
+        until(what, async || has(&service, &name)).await;
+        // What cannot be read stays as it was.
+        assert!(engine.health().refused.is_some(), "{what}");
+        assert_eq!(engine.health().files.len(), shipped + number + 1, "{what}");
+    }
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_forbid_that_comes_with_more_in_its_file_is_an_edit_like_others() {
     let (folder, service) = serve_copy("tests = \"required\"\nproofs = \"off\"").await;
     let dir = folder.path();
