@@ -265,7 +265,7 @@ pub const METRICS: &[Metric] = {
             Counter,
             "charter_log_files_missed_total",
             &["file"],
-            "Files of the decision log, the audit heads or the replay journal that vanished while the service runs.",
+            "Files of the decision log, the audit heads or the replay journal that vanished or were cut while the service runs.",
         ),
         metric(
             Counter,

@@ -36,8 +36,11 @@ impl FileIndexes {
     /// Switches to a new file and saves the index of the previous one.
     pub(super) fn begin(&self, file: &Path, index: FileIndex) {
         let before = self.current.lock().replace((file.to_owned(), index));
-        // The file may have been moved.
-        if let Some((file, index)) = before.filter(|(file, _)| file.exists()) {
+        // The file may have been moved or cut.
+        let fits = |(file, index): &(PathBuf, FileIndex)| {
+            std::fs::metadata(file).is_ok_and(|found| found.len() == index.length)
+        };
+        if let Some((file, index)) = before.filter(fits) {
             if let Err(error) = index.save(&file) {
                 tracing::warn!(file = %file.display(), %error, "cannot save the index of a decision file; it will be built again");
             }

@@ -81,8 +81,9 @@ impl LogHeadFile {
         })
     }
 
-    /// Reopens the head if its path names another file; returns whether it did.
-    pub(super) fn reopen_if_moved(&mut self) -> io::Result<bool> {
+    /// Whether the head was moved, removed or cut. Reopens it if its path names another file; the next write completes
+    /// it.
+    pub(super) fn reopen_if_missed(&mut self) -> io::Result<bool> {
         let moved = !private::is_at(&self.file, &self.path)?;
         if moved {
             if let Some(parent) = self.path.parent().filter(|it| !it.as_os_str().is_empty()) {
@@ -90,7 +91,7 @@ impl LogHeadFile {
             }
             self.file = open(&self.path)?;
         }
-        Ok(moved)
+        Ok(moved || self.file.metadata()?.len() < LENGTH as u64)
     }
 
     pub(super) fn try_clone(&self) -> io::Result<File> {

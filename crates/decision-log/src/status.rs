@@ -19,6 +19,6 @@ pub struct Status {
     pub writer: WriterStatus,
     /// Whether requests fail because of it.
     pub refuses: bool,
-    /// Whether a file was moved or removed recently.
+    /// Whether a file was moved, removed or cut recently.
     pub missed: bool,
 }

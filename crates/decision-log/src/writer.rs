@@ -135,7 +135,7 @@ impl Writer {
         work: &WriterTask,
         is_last: bool,
     ) -> Result<(), Abandoned> {
-        self.ensure_files_in_place()?;
+        self.ensure_files_whole()?;
         if let Some(lost) = work.lost {
             self.record_lost(lost);
         }
@@ -213,14 +213,15 @@ impl Writer {
         }
     }
 
-    /// Rotates if the current file was moved or removed.
-    fn ensure_files_in_place(&mut self) -> Result<(), Abandoned> {
-        let is_in_place = self.retry_until_stopped(|writer| writer.files.is_in_place())?;
-        let head_moved = self.retry_until_stopped(|writer| writer.files.head.reopen_if_moved())?;
-        if head_moved {
+    /// Rotates if the current file was moved, removed or cut.
+    fn ensure_files_whole(&mut self) -> Result<(), Abandoned> {
+        let is_whole = self.retry_until_stopped(|writer| writer.files.is_whole())?;
+        let head_missed =
+            self.retry_until_stopped(|writer| writer.files.head.reopen_if_missed())?;
+        if head_missed {
             self.report_missing_file("the head of the decision log");
         }
-        if is_in_place {
+        if is_whole {
             return Ok(());
         }
         self.report_missing_file("the file of the decision log that is written");
@@ -233,7 +234,7 @@ impl Writer {
         self.status.lock().missed = Some(self.clock.monotonic());
         tracing::error!(
             file = self.files.current.name(),
-            "{what} was moved or removed while the service runs; a new one is begun, and `charter policy verify-log` will report it missing"
+            "{what} was moved, removed or cut while the service runs; a new one is begun, and `charter policy verify-log` will report what is missing"
         );
     }
 

@@ -1,4 +1,4 @@
-//! The current file, with its directory, lock and head. Each may be moved or removed while the service runs.
+//! The current file, with its directory, lock and head. Each may be moved, removed or cut while the service runs.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Write as _};
@@ -37,9 +37,10 @@ impl WrittenFiles {
         self.current.path.parent().unwrap_or(Path::new("."))
     }
 
-    /// Whether the path still names the current file.
-    pub(super) fn is_in_place(&self) -> io::Result<bool> {
-        private::is_at(&self.open, &self.current.path)
+    /// Whether the path still names the current file, at its full length.
+    pub(super) fn is_whole(&self) -> io::Result<bool> {
+        Ok(self.open.metadata()?.len() >= self.length
+            && private::is_at(&self.open, &self.current.path)?)
     }
 
     /// Creates the directory if it is missing, and locks it if it is a new one.

@@ -83,7 +83,7 @@ impl Torn {
     }
 }
 
-/// How long a moved file is reported.
+/// How long a moved or cut file is reported.
 const TOLD_FOR: Duration = Duration::from_hours(1);
 
 /// The file, if it is configured.
@@ -97,8 +97,8 @@ pub(super) struct HeadsFile {
 #[derive(Default)]
 struct State {
     last_error: Option<String>,
-    /// When the file was found moved, by the monotonic clock.
-    moved: Option<Duration>,
+    /// When the file was found moved or cut, by the monotonic clock.
+    missed: Option<Duration>,
 }
 
 impl HeadsFile {
@@ -158,11 +158,13 @@ impl HeadsFile {
     /// The current fault.
     pub(super) fn fault(&self) -> Option<String> {
         let state = self.state.lock();
-        let since = |moved| self.clock.monotonic().saturating_sub(moved);
-        let moved = state.moved.is_some_and(|moved| since(moved) < TOLD_FOR);
+        let since = |missed| self.clock.monotonic().saturating_sub(missed);
+        let missed = state.missed.is_some_and(|missed| since(missed) < TOLD_FOR);
         state.last_error.clone().or_else(|| {
-            moved.then(|| {
-                "it was removed or replaced while the service runs, another was begun".to_owned()
+            missed.then(|| {
+                "it was removed, replaced or cut while the service runs, and goes on without what it held; this is reported \
+                 for an hour"
+                    .to_owned()
             })
         })
     }
@@ -172,14 +174,14 @@ impl HeadsFile {
         if state.last_error.take().is_some() {
             tracing::info!(target: "audit", "audit heads are written again");
         }
-        if appended.moved {
-            state.moved = Some(self.clock.monotonic());
+        if appended.missed {
+            state.missed = Some(self.clock.monotonic());
             metrics::counter!("charter_log_files_missed_total", "file" => "audit_heads")
                 .increment(1);
             tracing::error!(
                 target: "audit",
-                "the file of audit heads was removed or replaced while the service runs: another was begun; \
-                 compare it with a copy, `charter audit verify` cannot miss what it held"
+                "the file of audit heads was removed, replaced or cut while the service runs and goes on without \
+                 what it held; compare it with a copy, `charter audit verify` cannot miss what it held"
             );
         }
     }

@@ -19,6 +19,8 @@ const SCAN_BYTES: u64 = 64 * 1024;
 pub struct LineFile {
     path: PathBuf,
     file: File,
+    /// Bytes of whole lines that it is known to hold. Others only append, and cut torn lines off behind them.
+    known: u64,
     /// Whole lines that are not yet written.
     pending: Vec<u8>,
     is_synced: bool,
@@ -26,8 +28,9 @@ pub struct LineFile {
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Appended {
-    /// Whether the path named another file or none, which was then opened or created.
-    pub moved: bool,
+    /// Whether lines may be gone: the path named another file or none, which was then opened or created, or the file
+    /// was cut.
+    pub missed: bool,
 }
 
 /// Lines that were not written.
@@ -44,9 +47,11 @@ pub struct NotAppended {
 impl LineFile {
     /// Opens or creates the file, private to its owner.
     pub fn open(path: &Path) -> io::Result<Self> {
+        let file = open(path)?;
         Ok(Self {
             path: path.to_owned(),
-            file: open(path)?,
+            known: end_of_lines(&file)?,
+            file,
             pending: Vec::new(),
             is_synced: false,
         })
@@ -109,19 +114,24 @@ impl LineFile {
             self.file = open(&self.path)?;
             self.is_synced = false;
         }
+        let missed = moved || self.file.metadata()?.len() < self.known;
+        if missed {
+            self.known = end_of_lines(&self.file)?;
+        }
         if !self.pending.is_empty() {
             // With the lock held, a partial line is torn and not another process's write in progress.
             self.file.lock()?;
             let written = cut_torn_line(&self.file).and_then(|()| {
                 self.is_synced = false;
-                (&self.file).write_all(&self.pending)
+                (&self.file).write_all(&self.pending)?;
+                self.file.metadata()
             });
             let unlocked = self.file.unlock();
-            written?;
+            self.known = written?.len();
             unlocked?;
             self.pending.clear();
         }
-        Ok(Appended { moved })
+        Ok(Appended { missed })
     }
 }
 
@@ -138,6 +148,20 @@ fn open(path: &Path) -> io::Result<File> {
 /// Removes an incomplete line at the end, left by a failed write or a crash.
 fn cut_torn_line(file: &File) -> io::Result<()> {
     let length = file.metadata()?.len();
+    let end = end_of_lines(file)?;
+    if end < length {
+        tracing::warn!(
+            bytes = length - end,
+            "removed an incomplete line at the end of a file"
+        );
+        file.set_len(end)?;
+    }
+    Ok(())
+}
+
+/// Where the last whole line ends, in bytes.
+fn end_of_lines(file: &File) -> io::Result<u64> {
+    let length = file.metadata()?.len();
     let mut end = length;
     while end > 0 {
         let start = end.saturating_sub(SCAN_BYTES);
@@ -147,22 +171,14 @@ fn cut_torn_line(file: &File) -> io::Result<()> {
             let mut last = [0];
             file.read_exact_at(&mut last, length - 1)?;
             if last == *b"\n" {
-                return Ok(());
+                return Ok(length);
             }
         }
         file.read_exact_at(&mut bytes, start)?;
         if let Some(feed) = memchr::memrchr(b'\n', &bytes) {
-            end = start + feed as u64 + 1;
-            break;
+            return Ok(start + feed as u64 + 1);
         }
         end = start;
     }
-    if end < length {
-        tracing::warn!(
-            bytes = length - end,
-            "removed an incomplete line at the end of a file"
-        );
-        file.set_len(end)?;
-    }
-    Ok(())
+    Ok(0)
 }

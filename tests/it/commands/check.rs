@@ -210,6 +210,20 @@ fn no_keys_a_wide_open_directory_and_the_keys_of_another_database_are_told() {
 }
 
 #[test]
+fn options_of_sqlite_that_no_service_could_run_with_are_refused() {
+    let installation = Installation::in_home(unproved());
+    installation.run(&["migrate", "up"]).success();
+    let file = installation.home.data().join("charter.db");
+    for options in ["mode=ro", "mode=memory", "immutable=true", "cache=shared"] {
+        let url = format!("sqlite://{}?{options}", file.display());
+        installation.assert_foretold(&[("CHARTER__DATABASE__URL", &url)]);
+    }
+    let url = format!("sqlite://{}?mode=rwc", file.display());
+    let checked = installation.with("check", &[("CHARTER__DATABASE__URL", &url)]);
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+}
+
+#[test]
 fn policies_pass_every_gate_or_are_told_with_what_is_wrong() {
     let installation = Installation::in_home(unproved());
     let broken = copy_of_shipped();

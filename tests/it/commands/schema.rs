@@ -138,6 +138,10 @@ fn a_schema_from_a_newer_version_is_refused_by_everything() {
 #[test]
 fn keys_of_another_database_are_said_to_be_and_nothing_starts() {
     let installation = Installation::migrated();
+    // With a secret that the others' keys do not open.
+    installation.json(&["organization", "create", "--name=Acme", "--slug=acme"]);
+    let permission = "--permission=organizations:GetOrganization";
+    installation.json(&["key", "issue", "acme", "--name=robot", permission]);
     installation.serve().stop();
     let others = Installation::new();
     let config = &*others.config;

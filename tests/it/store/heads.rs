@@ -32,7 +32,7 @@ fn heads_refused_by_a_full_disk_are_written_later() {
     let long = "x".repeat(2 << 20);
     assert!(file.append(long.as_bytes()).expect_err("no room").lost);
     std::fs::remove_file(&path).expect("an empty disk");
-    assert!(file.append(b"three\n").expect("appended").moved);
+    assert!(file.append(b"three\n").expect("appended").missed);
     assert_eq!(lines(&path), ["one", "two", "three"]);
 }
 
@@ -64,6 +64,27 @@ fn appended_heads_stay_due_until_synced() {
         assert!(!is_to_be_synced(&mut file));
         file.mark_unsynced();
         assert!(is_to_be_synced(&mut file));
+    }
+}
+
+#[test]
+fn a_file_that_is_cut_is_missed_once() {
+    let home = tempfile::tempdir().expect("a directory");
+    for (name, kept, rest) in [("all", 0, ""), ("half", 6, "one\n"), ("last", 4, "one\n")] {
+        let path = home.path().join(name);
+        std::fs::write(&path, "one\ntorn").expect("what a crash left");
+        let mut file = LineFile::open(&path).expect("open");
+        assert!(!file.append(b"two\n").expect("appended").missed, "{name}");
+        let mut other = LineFile::open(&path).expect("open");
+        assert!(!other.append(b"three\n").expect("appended").missed);
+        assert!(!file.to_sync().expect("whole").0.missed, "{name}");
+        let open = std::fs::File::options().write(true).open(&path);
+        open.and_then(|open| open.set_len(kept)).expect("cut");
+        // Also where nothing is written.
+        assert!(file.to_sync().expect("there").0.missed, "{name}");
+        assert!(!file.append(b"four\n").expect("appended").missed, "{name}");
+        let text = std::fs::read_to_string(&path).expect("the file");
+        assert_eq!(text, format!("{rest}four\n"), "{name}");
     }
 }
 
@@ -100,7 +121,7 @@ async fn heads_go_on_in_another_file_when_theirs_is_gone() {
         changed(&world, step).await;
         assert!(!lines(&heads).is_empty());
         let fault = world.store.audit_heads_fault().expect("it is told");
-        assert!(fault.contains("removed or replaced"), "{fault}");
+        assert!(fault.contains("while the service runs"), "{fault}");
     }
     // Also where nothing is written.
     std::fs::remove_file(&heads).expect("removed");

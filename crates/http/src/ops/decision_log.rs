@@ -18,7 +18,8 @@ pub(super) fn part(status: Option<Status>) -> Part {
         return Part::from(Some(reason), "unavailable");
     }
     let missed = status.missed.then(|| {
-        "a file was moved or removed while the service runs; a new one was started".to_owned()
+        "a file was moved, removed or cut while the service runs; a new one was started; this is reported for an hour"
+            .to_owned()
     });
     let unsynced = status
         .writer

@@ -110,6 +110,14 @@ async fn open(config: &Config, options: SqliteConnectOptions) -> Result<Pools, E
 
 pub(super) fn options(config: &Config) -> Result<SqliteConnectOptions, Error> {
     let url = config.connection.url.expose_secret();
+    if let Some((_, options)) = url.split_once('?')
+        && !["", "mode=rw", "mode=rwc"].contains(&options)
+    {
+        return Err(Error::Setup(format!(
+            "the database url has the options `{options}`, and a service writes the file and its log: leave out `?` \
+             and what follows"
+        )));
+    }
     let options: SqliteConnectOptions = url
         .parse()
         .map_err(|error| Error::Setup(format!("the database url is malformed: {error}")))?;
