@@ -23,6 +23,11 @@ pub struct FolderFault {
 }
 
 impl FolderFault {
+    /// Message and help, without the place, which takes a look through the source.
+    pub(crate) fn words(&self) -> (String, Option<String>) {
+        (self.message.clone(), self.help.clone())
+    }
+
     /// A fault of the folder as a whole.
     #[must_use]
     pub fn new(message: impl Into<String>) -> Self {

@@ -78,9 +78,7 @@ impl Name {
     /// ignored.
     #[must_use]
     pub fn reads_as_address(&self) -> bool {
-        let shown = self.0.nfkc().filter(|&character| has_width(character));
-        let text = shown.collect::<String>();
-        let text = text.to_lowercase().replace('\u{3002}', ".");
+        let text = as_read(&self.0).replace('\u{3002}', ".");
         let characters: Vec<char> = text.chars().collect();
         let has_inner_dot = characters.windows(3).any(|window| match window {
             [before, '.', after] => before.is_alphanumeric() && after.is_alphabetic(),
@@ -138,6 +136,14 @@ fn clean(text: &str, characters: usize, bytes: usize) -> Result<String, TextErro
         return Err(TextError::TooManyBytes(bytes));
     }
     Ok(text)
+}
+
+/// The text as it is read, for comparing: compatibility forms mapped (NFKC), without invisible characters, in lower
+/// case.
+#[must_use]
+pub fn as_read(text: &str) -> String {
+    let shown = text.nfkc().filter(|&character| has_width(character));
+    shown.collect::<String>().to_lowercase()
 }
 
 /// Control characters (C0, C1, U+2028, U+2029) and bidirectional controls (UAX #9, `Bidi_Control`).
@@ -260,6 +266,15 @@ mod tests {
             let name = Name::parse(plain).expect("a name");
             assert!(!name.reads_as_address(), "{plain}");
         }
+    }
+
+    #[test]
+    fn what_reads_alike_is_one() {
+        for name in ["ann", "Ann", "ann\u{200b}", "\u{ff41}nn", "a\u{ad}nn"] {
+            assert_eq!(as_read(name), "ann", "{name:?}");
+        }
+        assert_eq!(as_read("\u{e4}nn"), as_read("a\u{308}nn"));
+        assert_ne!(as_read("\u{e4}nn"), as_read("ann"));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::entity::{installation_event, policy_approval, policy_revision, stored
 use super::{Error, Store};
 use charter_domain::audit::AuditContext;
 use charter_domain::id::ApprovalId;
+use charter_domain::text;
 use charter_domain::timestamp::Timestamp;
 
 /// Audit action of an approval.
@@ -49,10 +50,10 @@ pub struct PolicyApproval {
     pub withdrawn_at: Option<Timestamp>,
 }
 
-/// Normalizes a name, so that different capitalization does not count as another person.
+/// A name as it is read, so that capitals, compatibility forms and invisible characters make nobody another person.
 #[must_use]
 pub fn normalized_approver(name: &str) -> String {
-    name.to_lowercase()
+    text::as_read(name)
 }
 
 impl Store {

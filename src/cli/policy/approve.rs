@@ -14,6 +14,7 @@ use charter_domain::audit::{Actor, AuditContext};
 use charter_domain::clock::{Clock, SystemClock};
 use charter_domain::entropy::OsEntropy;
 use charter_domain::id::ApprovalId;
+use charter_domain::text::{Name, is_forbidden};
 use charter_policy::diff;
 use charter_policy::domain_arg::DomainArg;
 use charter_policy::solver::{Solver, SolverLimits};
@@ -67,13 +68,14 @@ impl OperatorNameArgs {
             .as_ref()
             .or(operator.settings.policies.operator.as_ref());
         let name = name.map(|name| name.trim()).unwrap_or_default();
-        if name.is_empty() || name.len() > 100 || name.chars().any(char::is_control) {
+        if name.is_empty() {
             return Err(Error::argument(
                 "--by",
-                "must name you, in at most 100 characters: this machine does not say who you are",
+                "must name you: this machine does not say who you are",
             ));
         }
-        Ok(name.to_owned())
+        let name = Name::parse(name).map_err(|fault| Error::argument("--by", fault))?;
+        Ok(name.as_str().to_owned())
     }
 
     /// The audit context with the operator's name.
@@ -92,7 +94,7 @@ impl OperatorNameArgs {
 /// The digest is not the folder's, or the operator has approved it already.
 pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let reason = args.reason.trim();
-    if reason.is_empty() || reason.len() > MAX_REASON || reason.chars().any(char::is_control) {
+    if reason.is_empty() || reason.len() > MAX_REASON || reason.chars().any(is_forbidden) {
         return Err(Error::argument(
             "--reason",
             format!("must say why, in one line of at most {MAX_REASON} bytes"),

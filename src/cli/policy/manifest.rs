@@ -17,6 +17,9 @@ use super::super::Error;
 use super::super::output::OutputArgs;
 use super::folder_args::FolderArgs;
 
+/// Larger ones are not exact in every JSON reader, and leave no room for the next.
+const MAX_VERSION: u64 = 1 << 53;
+
 /// Write manifest.json: the folder's files, their digests, and a version one higher than before
 #[derive(Debug, Args)]
 pub(super) struct ManifestArgs {
@@ -25,7 +28,7 @@ pub(super) struct ManifestArgs {
     #[command(flatten)]
     output: OutputArgs,
     /// The version; by default the next one
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..=MAX_VERSION))]
     version: Option<u64>,
 }
 

@@ -49,6 +49,11 @@ fn a_file_that_would_not_be_read_as_people_see_it_is_named() {
             POLICY.to_owned(),
             "extra.cedar` is not read",
         ),
+        (
+            "domains/stop.cedar",
+            POLICY.to_owned(),
+            "domains/stop.cedar` is not read",
+        ),
         ("stop.CEDAR", POLICY.to_owned(), "stop.CEDAR` is not read"),
         ("tests/team.Json", "[]".to_owned(), "team.Json` is not read"),
     ] {
@@ -64,6 +69,21 @@ fn a_file_that_would_not_be_read_as_people_see_it_is_named() {
     fs::create_dir(folder.path().join(".git")).expect("a folder");
     fs::write(folder.path().join(".git/extra.cedar"), "hidden").expect("a file");
     Snapshot::load(folder.path()).expect("a good folder");
+    // As a mounted ConfigMap has it.
+    let (data, link) = (
+        folder.path().join("..data"),
+        folder.path().join("invariants"),
+    );
+    fs::create_dir(&data).expect("a folder");
+    fs::rename(&link, data.join("invariants")).expect("moved");
+    std::os::unix::fs::symlink("..data/invariants", &link).expect("a link");
+    Snapshot::load(folder.path()).expect("a good folder");
+    fs::write(data.join("invariants/more.CEDAR"), POLICY).expect("a file");
+    let report = Snapshot::load(folder.path()).expect_err("a fault").report();
+    assert!(
+        report.contains("invariants/more.CEDAR` is not read"),
+        "{report}"
+    );
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::layout::{DOMAINS, INVARIANTS, SCHEMA, TESTS};
+use super::layout::{DOMAINS, INVARIANTS, SCHEMA, TESTS, is_custom_domain};
 use crate::fault::FolderFault;
 use charter_domain::similar::is_like;
 
@@ -49,7 +49,15 @@ impl StrayFiles<'_> {
         let mut names: Vec<(String, bool)> = entries
             .flatten()
             .filter_map(|entry| {
-                let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
+                let is_read = below.is_empty()
+                    && [INVARIANTS, TESTS]
+                        .iter()
+                        .any(|it| entry.file_name() == *it);
+                // Mounted folders link to those that are read.
+                let is_dir = match entry.file_type() {
+                    Ok(kind) if kind.is_symlink() => is_read && entry.path().is_dir(),
+                    kind => kind.is_ok_and(|kind| kind.is_dir()),
+                };
                 entry
                     .file_name()
                     .into_string()
@@ -65,12 +73,11 @@ impl StrayFiles<'_> {
                 return;
             }
             let path = format!("{below}{name}");
-            // Each is a folder of its own.
-            if is_dir && below.is_empty() && name == DOMAINS {
-                continue;
-            }
             if is_dir && depth < MAX_DEPTH {
-                self.look(&format!("{path}/"), depth + 1);
+                // Each in there is a folder of its own.
+                let holds_domains = path == DOMAINS && !is_custom_domain(self.dir);
+                let depth = if holds_domains { MAX_DEPTH } else { depth + 1 };
+                self.look(&format!("{path}/"), depth);
             } else if !is_dir && let Some(help) = misplaced(below, &name) {
                 let path = self.dir.join(path);
                 let fault = FolderFault::new(format!("`{}` is not read", path.display()));

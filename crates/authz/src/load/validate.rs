@@ -76,7 +76,13 @@ pub(super) fn validate(
         })
         .collect();
     // Cedar's own order changes from run to run.
-    found.sort_by_cached_key(|(name, start, faults)| (*name, *start, format!("{faults:?}")));
+    found.sort_by_cached_key(|(name, start, faults)| {
+        (
+            *name,
+            *start,
+            faults.iter().map(FolderFault::words).collect::<Vec<_>>(),
+        )
+    });
     faults.extend(found.into_iter().flat_map(|(_, _, faults)| faults));
 }
 
