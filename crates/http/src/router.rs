@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use salvo::http::StatusCode;
-use salvo::http::header::ETAG;
+use salvo::http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG};
 use salvo::{Depot, FlowCtrl, Request, Response, Router, Writer as _, handler};
 
 use crate::access::{self, Listener};
@@ -71,7 +71,9 @@ async fn check_untagged_reads(
     match etag::is_untagged_known_to(request.headers()) {
         Ok(false) => {}
         Ok(true) => {
-            *response = Response::new();
+            drop(response.take_body());
+            response.headers_mut().remove(CONTENT_TYPE);
+            response.headers_mut().remove(CONTENT_LENGTH);
             response.status_code(StatusCode::NOT_MODIFIED);
         }
         Err(refused) => {
