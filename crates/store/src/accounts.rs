@@ -109,7 +109,7 @@ impl TenantWriter<'_> {
     ) -> Result<Account, E> {
         let (mut write, _) = self.begin().await?;
         let before = self.tenant.lock_account(&write, id).await?;
-        write.expect(expected, before.version);
+        write.demand_version(expected, before.version);
         let mut after = before.clone();
         change(&mut after)?;
         if after.is_active && !before.is_active {

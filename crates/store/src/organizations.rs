@@ -217,7 +217,7 @@ impl TenantWriter<'_> {
         change: impl FnOnce(&mut Organization) -> Result<(), E> + Send,
     ) -> Result<Organization, E> {
         let (mut write, before) = self.begin().await?;
-        write.expect(expected, before.version);
+        write.demand_version(expected, before.version);
         let mut after = before.clone();
         change(&mut after)?;
         after.is_active = before.is_active;
@@ -237,7 +237,7 @@ impl TenantWriter<'_> {
         expected: Option<i64>,
     ) -> Result<Organization, Error> {
         let (mut write, before) = self.begin_removal().await?;
-        write.expect(expected, before.version);
+        write.demand_version(expected, before.version);
         let of_organization = access_key::Column::OrganizationId.eq(before.id.uuid());
         write.revoke_keys(of_organization).await?;
         session::Entity::update_many()

@@ -149,7 +149,7 @@ impl TenantWriter<'_> {
     ) -> Result<ServiceAccount, E> {
         let (mut write, _) = self.begin().await?;
         let before = self.tenant.lock_service_account(&write, id).await?;
-        write.expect(expected, before.version);
+        write.demand_version(expected, before.version);
         let mut after = before.clone();
         change(&mut after)?;
         after.deleted_at = before.deleted_at;
@@ -170,7 +170,7 @@ impl TenantWriter<'_> {
     ) -> Result<(), Error> {
         let (mut write, _) = self.begin_removal().await?;
         let before = self.tenant.lock_service_account(&write, id).await?;
-        write.expect(expected, before.version);
+        write.demand_version(expected, before.version);
         let of_service_account = access_key::Column::OrganizationId
             .eq(before.organization_id.uuid())
             .and(access_key::Column::ServiceAccountId.eq(id.uuid()));

@@ -279,7 +279,7 @@ impl Write<'_> {
     }
 
     /// Compares the version that the request demands with the current one, for the end of the write.
-    pub(super) fn expect(&mut self, demanded: Option<i64>, current: i64) {
+    pub(super) fn demand_version(&mut self, demanded: Option<i64>, current: i64) {
         self.is_stale |= demanded.is_some_and(|demanded| demanded != current);
     }
 

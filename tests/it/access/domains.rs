@@ -26,6 +26,14 @@ impl Folder {
         folder
     }
 
+    /// Nothing says any more what the domain's policies must do.
+    pub(crate) fn without_rules(self, domain: &str) -> Self {
+        for rules in ["invariants", "tests"] {
+            fs::remove_dir_all(self.domain(domain).join(rules)).expect("removed");
+        }
+        self
+    }
+
     pub(crate) fn path(&self) -> PathBuf {
         self.0.path().join("policies")
     }

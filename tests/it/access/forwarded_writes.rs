@@ -1,7 +1,5 @@
 //! What gateways of several replicas let through when Redis has lost nonces without a sign.
 
-use std::fs;
-
 use test_support::client::{Answer, send};
 use test_support::cluster::{Cluster, stop};
 use test_support::process::Charter;
@@ -30,10 +28,7 @@ async fn asked_about(charter: &Charter, request: &Signed) -> Answer {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_passes_no_gateway_twice_where_redis_has_lost_its_nonce_and_kept_the_epoch() {
-    let folder = Folder::with(&["gateway"]);
-    for rules in ["invariants", "tests"] {
-        fs::remove_dir_all(folder.domain("gateway").join(rules)).expect("removed");
-    }
+    let folder = Folder::with(&["gateway"]).without_rules("gateway");
     folder.write(
         "gateway",
         "billing.cedar",

@@ -17,10 +17,7 @@ action "see" appliesTo { principal: [user], resource: [user], context: { "at"?: 
 "#;
 
 async fn levels() -> (Service, Folder) {
-    let folder = Folder::with(&["records"]);
-    for rules in ["invariants", "tests"] {
-        std::fs::remove_dir_all(folder.domain("records").join(rules)).expect("removed");
-    }
+    let folder = Folder::with(&["records"]).without_rules("records");
     folder.write("records", "schema.cedarschema", SCHEMA);
     folder.write(
         "records",
@@ -166,10 +163,7 @@ const RECORDS: &str =
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_store_says_all_that_a_domain_may_declare_and_nothing_of_who_could_not_act_now() {
-    let folder = Folder::with(&["gateway"]);
-    for rules in ["invariants", "tests"] {
-        std::fs::remove_dir_all(folder.domain("gateway").join(rules)).expect("removed");
-    }
+    let folder = Folder::with(&["gateway"]).without_rules("gateway");
     std::fs::remove_file(folder.domain("gateway").join("routes.toml")).expect("removed");
     let see = "action \"see\" appliesTo {
       principal: [Charter::ServiceAccount, Charter::User],
