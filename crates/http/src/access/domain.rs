@@ -6,7 +6,7 @@ use charter_authn::access_clients::AccessClient;
 
 use super::answer::{Answer, Found};
 use super::built_in::BuiltIn;
-use super::own::Own;
+use super::custom::Custom;
 use super::page::Page;
 use super::question::{Question, Sought};
 use crate::edge::context::RequestContext;
@@ -15,7 +15,7 @@ use crate::state::State;
 
 pub(super) enum Domain<'a> {
     BuiltIn(BuiltIn<'a>),
-    Own(Own<'a>),
+    Custom(Custom<'a>),
 }
 
 /// The domain that a request's path names; empty for the built-in one.
@@ -26,7 +26,7 @@ pub(super) fn name_of(request: &Request) -> String {
 impl<'a> Domain<'a> {
     /// # Errors
     ///
-    /// As [`Own::find`].
+    /// As [`Custom::find`].
     pub(super) fn named(
         name: &str,
         state: &'a State,
@@ -36,7 +36,7 @@ impl<'a> Domain<'a> {
         if name.is_empty() {
             return Ok(Self::BuiltIn(BuiltIn::new(state, client, context)));
         }
-        Own::find(state, name, client, context).map(Self::Own)
+        Custom::find(state, name, client, context).map(Self::Custom)
     }
 
     /// `explain`: the decision is told by its id, and so has a line of its own in the decision log.
@@ -47,7 +47,7 @@ impl<'a> Domain<'a> {
     ) -> Result<Answer, ApiError> {
         match self {
             Self::BuiltIn(domain) => domain.evaluate(question, explain).await,
-            Self::Own(domain) => domain.evaluate(question, explain).await,
+            Self::Custom(domain) => domain.evaluate(question, explain).await,
         }
     }
 
@@ -59,7 +59,7 @@ impl<'a> Domain<'a> {
     ) -> Result<Found, ApiError> {
         match self {
             Self::BuiltIn(domain) => domain.search(question, sought, page).await,
-            Self::Own(domain) => domain.search(question, sought, page).await,
+            Self::Custom(domain) => domain.search(question, sought, page).await,
         }
     }
 }

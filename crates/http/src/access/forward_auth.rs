@@ -16,8 +16,8 @@ use charter_domain::caller::Caller;
 
 use super::answer::Answer;
 use super::asked::admit_as;
+use super::custom::{Custom, subject};
 use super::domain::name_of;
-use super::own::{Own, subject};
 use super::question::{Action, Entity, Question};
 use crate::edge::context::RequestContext;
 use crate::edge::target;
@@ -49,7 +49,7 @@ pub(super) async fn forward_auth(
     let context = RequestContext::behind_edge(depot)?;
     let domain = match name_of(request).as_str() {
         "" => None,
-        name => Some(Own::find(&state, name, client, context)?),
+        name => Some(Custom::find(&state, name, client, context)?),
     };
     request.extensions_mut().insert(Challenge::SignedOrBearer);
     let judged = judge(request.headers(), &state, domain.as_ref(), context).await;
@@ -84,7 +84,7 @@ pub(super) async fn forward_auth(
 async fn judge(
     headers: &HeaderMap,
     state: &State,
-    domain: Option<&Own<'_>>,
+    domain: Option<&Custom<'_>>,
     context: &RequestContext,
 ) -> Result<(Caller, Answer), ApiError> {
     let method = forwarded_method(headers)?;

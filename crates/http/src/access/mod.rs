@@ -5,11 +5,11 @@
 mod answer;
 mod asked;
 mod built_in;
+pub(crate) mod custom;
 mod discovery;
 mod domain;
 mod evaluation;
 mod forward_auth;
-pub(crate) mod own;
 mod page;
 pub(crate) mod question;
 mod search;

@@ -21,9 +21,9 @@ use charter_store::EntityRef;
 use super::access_body::{Access, AccessBody, Entity};
 use super::admission::OperatorRequest;
 use super::candidates::{self, bad_cursor};
+use super::custom_access;
 use super::evaluation::{ChosenPolicies, Facts};
 use super::named::{self, Named, RESOURCES, SUBJECTS};
-use super::own_access;
 use super::sent_folder::{read_body, refused};
 use super::work;
 use crate::extract::cursor_scope::CursorScope;
@@ -57,7 +57,7 @@ pub(super) async fn list(
     let same: BTreeMap<_, _> = body.iter().filter(|(name, _)| *name != "cursor").collect();
     let scope = CursorScope::new(&state.cursors, &("workbench/access", same))?;
     if body.contains_key("domain") {
-        return own_access::list(body, &asked, &scope).await.map(Json);
+        return custom_access::list(body, &asked, &scope).await.map(Json);
     }
     let question = Asked::read(Fields::new(body), &asked, &scope)?;
     let (_, snapshot) = question.policies.snapshot(&asked.state).await?;

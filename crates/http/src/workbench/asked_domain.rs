@@ -36,7 +36,7 @@ impl AskedDomain {
 /// # Errors
 ///
 /// `VALIDATION_FAILED` if there is no such domain.
-pub(super) fn own(name: &str, state: &State) -> Result<DomainState, ApiError> {
+pub(super) fn custom(name: &str, state: &State) -> Result<DomainState, ApiError> {
     state.domains.get(name).ok_or_else(|| {
         let rule = format!("there is no domain {}", echo(name));
         refused(vec![Detail::new("/domain", rule)])
@@ -52,7 +52,7 @@ pub(super) fn in_force(
     name: &str,
     state: &State,
 ) -> Result<(Arc<CustomDomain>, DomainState), ApiError> {
-    let found = own(name, state)?;
+    let found = custom(name, state)?;
     let domain = found.in_force.clone().ok_or_else(|| {
         let why = format!("the domain {} has no policies in force", echo(name));
         ApiError::unavailable(why, 1)

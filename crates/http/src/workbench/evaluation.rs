@@ -17,8 +17,8 @@ use charter_domain::timestamp::{self, Timestamp};
 
 use super::admission::OperatorRequest;
 use super::answer::Answer;
+use super::custom_evaluation;
 use super::named::{self, Named, RESOURCES, SUBJECTS};
-use super::own_evaluation;
 use super::refusals;
 use super::sent_folder::{SentFolder, pointer, read_body, refused};
 use super::work;
@@ -36,7 +36,7 @@ pub(super) async fn evaluate(
     let asked = OperatorRequest::of(request, depot)?;
     let body = read_body(request, &asked).await?;
     if body.contains_key("domain") {
-        return own_evaluation::evaluate(body, &asked).await.map(Json);
+        return custom_evaluation::evaluate(body, &asked).await.map(Json);
     }
     let question = Asked::read(Fields::new(body), &asked)?;
     let (by, snapshot) = question.policies.snapshot(&asked.state).await?;

@@ -41,7 +41,7 @@ pub(super) async fn show(
     let mut body = match domain {
         None => PoliciesBody::of(&asked.state, !without_texts),
         Some(name) => {
-            let domain = asked_domain::own(&name, &asked.state)?;
+            let domain = asked_domain::custom(&name, &asked.state)?;
             let shadow = asked.state.workbench.shadow_of(&name);
             PoliciesBody::of_domain(&domain, shadow, asked.state.clock.now(), !without_texts)
         }

@@ -33,7 +33,7 @@ pub(super) async fn list(
     let page = operator.policy_history(domain.as_deref(), before, limit);
     let PolicyHistoryPage { spans, next } = page.await?;
     if let Some(name) = domain.filter(|_| spans.is_empty() && before.is_none()) {
-        asked_domain::own(&name, &asked.state)?;
+        asked_domain::custom(&name, &asked.state)?;
     }
     let next = next.map(|next| scope.seal(&[next.unsigned_abs(), 0]));
     Ok(Json(HistoryBody {

@@ -7,9 +7,9 @@ use charter_authz::decision::Outcome;
 
 use super::admission::OperatorRequest;
 use super::answer::Answer;
-use super::own_question::{self, ChosenDomain};
+use super::custom_question::{self, ChosenDomain};
 use super::work;
-use crate::access::own;
+use crate::access::custom;
 use crate::access::question::{Parts, Question};
 use crate::extract::fields::Fields;
 use crate::respond::ApiError;
@@ -21,10 +21,10 @@ pub(super) async fn evaluate(
     asked: &OperatorRequest,
 ) -> Result<Answer, ApiError> {
     let question = Parts::read(&body)?.question()?;
-    let question = own::respelled(&question);
+    let question = custom::respelled(&question);
     let chosen = ChosenDomain::read(Fields::new(body), &asked.state)?;
     let operator = asked.operator();
-    let facts = own_question::facts(&operator, &question.subject, &question.resource).await?;
+    let facts = custom_question::facts(&operator, &question.subject, &question.resource).await?;
     let (by, domain) = chosen.load(&asked.state).await?;
     let answer = work::run(&asked.state, move |state| {
         let answer = explained(state, by, &domain, &question, &facts);
@@ -43,10 +43,10 @@ fn explained(
     facts: &Facts,
 ) -> Result<Answer, ApiError> {
     let snapshot = domain.snapshot();
-    let answered = match domain.answer(&own::worded(question, &[facts])) {
+    let answered = match domain.answer(&custom::worded(question, &[facts])) {
         Ok(answered) => answered,
         Err(Unasked::Unknown(reason)) => return Ok(Answer::unasked(by, snapshot, reason)),
-        Err(Unasked::Bad(bad)) => return Err(own::refused(&bad)),
+        Err(Unasked::Bad(bad)) => return Err(custom::refused(&bad)),
     };
     let (request, entities) = (&answered.request, &answered.entities);
     let explanation = state.explain.explain(snapshot, request, entities);

@@ -27,7 +27,7 @@ use crate::state::State;
 pub(super) use names::{subject, within};
 
 /// The questions of one request, all answered by the same version of the domain.
-pub(super) struct Own<'a> {
+pub(super) struct Custom<'a> {
     pub(super) domain: Arc<CustomDomain>,
     name: Arc<str>,
     state: &'a State,
@@ -53,7 +53,7 @@ impl Purpose {
     }
 }
 
-impl<'a> Own<'a> {
+impl<'a> Custom<'a> {
     /// # Errors
     ///
     /// `NOT_FOUND`; UNAVAILABLE if no version of it could be loaded.

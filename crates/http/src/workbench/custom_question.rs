@@ -12,7 +12,7 @@ use super::asked_domain;
 use super::named::{self, Named};
 use super::refusals;
 use super::sent_folder::{SentFolder, refused};
-use crate::access::own::names::within;
+use crate::access::custom::names::within;
 use crate::access::question::Entity;
 use crate::extract::facts::{of_caller, of_loaded};
 use crate::extract::fields::{Fields, present};
@@ -47,7 +47,7 @@ impl ChosenDomain {
         let changes = fields.optional::<Map<String, Value>>("changes");
         fields.finish().map_err(|error| error.on(Surface::Portal))?;
         let name = present(name)?;
-        let files = asked_domain::own(&name, state)?.health.files.clone();
+        let files = asked_domain::custom(&name, state)?.health.files.clone();
         let sent = SentFolder::of(present(folder)?, present(changes)?, &files, true)?;
         let version = match (present(policies)?.as_deref(), sent) {
             (None, Some(sent)) => Version::Sent(sent),

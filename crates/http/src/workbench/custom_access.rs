@@ -9,10 +9,10 @@ use charter_authz::custom_domain::{BadProperty, CustomDomain, Facts, SearchPage,
 use super::access_body::{Access, AccessBody, Entity};
 use super::admission::OperatorRequest;
 use super::candidates::bad_cursor;
-use super::own_question::{self, ChosenDomain};
+use super::custom_question::{self, ChosenDomain};
 use super::sent_folder::refused;
 use super::work;
-use crate::access::own;
+use crate::access::custom;
 use crate::access::question::{Question, Sought};
 use crate::extract::cursor_scope::CursorScope;
 use crate::extract::fields::{Fields, present};
@@ -45,19 +45,19 @@ pub(super) async fn list(
     let chosen = ChosenDomain::read(fields, &asked.state)?;
     let sought = sought(&body)?;
     let question = Question::of_search(&body, sought)?;
-    let question = own::respelled(&question);
+    let question = custom::respelled(&question);
     let cursor = present(cursor)?.map(|text| scope.open(&text).ok_or_else(bad_cursor));
     let after: Option<After> = cursor.transpose()?;
     let operator = asked.operator();
     // What is sought has no id, and so no facts.
-    let facts = own_question::facts(&operator, &question.subject, &question.resource).await?;
+    let facts = custom_question::facts(&operator, &question.subject, &question.resource).await?;
     let (_, domain) = chosen.load(&asked.state).await?;
     let page = work::run(&asked.state, move |_| {
         let page = page(&domain, &question, sought, &[&facts], after.as_ref());
         drop(domain);
         page
     });
-    let (results, next) = page.await?.map_err(|bad| own::refused(&bad))?;
+    let (results, next) = page.await?.map_err(|bad| custom::refused(&bad))?;
     Ok(AccessBody {
         results,
         next_cursor: next.map(|next| scope.seal(&After(next))).transpose()?,
@@ -91,7 +91,7 @@ fn page(
     facts: &[&Facts],
     after: Option<&After>,
 ) -> Result<(Vec<Access>, Option<String>), BadProperty> {
-    let asked = own::worded(question, facts);
+    let asked = custom::worded(question, facts);
     let page = SearchPage {
         after: after.map(|after| after.0.as_str()),
         limit: PAGE,
