@@ -70,6 +70,8 @@ impl Answers {
         domain: &CustomDomain,
         question: &DomainQuestion<'_>,
     ) -> Result<Arc<Answered>, Unasked> {
+        let declared = domain.declared_of(question).map_err(Unasked::Bad)?;
+        let question = &declared.of(question);
         let ask = || domain.answer(question).map(Arc::new);
         let key = Key {
             domain: domain.content_digest(),

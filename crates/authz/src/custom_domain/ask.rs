@@ -25,8 +25,8 @@ impl CustomDomain {
     ///
     /// As [`CustomDomain::ask`].
     pub fn answer(&self, question: &DomainQuestion<'_>) -> Result<Answered, Unasked> {
-        weight::check(question).map_err(Unasked::Bad)?;
-        let asked = question;
+        let declared = self.declared_of(question).map_err(Unasked::Bad)?;
+        let asked = &declared.of(question);
         let said = self.said_of_one(asked).map_err(Unasked::Bad)?;
         let question = &said.as_ref().map_or(*asked, |said| about_one(asked, said));
         let (subject, resource) = (question.subject, question.resource);

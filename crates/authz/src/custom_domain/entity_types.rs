@@ -53,6 +53,10 @@ impl Declared {
         self.0.contains_key(name)
     }
 
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// Where a value is not written as this attribute's are; `None` also for what is not declared.
     pub(super) fn misfit(&self, name: &str, value: &Value) -> Option<Misfit> {
         self.0.get(name)?.form.misfit(value)

@@ -7,6 +7,7 @@ mod actions;
 mod answers;
 mod ask;
 mod assemble;
+mod declared_question;
 mod entity_types;
 mod facts;
 mod file;

@@ -1,43 +1,15 @@
-//! How large a question may be, and about how much memory it takes, for those who keep many.
+//! About how much memory a question takes, for those who keep many.
 
 use cedar_policy::Entities;
 use serde_json::{Map, Value};
 
-use super::question::{BadProperty, DomainQuestion};
+use super::question::DomainQuestion;
 use crate::json::is_action;
 
-/// Of texts and names in all properties and the context together.
-const MAX_BYTES: usize = 64 * 1024;
-/// Of all values in them. Evaluation takes time by each.
-const MAX_VALUES: usize = 1_000;
 /// Of an entity with a few attributes.
 const ENTITY: usize = 512;
 /// Of a value that is no text.
 const VALUE: usize = 128;
-
-/// # Errors
-///
-/// The question is too large: what exceeds the limits is named.
-pub(super) fn check(question: &DomainQuestion<'_>) -> Result<(), BadProperty> {
-    let (mut bytes, mut values) = (0, 0);
-    for (pointer, members) in [
-        ("/subject/properties", question.subject.properties),
-        ("/resource/properties", question.resource.properties),
-        ("/action/properties", question.action_properties),
-        ("/context", question.context),
-    ] {
-        count(members, &mut bytes, &mut values);
-        if bytes > MAX_BYTES || values > MAX_VALUES {
-            return Err(BadProperty {
-                pointer: pointer.to_owned(),
-                message: format!(
-                    "is too large: properties and context may have {MAX_VALUES} values and {MAX_BYTES} bytes in all"
-                ),
-            });
-        }
-    }
-    Ok(())
-}
 
 fn count(members: &Map<String, Value>, bytes: &mut usize, values: &mut usize) {
     for (name, value) in members {

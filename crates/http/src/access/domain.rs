@@ -1,14 +1,15 @@
 //! Who answers: the built-in domain about Charter's own permissions and objects, or a domain of one's own.
 
 use salvo::Request;
+use serde_json::{Map, Value};
 
 use charter_authn::access_clients::AccessClient;
 
 use super::answer::{Answer, Found};
 use super::built_in::BuiltIn;
-use super::custom::Custom;
+use super::custom::{Custom, names};
 use super::page::Page;
-use super::question::{Question, Sought};
+use super::question::{Parts, Question, Sought};
 use crate::edge::context::RequestContext;
 use crate::respond::ApiError;
 use crate::state::State;
@@ -39,7 +40,16 @@ impl<'a> Domain<'a> {
         Custom::find(state, name, client, context).map(Self::Custom)
     }
 
-    /// `explain`: the decision is told by its id, and so has a line of its own in the decision log.
+    /// What a request, or one of its evaluations, says; with ids of records in their one form.
+    pub(super) fn parts(&self, object: &Map<String, Value>) -> Result<Parts, ApiError> {
+        let parts = Parts::read(object)?;
+        Ok(match self {
+            Self::BuiltIn(_) => parts,
+            Self::Custom(_) => parts.respelled(names::respell, names::respell_values),
+        })
+    }
+
+    /// Of [`Domain::parts`]. `explain`: the decision is told by its id, and so has a line of its own in the decision log.
     pub(super) async fn evaluate(
         &self,
         question: &Question,

@@ -72,7 +72,7 @@ async fn answer_one(
     domain: &Domain<'_>,
 ) -> Result<Decision, ApiError> {
     let options = Options::read(object)?;
-    let question = Parts::read(object)?.question()?;
+    let question = domain.parts(object)?.question()?;
     let answer = domain.evaluate(&question, options.explain).await?;
     Ok(options.told(answer))
 }
@@ -96,7 +96,7 @@ async fn answer_many(
         ));
     }
     let options = Options::read(object)?;
-    let defaults = Parts::read(object)?;
+    let defaults = domain.parts(object)?;
     let mut evaluations = Vec::with_capacity(items.len());
     for item in items {
         let decision = match answer_item(item, &defaults, domain, options).await {
@@ -126,7 +126,7 @@ async fn answer_item(
     let object = item
         .as_object()
         .ok_or_else(|| wrong_type("evaluations", "an array of objects"))?;
-    let question = Parts::read(object)?.or(defaults).question()?;
+    let question = domain.parts(object)?.or(defaults).question()?;
     domain.evaluate(&question, options.explain).await
 }
 

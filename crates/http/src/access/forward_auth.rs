@@ -4,6 +4,8 @@
 //! `x-charter-authorization`; all other headers are those of the request in question. Whatever is wrong with that
 //! request is a 401 or a 403: gateways make a 500 of anything else.
 
+use std::sync::Arc;
+
 use salvo::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use salvo::http::{HeaderMap, Method, ResBody, StatusCode};
 use salvo::hyper::body::Bytes;
@@ -109,14 +111,14 @@ async fn judge(
         subject: subject(&caller),
         action: Action {
             name: routed.action,
-            properties: Map::new(),
+            properties: Arc::default(),
         },
         resource: Entity {
             of: routed.of,
             id: routed.id,
-            properties: Map::new(),
+            properties: Arc::default(),
         },
-        context: facts_of(method, path, context),
+        context: Arc::new(facts_of(method, path, context)),
     };
     let answer = domain.evaluate_caller(&question, &caller).await?;
     // For domains whose policies do not say so; those of one that do are asked first, and on record.

@@ -1,5 +1,7 @@
 //! The information model (`AuthZEN` section 5): subject, action, resource, context. Unknown members are ignored.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use crate::respond::{ApiError, Code, echo};
@@ -12,7 +14,7 @@ pub(crate) struct Entity {
     pub(crate) of: String,
     /// Empty in the place of what a search looks for.
     pub(crate) id: String,
-    pub(crate) properties: Object,
+    pub(crate) properties: Arc<Object>,
 }
 
 impl Entity {
@@ -24,7 +26,7 @@ impl Entity {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Action {
     pub(crate) name: String,
-    pub(crate) properties: Object,
+    pub(crate) properties: Arc<Object>,
 }
 
 /// May this subject do that to this resource?
@@ -33,16 +35,17 @@ pub(crate) struct Question {
     pub(crate) subject: Entity,
     pub(crate) action: Action,
     pub(crate) resource: Entity,
-    pub(crate) context: Object,
+    pub(crate) context: Arc<Object>,
 }
 
-/// What the top level of a request gives: each part is a default for the parts of `evaluations`, and replaced whole.
+/// What the top level of a request gives: each part is a default for the parts of `evaluations`, which share it, and
+/// is replaced whole.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Parts {
     subject: Option<Entity>,
     action: Option<Action>,
     resource: Option<Entity>,
-    context: Option<Object>,
+    context: Option<Arc<Object>>,
 }
 
 impl Parts {
@@ -56,8 +59,23 @@ impl Parts {
             resource: part(object, "resource", |it| {
                 entity(it, "resource", Wanted::Whole)
             })?,
-            context: part(object, "context", |it| Ok(it.clone()))?,
+            context: part(object, "context", |it| Ok(Arc::new(it.clone())))?,
         })
+    }
+
+    /// With entities, and values within properties and context, as these spell them.
+    pub(crate) fn respelled(mut self, entity: fn(&mut Entity), values: fn(&mut Object)) -> Self {
+        for each in [&mut self.subject, &mut self.resource]
+            .into_iter()
+            .flatten()
+        {
+            entity(each);
+        }
+        let properties = self.action.as_mut().map(|action| &mut action.properties);
+        for each in [properties, self.context.as_mut()].into_iter().flatten() {
+            values(Arc::make_mut(each));
+        }
+        self
     }
 
     pub(crate) fn or(self, defaults: &Self) -> Self {
@@ -114,7 +132,7 @@ impl Question {
         let action = if sought == Sought::Action {
             Action {
                 name: String::new(),
-                properties: Object::new(),
+                properties: Arc::default(),
             }
         } else {
             part(object, "action", action)?.ok_or_else(|| missing("action"))?
@@ -123,7 +141,7 @@ impl Question {
             subject: subject.ok_or_else(|| missing("subject"))?,
             action,
             resource: resource.ok_or_else(|| missing("resource"))?,
-            context: part(object, "context", |it| Ok(it.clone()))?.unwrap_or_default(),
+            context: part(object, "context", |it| Ok(Arc::new(it.clone())))?.unwrap_or_default(),
         })
     }
 }
@@ -153,10 +171,10 @@ fn action(object: &Object) -> Result<Action, ApiError> {
     })
 }
 
-fn properties(object: &Object, at: &str) -> Result<Object, ApiError> {
+fn properties(object: &Object, at: &str) -> Result<Arc<Object>, ApiError> {
     match object.get("properties") {
-        None => Ok(Object::new()),
-        Some(Value::Object(properties)) => Ok(properties.clone()),
+        None => Ok(Arc::default()),
+        Some(Value::Object(properties)) => Ok(Arc::new(properties.clone())),
         Some(_) => Err(wrong_type(&format!("{at}.properties"), "an object")),
     }
 }

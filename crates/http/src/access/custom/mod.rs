@@ -82,7 +82,6 @@ impl<'a> Custom<'a> {
         question: &Question,
         explain: bool,
     ) -> Result<Answer, ApiError> {
-        let question = &respelled(question);
         let of_subject = self.of_subject(&question.subject).await?;
         let of_resource = if question.subject.is_other_than(&question.resource) {
             self.of_resource(&question.resource).await?
@@ -225,9 +224,9 @@ impl<'a> Custom<'a> {
 pub(crate) fn respelled(question: &Question) -> Question {
     let mut question = question.clone();
     names::respell(&mut question.subject);
-    names::respell_values(&mut question.action.properties);
+    names::respell_values(Arc::make_mut(&mut question.action.properties));
     names::respell(&mut question.resource);
-    names::respell_values(&mut question.context);
+    names::respell_values(Arc::make_mut(&mut question.context));
     question
 }
 

@@ -1,5 +1,7 @@
 //! Entities that the service itself knows, as domains of one's own name them.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use charter_domain::caller::Caller;
@@ -18,20 +20,20 @@ pub(crate) fn subject(caller: &Caller) -> Entity {
     Entity {
         of: format!("{NAMESPACE}{of}"),
         id: caller.principal_id(),
-        properties: Map::new(),
+        properties: Arc::default(),
     }
 }
 
 /// Puts the id that policies have into an entity and its properties: a record of the store may also be named by UUID.
-pub(super) fn respell(entity: &mut Entity) {
+pub(in crate::access) fn respell(entity: &mut Entity) {
     if let Some(id) = policies_id(&entity.of, &entity.id) {
         entity.id = id;
     }
-    respell_values(&mut entity.properties);
+    respell_values(Arc::make_mut(&mut entity.properties));
 }
 
 /// The same within values, wherever they name an entity: `{"type": …, "id": …}`, also within `__entity`.
-pub(super) fn respell_values(values: &mut Map<String, Value>) {
+pub(in crate::access) fn respell_values(values: &mut Map<String, Value>) {
     let mut open: Vec<&mut Value> = values.values_mut().collect();
     while let Some(value) = open.pop() {
         match value {
@@ -60,6 +62,6 @@ pub(crate) fn within(entity: &Entity) -> Option<Entity> {
     Some(Entity {
         of: of.to_owned(),
         id: entity.id.clone(),
-        properties: Map::new(),
+        properties: Arc::default(),
     })
 }
