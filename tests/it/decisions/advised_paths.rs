@@ -17,8 +17,8 @@ fn a_diff_is_applied_above_the_policy_folder_however_that_was_named() {
     let absolute = dir.display().to_string();
     for (policies, from) in [
         (absolute.as_str(), above),
-        (".", &dir),
-        ("../policies", &dir),
+        (".", dir.as_path()),
+        ("../policies", dir.as_path()),
     ] {
         let asked = ["policy", "advise", &log, "--policies", policies];
         let mut command = world
