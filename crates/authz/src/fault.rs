@@ -39,6 +39,16 @@ impl FolderFault {
         }
     }
 
+    /// The fault of a file that begins with a byte order mark, if it does.
+    #[must_use]
+    pub fn byte_order_mark(source: &Source) -> Option<Self> {
+        source.inner().starts_with('\u{feff}').then(|| {
+            Self::new("the file begins with a byte order mark")
+                .help("save it as UTF-8 without one")
+                .at(source, 0, '\u{feff}'.len_utf8())
+        })
+    }
+
     /// Adds advice.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
@@ -60,6 +70,16 @@ impl FolderFault {
     pub fn at(mut self, source: &Source, offset: usize, length: usize) -> Self {
         self.source = Some(Arc::clone(source));
         self.labels = vec![LabeledSpan::underline((offset, length))];
+        self
+    }
+
+    /// Moves the place; for a diagnostic of a text that begins `by` bytes into the file.
+    #[must_use]
+    pub(super) fn moved(mut self, by: usize) -> Self {
+        for label in &mut self.labels {
+            let span = (label.offset() + by, label.len());
+            *label = LabeledSpan::new(label.label().map(ToOwned::to_owned), span.0, span.1);
+        }
         self
     }
 

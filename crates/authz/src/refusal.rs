@@ -4,6 +4,7 @@
 use cedar_policy::{Effect, Policy, PolicyId, PolicySet};
 
 use super::fault::FolderFault;
+use super::source::{Source, annotation};
 use charter_domain::text;
 
 const CODE: &str = "code";
@@ -39,31 +40,31 @@ impl Refusal {
     }
 }
 
-/// Faults of a policy's annotations.
-pub(super) fn check(policy: &Policy) -> Vec<FolderFault> {
+/// Faults of a policy's annotations; `start` is offset and length of the policy.
+pub(super) fn check(policy: &Policy, source: &Source, start: (usize, usize)) -> Vec<FolderFault> {
     let mut faults = Vec::new();
     for name in [CODE, MESSAGE] {
         let Some(value) = policy.annotation(name) else {
             continue;
         };
-        if policy.effect() == Effect::Permit {
-            faults.push(
-                FolderFault::new(format!(
-                    "a permit has an `@{name}`, but only a forbid refuses"
-                ))
-                .help("move it to the forbid that refuses, or remove it"),
-            );
+        let fault = if policy.effect() == Effect::Permit {
+            FolderFault::new(format!(
+                "a permit has an `@{name}`, but only a forbid refuses"
+            ))
+            .help("move it to the forbid that refuses, or remove it")
         } else if name == CODE && !is_code(value) {
-            faults.push(FolderFault::new("the `@code` cannot be the code of an error").help(format!(
+            FolderFault::new("the `@code` cannot be the code of an error").help(format!(
                 "use 1 to {MAX_CODE} upper-case letters, digits and `_`, beginning with a letter"
-            )));
+            ))
         } else if name == MESSAGE && !is_message(value) {
-            faults.push(
-                FolderFault::new("the `@message` cannot be shown to a client").help(format!(
-                    "use 1 to {MAX_MESSAGE} characters on one line, without control characters"
-                )),
-            );
-        }
+            FolderFault::new("the `@message` cannot be shown to a client").help(format!(
+                "use 1 to {MAX_MESSAGE} characters on one line, without control characters"
+            ))
+        } else {
+            continue;
+        };
+        let (offset, length) = annotation(policy, name).unwrap_or(start);
+        faults.push(fault.at(source, offset, length));
     }
     faults
 }

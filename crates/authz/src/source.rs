@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use cedar_policy::Policy;
 use miette::NamedSource;
 
 /// A file's text, under the name that reports use.
@@ -41,6 +42,14 @@ pub(super) fn first_line(source: &Source, start: Option<usize>) -> (usize, usize
         .and_then(|rest| rest.lines().next())
         .map_or(0, str::len);
     (start, length)
+}
+
+/// Offset and length of a policy's annotation.
+pub(super) fn annotation(policy: &Policy, name: &str) -> Option<(usize, usize)> {
+    let mut annotations = policy.as_ref().annotations();
+    let (_, annotation) = annotations.find(|(found, _)| found.as_ref() == name)?;
+    let span = annotation.loc.as_ref()?.span;
+    Some((span.offset(), span.len()))
 }
 
 /// Both from 1.

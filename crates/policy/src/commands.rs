@@ -11,6 +11,7 @@ use charter_domain::clock::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
 use crate::analysis::{self, Options};
+use crate::counted::counted;
 use crate::diff::revision::{self, RevisionError};
 use crate::diff::{DiffError, compare_sets, role_changes};
 use crate::folder_header;
@@ -89,8 +90,12 @@ pub fn check(dir: &Path, manifest_required: bool) -> Result<CommandOutput, Comma
     let policies = snapshot.policies().policies().count();
     let (invariants, examples) = (snapshot.invariants().len(), folder.tests().len());
     let (digest, whole_folder) = (snapshot.digest(), folder.whole_digest());
-    let mut text =
-        format!("ok, {policies} policies, {invariants} invariants, {examples} files of examples\n");
+    let mut text = format!(
+        "ok, {}, {}, {}\n",
+        counted(policies, "policy", "policies"),
+        counted(invariants, "invariant", "invariants"),
+        counted(examples, "file of examples", "files of examples")
+    );
     if let Some(version) = version {
         text.extend(["manifest      version ", &version.to_string(), "\n"]);
     }

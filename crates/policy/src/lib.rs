@@ -6,6 +6,7 @@ pub mod advise;
 pub mod analysis;
 pub mod commands;
 pub mod conditions;
+pub mod counted;
 pub mod counterexample;
 pub mod diff;
 pub mod domain_arg;

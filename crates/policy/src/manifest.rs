@@ -14,7 +14,10 @@ pub const NAME: &str = "manifest.json";
 
 /// The expected content of a folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "an object with `version` and `files`"
+)]
 pub struct Manifest {
     /// Grows with each edit; a folder with a lower version is refused.
     pub version: u64,
@@ -44,6 +47,9 @@ impl Manifest {
         let Some(source) = folder.manifest() else {
             return Ok(None);
         };
+        if let Some(fault) = FolderFault::byte_order_mark(source) {
+            return Err(fault);
+        }
         let text: &str = source.inner();
         serde_json::from_str(text).map(Some).map_err(|error| {
             FolderFault::new(format!("the manifest cannot be read: {error}"))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cedar_policy::{Context, Entities, EntityUid, Request, Schema};
+use cedar_policy::{Context, ContextJsonError, Entities, EntityUid, Request, Schema};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -11,6 +11,7 @@ use charter_authz::source::Source;
 
 /// A request that is not yet validated.
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "an object with `principal`, `action`, `resource` and `context`")]
 pub(super) struct RequestJson<'a> {
     principal: String,
     action: String,
@@ -20,6 +21,7 @@ pub(super) struct RequestJson<'a> {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(expecting = "an object with `request` and `entities`")]
 struct RequestFileJson<'a> {
     #[serde(borrow)]
     request: RequestJson<'a>,
@@ -30,14 +32,19 @@ struct RequestFileJson<'a> {
 /// Texts of the entity files that an example may name instead of entities, by file name.
 pub(super) type EntityFiles<'a> = BTreeMap<&'a str, &'a str>;
 
+const HELP: &str = "a request file has `request` (`principal`, `action`, `resource`, `context`) and `entities`, \
+                    as an example has";
+
 /// Reads a request with its entities and ignores other members, such as those of an example.
 ///
 /// # Errors
 ///
 /// The text does not have the format, or the schema does not allow the request.
 pub fn read(source: &Source, schema: &Schema) -> Result<(Request, Entities), LoadError> {
-    let question: RequestFileJson<'_> = serde_json::from_str(source.inner())
-        .map_err(|error| LoadError::new(vec![json_fault(source, 0, &error)]))?;
+    let question: RequestFileJson<'_> = serde_json::from_str(source.inner()).map_err(|error| {
+        let fault = json_fault(source, 0, &error, HELP);
+        LoadError::new(vec![fault])
+    })?;
     let (request, entities) = (&question.request, question.entities);
     to_cedar(request, entities, schema, &EntityFiles::new())
         .map_err(|reason| LoadError::new(vec![FolderFault::new(reason)]))
@@ -55,11 +62,12 @@ pub(super) fn to_cedar(
     };
     let action = uid("action", &written.action)?;
     let context = Context::from_json_str(written.context.get(), Some((schema, &action))).map_err(
-        |error| {
-            format!(
+        |error| match error {
+            ContextJsonError::MissingAction(_) => format!("the schema has no action `{action}`"),
+            error => format!(
                 "the context is not what the schema asks for: {}",
                 chain(&error)
-            )
+            ),
         },
     )?;
     let request = Request::new(
@@ -105,7 +113,15 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// A fault at the place where parsing failed; the JSON begins `begin` bytes into the file.
-pub(super) fn json_fault(source: &Source, begin: usize, error: &serde_json::Error) -> FolderFault {
+pub(super) fn json_fault(
+    source: &Source,
+    begin: usize,
+    error: &serde_json::Error,
+    help: &str,
+) -> FolderFault {
+    if let Some(fault) = FolderFault::byte_order_mark(source) {
+        return fault;
+    }
     let text = source.inner().get(begin..).unwrap_or_default();
     let line_start: usize = text
         .split_inclusive('\n')
@@ -120,5 +136,7 @@ pub(super) fn json_fault(source: &Source, begin: usize, error: &serde_json::Erro
     }
     let offset = begin + offset;
     let length = usize::from(offset < source.inner().len());
-    FolderFault::new(message).at(source, offset, length)
+    FolderFault::new(message)
+        .at(source, offset, length)
+        .help(help)
 }

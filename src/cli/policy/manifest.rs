@@ -10,6 +10,7 @@ use serde_json::json;
 use charter_authz::fault::LoadError;
 use charter_authz::folder::Folder;
 use charter_authz::snapshot::Snapshot;
+use charter_policy::counted::counted;
 use charter_policy::manifest::{self, Manifest};
 use charter_system::atomic;
 
@@ -74,9 +75,9 @@ pub(super) fn write(dir: &Path, folder: &Folder, version: u64) -> Result<Manifes
 
 pub(super) fn describe(dir: &Path, manifest: &Manifest) -> String {
     format!(
-        "{} lists {} files as version {}",
+        "{} lists {} as version {}",
         dir.join(manifest::NAME).display(),
-        manifest.files.len(),
+        counted(manifest.files.len(), "file", "files"),
         manifest.version
     )
 }

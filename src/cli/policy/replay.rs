@@ -9,6 +9,7 @@ use clap::Args;
 use charter_authz::snapshot::Snapshot;
 use charter_decision_log::Direction;
 use charter_domain::progress::Progress;
+use charter_policy::counted::counted;
 use charter_policy::domain_arg::DomainArg;
 use charter_policy::replay::{EarlierSnapshots, ReplayMode, ReplayReport, replay};
 
@@ -150,7 +151,8 @@ fn print_flips(outcome: &ReplayReport, out: &mut dyn Write) -> io::Result<()> {
             Some(via) => format!(" (asked through: {via})"),
             None => String::new(),
         };
-        writeln!(out, "  {} times: {}{asked}", group.count, flip.principal)?;
+        let times = counted(group.count, "time", "times");
+        writeln!(out, "  {times}: {}{asked}", flip.principal)?;
         for example in &group.examples {
             writeln!(
                 out,
@@ -165,9 +167,10 @@ fn print_flips(outcome: &ReplayReport, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-fn note(out: &mut dyn Write, count: u64, what: &str) -> io::Result<()> {
+/// A note that begins with what is counted, if there is any; `of` is one and several.
+fn note(out: &mut dyn Write, count: u64, of: (&str, &str), what: &str) -> io::Result<()> {
     if count > 0 {
-        writeln!(out, "note: {count} {what}")
+        writeln!(out, "note: {} {what}", counted(count, of.0, of.1))
     } else {
         Ok(())
     }
@@ -184,32 +187,42 @@ fn print_notes(outcome: &ReplayReport, out: &mut dyn Write) -> io::Result<()> {
     note(
         out,
         outcome.masked,
-        "records are masked: they cannot be evaluated again",
+        ("record is", "records are"),
+        "masked and cannot be evaluated again",
     )?;
     note(
         out,
         outcome.unaskable,
-        "of them are questions that the schema allows neither then nor now, and that are denied for it",
+        ("of them is a question", "of them are questions"),
+        "that the schema allows neither then nor now: denied for it",
     )?;
     note(
         out,
         outcome.unasked,
-        "questions cannot be put as they were: the schema does not know their types or names, or their facts are not on record",
+        ("question", "questions"),
+        "cannot be put as asked: the schema does not know the types or names, or the facts are not on record",
     )?;
     note(
         out,
         outcome.unfinished,
-        "last lines are not whole: a process died, or is writing",
+        ("last line is", "last lines are"),
+        "not whole: a process died, or is writing",
     )?;
-    note(out, outcome.unreadable, "lines could not be read")?;
+    note(
+        out,
+        outcome.unreadable,
+        ("line", "lines"),
+        "could not be read",
+    )?;
     note(
         out,
         outcome.built_in_left_out,
-        "decisions are of the built-in domain, which is not asked here",
+        ("decision is", "decisions are"),
+        "of the built-in domain, which is not asked here",
     )?;
     for (domain, count) in &outcome.domains_left_out {
-        let what = format!("decisions are of the domain `{domain}`, which is not asked here");
-        note(out, *count, &what)?;
+        let what = format!("of the domain `{domain}`, which is not asked here");
+        note(out, *count, ("decision is", "decisions are"), &what)?;
     }
     Ok(())
 }
@@ -219,7 +232,8 @@ fn print_summary(outcome: &ReplayReport, mode: ReplayMode, out: &mut dyn Write) 
         for (digest, count) in &outcome.other_policies {
             writeln!(
                 out,
-                "note: {count} decisions were taken by other policies, with the digest {digest}: name their folder with `--policies`"
+                "note: {} taken by other policies, with the digest {digest}: name their folder with `--policies`",
+                counted(*count, "decision was", "decisions were")
             )?;
         }
         writeln!(
@@ -233,7 +247,8 @@ fn print_summary(outcome: &ReplayReport, mode: ReplayMode, out: &mut dyn Write) 
         note(
             out,
             outcome.other_reasons,
-            "decisions have the same answer for another reason, or by other policies",
+            ("decision has", "decisions have"),
+            "the same answer for another reason, or by other policies",
         )?;
         writeln!(
             out,

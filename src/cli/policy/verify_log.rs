@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::app::{StartError, decisions};
 use charter_decision_log::{VerificationReport, verify};
 use charter_domain::progress::Progress;
+use charter_policy::counted::counted;
 
 use super::super::Error;
 use super::super::operator::SettingsArgs;
@@ -78,12 +79,12 @@ pub(super) fn run(args: &VerifyLogArgs, out: &mut dyn Write) -> Result<ExitCode,
     }
     writeln!(
         out,
-        "{} files, {} lines and {} decisions checked, {} more counted in them, {} findings",
-        report.files,
-        report.lines,
-        report.decisions,
+        "{}, {} and {} checked, {} more counted in them, {}",
+        counted(report.files, "file", "files"),
+        counted(report.lines, "line", "lines"),
+        counted(report.decisions, "decision", "decisions"),
         report.counted,
-        report.findings.len()
+        counted(report.findings.len(), "finding", "findings")
     )?;
     for (domain, count) in &report.of_domains {
         writeln!(out, "{count} of the decisions are of the domain `{domain}`")?;

@@ -179,3 +179,34 @@ fn faults_of_a_folder_are_reported_with_their_place() {
     }
     assert_eq!(load("entities.json", "[]"), "ok");
 }
+
+#[test]
+fn a_domain_may_be_linked_within_the_policy_folder_and_not_out_of_it() {
+    use std::os::unix::fs::symlink;
+
+    let (folder, elsewhere) = (Folder::with(&["records"]), Folder::with(&["todo"]));
+    let is_read = |dir: &std::path::Path| charter_authz::folder::Folder::read(dir);
+    // The same name below some other `domains`.
+    symlink(elsewhere.domain("todo"), folder.domain("todo")).expect("a link");
+    let error = is_read(&folder.domain("todo")).expect_err("a link out");
+    assert!(error.report().contains("is a link, to"), "{error}");
+    std::fs::remove_file(folder.domain("todo")).expect("removed");
+    // A link to the policy folder is none out of it, nor is one of a mounted folder to its data.
+    let (domains, data) = (folder.path().join("domains"), folder.path().join("..data"));
+    std::fs::create_dir(&data).expect("a directory");
+    std::fs::rename(&domains, data.join("domains")).expect("moved");
+    symlink("..data/domains", &domains).expect("a link");
+    is_read(&folder.domain("records")).expect("a domain");
+    let links = tempfile::tempdir().expect("a directory");
+    let linked = links.path().join("current");
+    symlink(folder.path(), &linked).expect("a link");
+    is_read(&linked.join("domains/records")).expect("a domain");
+    // All domains elsewhere.
+    std::fs::remove_file(&domains).expect("removed");
+    symlink(elsewhere.path().join("domains"), &domains).expect("a link");
+    let error = is_read(&folder.domain("todo")).expect_err("a link out");
+    assert!(error.report().contains("is a link, to"), "{error}");
+    let error = is_read(&folder.domain("gone")).expect_err("no folder");
+    let report = error.report();
+    assert!(report.contains("put the domain's folder back") && !report.contains("policies.dir"));
+}

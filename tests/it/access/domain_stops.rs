@@ -212,3 +212,24 @@ async fn the_last_domains_stay_until_an_operator_says_that_they_are_removed() {
     asked().await.assert_refused(404, "NOT_FOUND");
     service.stop();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_of_a_domain_beside_an_example_that_cannot_be_read_is_in_force() {
+    let folder = records_and_twin();
+    let service = started(TestDatabase::sqlite(), &folder).await;
+    let example = folder.domain("records").join("tests/zz.json");
+    fs::write(&example, b"\xff").expect("written");
+    let is_refused = |ready: &Value| ready["domains"]["records"]["refused"].is_string();
+    let told = until(&service, is_refused).await;
+    let told = told["domains"]["records"]["refused"].to_string();
+    assert!(
+        told.contains("zz.json") && told.contains("not UTF-8"),
+        "{told}"
+    );
+    assert_eq!(reads(&service, "records").await, json!(true));
+    folder.write("records", "stop.cedar", STOP);
+    until_stopped(&service, "records").await;
+    assert_eq!(reads(&service, "twin").await, json!(true));
+    assert!(is_refused(&super::domains::ready(&service).await));
+    service.stop().await;
+}

@@ -123,7 +123,7 @@ fn a_permit_is_narrowed_to_what_it_allowed() {
     for told in [
         "policy `roles.admin`, 2025-09-30T12:00:00Z to 2025-09-30T12:00:00Z",
         "6 decisions on record and 0 more counted; 5 allowed ones asked again",
-        "used 1 times  organizations:GetOrganization",
+        "used 1 time  organizations:GetOrganization",
         "used 2 times  service-accounts:ListKeys",
         "never used  audit:ListEvents",
         "narrower: proved by",
@@ -370,7 +370,7 @@ fn masked_decisions_cannot_be_judged() {
     assert!(
         refused
             .err
-            .contains("1 allowed decisions of this time cannot be asked again")
+            .contains("1 allowed decision of this time cannot be asked again")
     );
 }
 

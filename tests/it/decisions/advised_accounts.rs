@@ -220,7 +220,7 @@ async fn a_service_account_is_judged_by_what_it_holds_in_the_database() {
             String::from_utf8_lossy(&advised.stderr)
         );
         assert!(
-            out.contains("used 1 times  service-accounts:ListServiceAccounts"),
+            out.contains("used 1 time  service-accounts:ListServiceAccounts"),
             "{out}"
         );
         assert!(

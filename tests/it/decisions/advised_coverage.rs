@@ -153,7 +153,7 @@ fn a_decision_that_does_not_suit_the_schema_is_not_a_denied_one() {
     assert_ne!(more, schema);
     world.folder.write("todo", "schema.cedarschema", &more);
     let refused = world.run(&of(&["--domain", "todo", "--policy", "todo:own"]));
-    let told = "1 allowed decisions of this time cannot be asked again";
+    let told = "1 allowed decision of this time cannot be asked again";
     assert_refused(&refused, told);
 }
 
@@ -170,6 +170,6 @@ fn a_policy_that_cannot_be_evaluated_does_not_deny() {
     let failing = roles.replace(scope, &failing);
     assert_ne!(failing, roles);
     fs::write(world.folder.path().join("roles.cedar"), failing).expect("written");
-    let told = "1 allowed decisions of this time cannot be asked again";
+    let told = "1 allowed decision of this time cannot be asked again";
     assert_refused(&world.run(&of(&POLICY)), told);
 }

@@ -3,6 +3,7 @@
 mod advised;
 mod advised_accounts;
 mod advised_coverage;
+mod advised_paths;
 mod chain;
 mod domain_questions;
 mod domain_tools;

@@ -101,6 +101,119 @@ fn a_mistake_made_thousands_of_times_is_shown_a_hundred_times() {
 }
 
 #[test]
+fn thousands_of_invalid_policies_in_a_file_are_shown_where_they_are() {
+    let policy = |number| {
+        format!(
+            "@id(\"many.{number}\")\nforbid (principal, action, resource) when {{ principal.nope }};\n"
+        )
+    };
+    let many: String = (0..150).map(policy).collect();
+    let folder = whole_copy_of_shipped();
+    fs::write(folder.path().join("many.cedar"), &many).expect("a file");
+    let document = Snapshot::load(folder.path())
+        .expect_err("faults")
+        .document();
+    let count = document["count"].as_u64().expect("a count");
+    assert!(count >= 150 && count % 150 == 0, "{count}");
+    let faults = document["faults"].as_array().expect("faults");
+    let lines: Vec<&str> = many.lines().collect();
+    for fault in faults {
+        let line = fault["line"].as_u64().expect("a line");
+        let line = usize::try_from(line).expect("small") - 1;
+        let column = lines[line].find("principal.nope").expect("the mistake") + 1;
+        assert_eq!(fault["column"], column, "{fault}");
+    }
+    let first: Vec<&Value> = faults.iter().map(|fault| &fault["line"]).collect();
+    assert!(first.is_sorted_by_key(|line| line.as_u64()), "{first:?}");
+}
+
+#[test]
+fn what_is_no_text_is_shown_where_it_is() {
+    for name in [
+        "roles.cedar",
+        "schema.cedarschema",
+        "tests/team.json",
+        "manifest.json",
+    ] {
+        let folder = whole_copy_of_shipped();
+        fs::write(folder.path().join(name), b"first\nsec\xffond").expect("a file");
+        let error = Snapshot::load(folder.path()).expect_err("a fault");
+        let (report, document) = (error.report(), error.document());
+        assert!(
+            report.contains("not UTF-8: here is the byte 0xff"),
+            "{report}"
+        );
+        assert!(report.contains("save it as UTF-8"), "{report}");
+        let fault = &document["faults"][0];
+        assert_eq!(
+            (&fault["line"], &fault["column"]),
+            (&Value::from(2), &Value::from(4))
+        );
+        assert!(
+            fault["file"]
+                .as_str()
+                .is_some_and(|file| file.ends_with(name)),
+            "{fault}"
+        );
+    }
+}
+
+#[test]
+fn a_byte_order_mark_of_any_file_is_named() {
+    for (name, command) in [("tests/team.json", "test"), ("manifest.json", "check")] {
+        let folder = whole_copy_of_shipped();
+        fs::write(folder.path().join(name), "\u{feff}[]").expect("a file");
+        let (code, out, err) = run(&["policy", command, &folder.path().display().to_string()]);
+        assert_eq!(code, Some(2), "{name}: {out}{err}");
+        assert!(
+            err.contains("begins with a byte order mark"),
+            "{name}: {err}"
+        );
+    }
+    let domain = "examples/domains/records";
+    let folder = tempfile::tempdir().expect("a directory");
+    let records = folder.path().join("domains/records");
+    fs::create_dir(folder.path().join("domains")).expect("a directory");
+    copy(&test_support::repository().join(domain), &records);
+    fs::write(records.join("entities.json"), "\u{feff}[]").expect("a file");
+    let report = Snapshot::load(&records).expect_err("a fault").report();
+    assert!(report.contains("begins with a byte order mark"), "{report}");
+}
+
+#[test]
+fn an_annotation_is_shown_where_it_is() {
+    for (annotation, told) in [
+        ("@code(\"1A\")", "cannot be the code"),
+        ("@message(\"\")", "cannot be shown to a client"),
+    ] {
+        let text = format!("@id(\"extra\")\n{annotation}\nforbid (principal, action, resource);\n");
+        let folder = whole_copy_of_shipped();
+        fs::write(folder.path().join("extra.cedar"), text).expect("a file");
+        let document = Snapshot::load(folder.path())
+            .expect_err("a fault")
+            .document();
+        let fault = &document["faults"][0];
+        assert!(
+            fault["message"]
+                .as_str()
+                .is_some_and(|it| it.contains(told)),
+            "{fault}"
+        );
+        assert_eq!(
+            (&fault["line"], &fault["column"]),
+            (&Value::from(2), &Value::from(1))
+        );
+    }
+    let text = "@code(\"A\")\n@id(\"a b\")\nforbid (principal, action, resource);\n";
+    let folder = whole_copy_of_shipped();
+    fs::write(folder.path().join("extra.cedar"), text).expect("a file");
+    let document = Snapshot::load(folder.path())
+        .expect_err("a fault")
+        .document();
+    assert_eq!(document["faults"][0]["line"], 2, "{document}");
+}
+
+#[test]
 fn control_characters_of_a_policy_are_written_out() {
     let report = fault(
         "extra.cedar",

@@ -280,3 +280,64 @@ fn the_command_prints_text_and_json() {
         "{err}"
     );
 }
+
+#[test]
+fn tags_are_shown_and_a_context_only_once() {
+    let above = tempfile::tempdir().expect("a directory");
+    let folder = above.path().join("domains/teams");
+    fs::create_dir_all(&folder).expect("a directory");
+    let schema = "entity User tags String;\nentity Page;\n\
+        action read appliesTo {principal: User, resource: Page, context: {d?: Long, n: Long}};\n";
+    let policies = "@id(\"of-hr\")\npermit (principal is User, action == Action::\"read\", resource is Page)\n\
+        when { principal.hasTag(\"dep\") && principal.getTag(\"dep\") == \"hr\" && context has d };\n";
+    fs::write(folder.join("schema.cedarschema"), schema).expect("written");
+    fs::write(folder.join("teams.cedar"), policies).expect("written");
+    let snapshot = Snapshot::load(&folder).expect("a domain");
+    let question = json!({
+        "request": {
+            "principal": "User::\"ann\"",
+            "action": "Action::\"read\"",
+            "resource": "Page::\"one\"",
+            "context": {"n": 41},
+        },
+        "entities": [
+            {"uid": {"type": "User", "id": "ann"}, "attrs": {}, "parents": [], "tags": {"dep": "it"}},
+            {"uid": {"type": "Page", "id": "one"}, "attrs": {}, "parents": []},
+        ],
+    });
+    let explained = explained(&snapshot, &question);
+    let json = serde_json::to_value(&explained).expect("JSON");
+    assert_eq!(
+        json["principal"]["tags"],
+        json!({"dep": "\"it\""}),
+        "{json}"
+    );
+    let text = explained.to_string();
+    assert!(text.contains("tag \"dep\" = \"it\""), "{text}");
+    assert!(
+        text.contains("`principal.getTag(\"dep\")` is `\"it\"`"),
+        "{text}"
+    );
+    assert_eq!(text.matches("41").count(), 1, "{text}");
+}
+
+#[test]
+fn a_request_file_of_another_form_is_told_with_its_form() {
+    for (text, told) in [
+        (
+            "{\"request\": 1, \"entities\": []}",
+            "expected an object with `principal`",
+        ),
+        ("[]", "expected an object with `request` and `entities`"),
+        ("\u{feff}{}", "begins with a byte order mark"),
+    ] {
+        let source = Arc::new(NamedSource::new("question", Arc::from(text)));
+        let error = request_json::read(&source, shipped_snapshot().schema()).expect_err("a fault");
+        let report = error.report();
+        assert!(
+            report.contains(told) && report.contains("help:"),
+            "{report}"
+        );
+        assert!(!report.contains("struct"), "{report}");
+    }
+}

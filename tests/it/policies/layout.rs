@@ -90,6 +90,9 @@ fn files_that_are_not_read_are_named() {
         ".x.cedar",
         "tests/sub/a.json",
         "test/a.json",
+        "entities.json",
+        "Routes.toml",
+        "Manifest.json",
     ];
     for name in named {
         let file = folder.path().join(name);

@@ -8,6 +8,7 @@ mod diff;
 mod diff_meaning;
 mod diff_revisions;
 mod edits;
+mod example_faults;
 mod examples;
 mod explain;
 mod faults;

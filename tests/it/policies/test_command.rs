@@ -81,7 +81,7 @@ pub(crate) fn run(folder: &Path) -> TestReport {
     test::run(&folder, &snapshot).expect("examples that can be read")
 }
 
-const TWO_POLICIES: &str = r#"
+pub(super) const TWO_POLICIES: &str = r#"
 @id("members-read")
 permit (principal in Role::"member", action in Action::"reads", resource)
 when {

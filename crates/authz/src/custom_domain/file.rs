@@ -59,6 +59,9 @@ impl FileEntities {
         schema: &Schema,
         types: &EntityTypes,
     ) -> Result<Self, Vec<FolderFault>> {
+        if let Some(fault) = FolderFault::byte_order_mark(source) {
+            return Err(vec![fault]);
+        }
         let text: &str = source.inner();
         let list: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| {
             let (line, column) = (error.line(), error.column());

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::sync::Arc;
+
+use miette::NamedSource;
 
 use super::layout::{
     ENTITIES, INVARIANTS, MANIFEST, ROUTES, SCHEMA, TESTS, custom_domain_name, is_policy,
@@ -45,19 +47,25 @@ pub(super) fn readable_policies(dir: &Path) -> Files {
     files
 }
 
-/// The folder itself; a domain's may be no link.
+/// The folder itself; a domain's may be no link to another, and none out of the policy folder.
 fn root_of(dir: &Path) -> Result<PathBuf, Vec<FolderFault>> {
+    let place = path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+    let domain = name_below_domains(&place);
     let root = fs::canonicalize(dir).map_err(|error| {
-        vec![
-            FolderFault::new(format!(
-                "cannot open the policy folder `{}`: {error}",
-                dir.display()
-            ))
-            .help("name an existing folder with the setting `policies.dir`"),
-        ]
+        let fault = FolderFault::new(format!(
+            "cannot open the policy folder `{}`: {error}",
+            dir.display()
+        ));
+        vec![fault.help(match &domain {
+            Some(_) => "put the domain's folder back into `domains` of the policy folder",
+            None => "name an existing folder with the setting `policies.dir`",
+        })]
     })?;
-    let domain = custom_domain_name(dir);
-    if domain.is_some() && domain != name_below_domains(&root) {
+    // The policy folder itself, and what is mounted within it, may be links.
+    let policies = place.parent().and_then(Path::parent);
+    let policies = policies.and_then(|policies| fs::canonicalize(policies).ok());
+    let is_within = policies.is_some_and(|policies| root.starts_with(policies));
+    if domain.is_some() && !(is_within && domain == name_below_domains(&root)) {
         let fault = FolderFault::new(format!(
             "`{}` is a link, to `{}`",
             dir.display(),
@@ -226,6 +234,16 @@ fn read_file(dir: &Path, root: &Path, name: &str) -> Result<String, FolderFault>
                 }),
         );
     }
-    String::from_utf8(bytes)
-        .map_err(|error| FolderFault::new(format!("`{}` is not UTF-8: {error}", path.display())))
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let byte = error.as_bytes().get(valid).copied().unwrap_or_default();
+        // Up to there, offsets are those of the file.
+        let shown: Arc<str> = String::from_utf8_lossy(error.as_bytes()).into();
+        let source = Arc::new(NamedSource::new(path.display().to_string(), shown));
+        FolderFault::new(format!(
+            "the file is not UTF-8: here is the byte 0x{byte:02x}"
+        ))
+        .help("save it as UTF-8")
+        .at(&source, valid, char::REPLACEMENT_CHARACTER.len_utf8())
+    })
 }

@@ -4,7 +4,9 @@
 use std::fs;
 use std::path::Path;
 
-use super::layout::{DOMAINS, INVARIANTS, SCHEMA, TESTS, is_custom_domain};
+use super::layout::{
+    DOMAINS, ENTITIES, INVARIANTS, MANIFEST, ROUTES, SCHEMA, TESTS, is_custom_domain,
+};
 use crate::fault::FolderFault;
 use charter_domain::similar::is_like;
 
@@ -82,12 +84,31 @@ impl StrayFiles<'_> {
                 let path = self.dir.join(path);
                 let fault = FolderFault::new(format!("`{}` is not read", path.display()));
                 self.faults.push(fault.help(help));
-            } else if !is_dir && let Some(what) = doubtful(below, &name) {
+            } else if !is_dir && let Some(what) = self.doubt(below, &name) {
                 let path = self.dir.join(path);
                 let told = format!("files: `{}` is not read: {what}", path.display());
                 self.told.push(told);
             }
         }
+    }
+}
+
+impl StrayFiles<'_> {
+    fn doubt(&self, below: &str, name: &str) -> Option<&'static str> {
+        let single = || unread_single(name, is_custom_domain(self.dir));
+        doubtful(below, name).or_else(|| single().filter(|_| below.is_empty()))
+    }
+}
+
+/// The same of the files of which a folder has one.
+fn unread_single(name: &str, is_of_domain: bool) -> Option<&'static str> {
+    match name {
+        MANIFEST => None,
+        ENTITIES | ROUTES if is_of_domain => None,
+        _ if is_like(name, MANIFEST) => Some("the manifest is `manifest.json`"),
+        _ if ![ENTITIES, ROUTES].iter().any(|it| is_like(name, it)) => None,
+        _ if !is_of_domain => Some("only a domain of one's own has entities and routes"),
+        _ => Some("entities are in `entities.json`, routes in `routes.toml`"),
     }
 }
 
@@ -211,6 +232,32 @@ mod tests {
             ("docs/", "notes.json"),
         ] {
             assert_eq!(doubtful(below, name), None, "{below}{name}");
+        }
+    }
+
+    #[test]
+    fn misnamed_single_files_are_reported() {
+        for name in [
+            "Entities.json",
+            "Routes.toml",
+            "routes.tml",
+            "manifets.json",
+        ] {
+            assert!(unread_single(name, true).is_some(), "{name}");
+            assert!(unread_single(name, false).is_some(), "{name}");
+        }
+        for name in ["entities.json", "routes.toml"] {
+            assert_eq!(unread_single(name, true), None, "{name}");
+            assert!(unread_single(name, false).is_some(), "{name}");
+        }
+        for name in [
+            "manifest.json",
+            "README.md",
+            "schema.cedarschema",
+            "package.json",
+        ] {
+            assert_eq!(unread_single(name, true), None, "{name}");
+            assert_eq!(unread_single(name, false), None, "{name}");
         }
     }
 }

@@ -43,10 +43,8 @@ pub(super) fn check(source: &Source, language: CedarLanguage) -> Vec<FolderFault
 /// Finds characters that editors hide and the parser interprets.
 fn check_encoding(source: &Source) -> Option<FolderFault> {
     let text = source.inner();
-    if text.starts_with('\u{feff}') {
-        let fault = FolderFault::new("the file begins with a byte order mark");
-        let help = "save it as UTF-8 without one";
-        return Some(fault.help(help).at(source, 0, '\u{feff}'.len_utf8()));
+    if let Some(fault) = FolderFault::byte_order_mark(source) {
+        return Some(fault);
     }
     let bytes = text.as_bytes();
     let position = bytes

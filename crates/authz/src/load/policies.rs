@@ -11,7 +11,7 @@ use super::previously_checked::PreviouslyChecked;
 use super::vocabulary::Vocabulary;
 use crate::fault::FolderFault;
 use crate::refusal;
-use crate::source::{Source, SourceLocation, file_name, first_line};
+use crate::source::{Source, SourceLocation, annotation, file_name, first_line};
 
 const MAX_ID_BYTES: usize = 128;
 
@@ -59,7 +59,8 @@ impl Policies {
             let start = policy.as_ref().loc().map(|loc| loc.span.offset());
             let (start, length) = first_line(source, start);
             let id = self.id_of(policy).unwrap_or_else(|fault| {
-                faults.push(fault.at(source, start, length));
+                let (offset, length) = annotation(policy, "id").unwrap_or((start, length));
+                faults.push(fault.at(source, offset, length));
                 PolicyId::new(format!("{}@{start}", file_name(source)))
             });
             if let Err(error) = self.set.add((*policy).clone()) {
@@ -114,12 +115,12 @@ impl Policies {
             let place = (start, length);
             faults.extend(expressions::check_ids(policy, source, place, vocabulary));
             let id = self.id_of(policy).unwrap_or_else(|fault| {
-                faults.push(fault.at(source, start, length));
+                let (offset, length) = annotation(policy, "id").unwrap_or(place);
+                faults.push(fault.at(source, offset, length));
                 // The policy is refused; a substitute id lets its other faults be reported.
                 PolicyId::new(format!("{}@{start}", file_name(source)))
             });
-            let annotated = refusal::check(policy).into_iter();
-            faults.extend(annotated.map(|fault| fault.at(source, start, length)));
+            faults.extend(refusal::check(policy, source, place));
             let policy = policy.new_id(id.clone());
             if !known.has(&policy) {
                 // A duplicate is reported below.

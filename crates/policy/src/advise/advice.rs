@@ -159,7 +159,7 @@ impl<'a> AdviceRequest<'a> {
             return Ok(advice);
         }
         let (files, lost) = edited(self.folder, self.snapshot, &edits).map_err(policies)?;
-        let diff = unified_diff(self.dir, self.folder.files(), &files);
+        let diff = unified_diff(self.folder, self.dir, &files);
         let folder = Folder::from_files(self.dir, files).map_err(|it| policies(it.report()))?;
         let candidate = Snapshot::from_folder(&folder).map_err(|it| policies(it.report()))?;
         let candidates = std::slice::from_ref(&candidate);

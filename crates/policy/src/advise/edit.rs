@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::fs;
+use std::path::{self, Component, Path, PathBuf};
 use std::sync::Arc;
 
 use cedar_policy::Policy;
@@ -110,16 +111,31 @@ fn remove(text: &mut String, start: usize, end: usize) {
     }
 }
 
-/// A unified diff of two folders, for `patch -p1` above the folder if its path is relative.
-pub(super) fn unified_diff(dir: &Path, before: &Files, after: &Files) -> String {
+/// The folder's path from above the policy folder: `policies`, or `policies/domains/records` of a domain.
+fn title(folder: &Folder, dir: &Path) -> PathBuf {
+    let is_named =
+        dir.file_name().is_some() && !dir.components().any(|part| part == Component::ParentDir);
+    let place = if is_named {
+        path::absolute(dir)
+    } else {
+        fs::canonicalize(dir)
+    };
+    let place = place.unwrap_or_else(|_| dir.to_owned());
+    let wanted = if folder.is_custom_domain() { 3 } else { 1 };
+    let skipped = place.components().count().saturating_sub(wanted);
+    place.components().skip(skipped).collect()
+}
+
+/// A unified diff of two folders, for `patch -p1` above the policy folder.
+pub(super) fn unified_diff(folder: &Folder, dir: &Path, after: &Files) -> String {
+    let (title, before) = (title(folder, dir), folder.files());
     let mut diff = String::new();
     for (name, old) in before {
         let new = after.get(name);
         if new == Some(old) {
             continue;
         }
-        let path = dir.join(name).display().to_string();
-        let path = path.trim_start_matches(['.', '/']);
+        let path = title.join(name).display().to_string();
         let to = new.map_or_else(|| "/dev/null".to_owned(), |_| format!("b/{path}"));
         let compared = TextDiff::from_lines(&**old, new.map_or("", |text| text));
         let mut shown = compared.unified_diff();

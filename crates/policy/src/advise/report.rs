@@ -5,6 +5,7 @@ use std::fmt::{self, Display, Formatter};
 use serde::Serialize;
 
 use super::subject::HeldGrants;
+use crate::counted::counted;
 
 /// Advice about one subject.
 #[derive(Debug, Clone, Serialize)]
@@ -112,8 +113,10 @@ impl Display for Advice {
         writeln!(f, "{of}, {} to {}", self.since, self.until)?;
         writeln!(
             f,
-            "{} decisions on record and {} more counted; {} allowed ones asked again",
-            self.decisions, self.counted, self.allowed
+            "{} on record and {} more counted; {} asked again",
+            counted(self.decisions, "decision", "decisions"),
+            self.counted,
+            counted(self.allowed, "allowed one", "allowed ones")
         )?;
         if self.logs.len() > 1 {
             for JudgedLogEnd { log, ends } in &self.logs {
@@ -187,7 +190,11 @@ impl Display for PolicyUse {
             writeln!(f, "`{policy}` ({place})")?;
         }
         for UseCount { permission, count } in &self.used {
-            writeln!(f, "  used {count} times  {permission}")?;
+            writeln!(
+                f,
+                "  used {}  {permission}",
+                counted(*count, "time", "times")
+            )?;
         }
         for what in &self.never {
             writeln!(f, "  never used  {what}")?;

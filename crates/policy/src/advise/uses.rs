@@ -12,6 +12,7 @@ use super::log_pass::{self, LogItem, LogPeriod, RefusedAdvice};
 use super::narrow::RequestKind;
 use super::policy_json::part;
 use super::subject::{Concern, HeldGrants};
+use crate::counted::counted;
 use crate::replay::worker::{ReplayedAnswer, Worker};
 use crate::replay::{EarlierSnapshots, ReplayMode, ReplayPolicies};
 use charter_authz::decision::Outcome;
@@ -128,8 +129,8 @@ impl JudgedLog<'_> {
         uses.ends = log_pass::read(self.logs, self.period, self.progress, &mut visit)?;
         if uses.unjudged > 0 {
             return Err(RefusedAdvice::Unjudged(format!(
-                "{} allowed decisions of this time cannot be asked again: they are masked or unreadable, do not suit the policies as they are, or are counted without one of their kind",
-                uses.unjudged
+                "{} of this time cannot be asked again: masked or unreadable, not suiting the policies as they are, or counted without one of the same kind",
+                counted(uses.unjudged, "allowed decision", "allowed decisions")
             )));
         }
         Ok(uses)

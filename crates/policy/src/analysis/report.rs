@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::findings::{Claim, ProofFinding, ProofReport, ProofVerdict, RedundancyCause};
+use crate::counted::counted;
 use crate::counterexample::LocatedPolicy;
 
 impl ProofReport {
@@ -43,14 +44,13 @@ impl ProofReport {
         let verdict = match self.findings.len() {
             0 if self.from_cache => "proved earlier".to_owned(),
             0 => "proved".to_owned(),
-            1 => "not proved: 1 finding".to_owned(),
-            many => format!("not proved: {many} findings"),
+            many => format!("not proved: {}", counted(many, "finding", "findings")),
         };
         format!(
-            "{verdict}, {} policies, {} invariants, {} kinds of request, cvc5 {}\n",
-            self.policies,
-            self.invariants.len(),
-            self.request_types,
+            "{verdict}, {}, {}, {}, cvc5 {}\n",
+            counted(self.policies, "policy", "policies"),
+            counted(self.invariants.len(), "invariant", "invariants"),
+            counted(self.request_types, "kind of request", "kinds of request"),
             self.solver
         )
     }

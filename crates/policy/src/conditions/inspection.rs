@@ -50,10 +50,11 @@ impl ConditionPart {
     }
 }
 
-/// The longest paths from a variable, such as `principal.organization.is_active`.
+/// The longest paths from a variable, such as `principal.organization.is_active` or `principal.getTag("team").lead`.
 fn collect<'a>(expr: &'a Expr, asks_parents: bool, found: &mut Vec<(&'a Expr, bool)>) {
     if is_path(expr) {
         found.push((expr, asks_parents));
+        keys(expr, found);
         return;
     }
     match expr.expr_kind() {
@@ -99,9 +100,26 @@ fn collect<'a>(expr: &'a Expr, asks_parents: bool, found: &mut Vec<(&'a Expr, bo
     }
 }
 
+/// What the names of a path's tags are computed from.
+fn keys<'a>(path: &'a Expr, found: &mut Vec<(&'a Expr, bool)>) {
+    match path.expr_kind() {
+        ExprKind::GetAttr { expr, .. } => keys(expr, found),
+        ExprKind::BinaryApp { arg1, arg2, .. } => {
+            keys(arg1, found);
+            collect(arg2, false, found);
+        }
+        _ => {}
+    }
+}
+
 fn is_path(expr: &Expr) -> bool {
     match expr.expr_kind() {
         ExprKind::Var(_) => true,
+        ExprKind::BinaryApp {
+            op: BinaryOp::GetTag,
+            arg1,
+            ..
+        } => is_path(arg1),
         ExprKind::GetAttr { expr, .. } => is_path(expr),
         _ => false,
     }
@@ -120,6 +138,7 @@ fn path_text(path: &Expr) -> String {
                 format!("{}[\"{}\"]", path_text(expr), attr.escape_debug())
             }
         }
+        ExprKind::BinaryApp { arg1, arg2, .. } => format!("{}.getTag({arg2})", path_text(arg1)),
         _ => path.to_string(),
     }
 }

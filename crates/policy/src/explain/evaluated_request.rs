@@ -25,6 +25,9 @@ pub struct EvaluatedEntity {
     pub uid: String,
     /// Its attributes; empty if there is no such entity.
     pub attributes: BTreeMap<String, String>,
+    /// Its tags.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
     /// Its ancestors, sorted.
     pub is_in: Vec<String>,
 }
@@ -53,14 +56,21 @@ impl EvaluatedEntity {
             return Self {
                 uid: String::new(),
                 attributes: BTreeMap::new(),
+                tags: BTreeMap::new(),
                 is_in: Vec::new(),
             };
         };
         let mut attributes = BTreeMap::new();
+        let mut tags = BTreeMap::new();
         if let Some(entity) = entities.get(uid) {
             for (name, _) in entity.as_ref().attrs() {
                 if let Some(Ok(value)) = entity.attr(name) {
                     attributes.insert(name.to_string(), value.to_string());
+                }
+            }
+            for (name, value) in entity.tags() {
+                if let Ok(value) = value {
+                    tags.insert(name.to_owned(), value.to_string());
                 }
             }
         }
@@ -74,6 +84,7 @@ impl EvaluatedEntity {
         Self {
             uid: uid.to_string(),
             attributes,
+            tags,
             is_in,
         }
     }

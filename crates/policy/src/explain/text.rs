@@ -91,6 +91,9 @@ fn entity(f: &mut Formatter<'_>, heading: &str, entity: &EvaluatedEntity) -> Res
     for (name, value) in &entity.attributes {
         writeln!(f, "             {name} = {value}")?;
     }
+    for (name, value) in &entity.tags {
+        writeln!(f, "             tag {name:?} = {value}")?;
+    }
     Ok(())
 }
 
@@ -112,7 +115,8 @@ fn finding(f: &mut Formatter<'_>, finding: &ConditionFinding) -> Result {
     }
     writeln!(f)?;
     // These are printed above.
-    let is_above = |expression: &str| ["principal", "action", "resource"].contains(&expression);
+    let is_above =
+        |expression: &str| ["principal", "action", "resource", "context"].contains(&expression);
     for looked in &finding.looked_at {
         if is_above(&looked.expression) {
             continue;

@@ -138,8 +138,8 @@ impl<'a> SolverSession<'a> {
     }
 }
 
-const TOO_LARGE: &str = "a condition is too large to be put to the solver in time; shorten it, as a chain \
-    of `.offset(…)` to a single one";
+const TOO_LARGE: &str = "a condition is too large to be put to the solver in time; shorten it: products and \
+    chains of `.offset(…)` cost most";
 
 pub(crate) const DOES_NOT_REPRODUCE: &str = "the solver's counterexample does not reproduce";
 

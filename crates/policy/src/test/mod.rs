@@ -13,6 +13,7 @@ use charter_authz::snapshot::Snapshot;
 
 use self::coverage::CoverageTracker;
 use self::example::{Example, ExpectedDecision};
+use super::counted::counted;
 use super::policies_by_action::PoliciesByAction;
 use super::snapshot_decision::{Ruling, SnapshotDecision};
 
@@ -122,8 +123,8 @@ fn compare(
     }
     if decision.errors.len() != example.num_errors {
         failures.push(format!(
-            "expected {} policies that cannot be evaluated, got {}",
-            example.num_errors,
+            "expected {} that cannot be evaluated, got {}",
+            counted(example.num_errors, "policy", "policies"),
             decision.errors.len()
         ));
         let errors = decision.errors.iter();

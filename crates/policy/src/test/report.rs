@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use crate::counted::counted;
+
 use super::coverage::{ConditionCoverage, Coverage, OutcomeCoverage};
 
 /// Results of all examples.
@@ -135,8 +137,8 @@ impl TestReport {
         let coverage = &self.coverage;
         writeln!(
             out,
-            "{} examples, {} failed; coverage {} %: {} of {} policies decided, {} of {} outcomes of conditions seen",
-            self.total(),
+            "{}, {} failed; coverage {} %: {} of {} policies decided, {} of {} outcomes of conditions seen",
+            counted(self.total(), "example", "examples"),
             self.failed(),
             coverage.percent(),
             coverage.policies_decided(),
