@@ -136,7 +136,10 @@ pub(super) fn json_fault(
     }
     let offset = begin + offset;
     let length = usize::from(offset < source.inner().len());
-    FolderFault::new(message)
-        .at(source, offset, length)
-        .help(help)
+    let fault = FolderFault::new(message).at(source, offset, length);
+    if error.is_data() {
+        fault.help(help)
+    } else {
+        fault
+    }
 }

@@ -205,7 +205,7 @@ fn a_candidate_that_cannot_be_asked_everything_is_no_success() {
     let later = replayed(&bench, candidate.path());
     assert_eq!(later.code, Some(2), "{later:?}");
     assert!(
-        later.out.contains("note: 1 questions cannot be put"),
+        later.out.contains("note: 1 question cannot be put"),
         "{later:?}"
     );
     fs::write(&schema, text).expect("written");
@@ -222,7 +222,7 @@ fn a_candidate_that_cannot_be_asked_everything_is_no_success() {
     let unknown = replayed(&bench, candidate.path());
     assert_eq!(unknown.code, Some(2), "{unknown:?}");
     assert!(
-        unknown.out.contains("note: 1 questions cannot be put"),
+        unknown.out.contains("note: 1 question cannot be put"),
         "{unknown:?}"
     );
     let json = run(&bench, candidate.path(), ReplayMode::Candidate);

@@ -57,7 +57,7 @@ fn annotations_are_checked_when_the_folder_is_read() {
             report.contains("the `@code` cannot be the code of an error"),
             "{code}: {report}"
         );
-        assert!(report.contains("extra.cedar:1:1"), "{report}");
+        assert!(report.contains("extra.cedar:2:1"), "{report}");
     }
     let long = "é".repeat(301);
     for message in ["", "  ", "two\\nlines", "\\u{202e}evil", "\\0", &long] {

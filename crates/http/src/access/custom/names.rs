@@ -25,7 +25,7 @@ pub(crate) fn subject(caller: &Caller) -> Entity {
 }
 
 /// Puts the id that policies have into an entity and its properties: a record of the store may also be named by UUID.
-pub(in crate::access) fn respell(entity: &mut Entity) {
+pub(crate) fn respell(entity: &mut Entity) {
     if let Some(id) = policies_id(&entity.of, &entity.id) {
         entity.id = id;
     }
@@ -33,7 +33,7 @@ pub(in crate::access) fn respell(entity: &mut Entity) {
 }
 
 /// The same within values, wherever they name an entity: `{"type": …, "id": …}`, also within `__entity`.
-pub(in crate::access) fn respell_values(values: &mut Map<String, Value>) {
+pub(crate) fn respell_values(values: &mut Map<String, Value>) {
     let mut open: Vec<&mut Value> = values.values_mut().collect();
     while let Some(value) = open.pop() {
         match value {
