@@ -61,6 +61,9 @@ permissions! {
     ChangeRole = "team:ChangeRole",
     RemoveMember = "team:RemoveMember",
     AssignTeamRole = "team:AssignRole",
+    EndOwnSession = "me:EndSession",
+    ChangeOwnPassword = "me:ChangePassword",
+    VerifyOwnEmail = "me:VerifyEmail",
     Normalize = "normalization:Normalize",
 }
 

@@ -307,7 +307,7 @@ fn line_ends_are_kept_and_lost_comments_are_told() {
         "{text}"
     );
     // The one before it stays as it is.
-    let kept = "   Action::\"decisions:GetDecision\"]\r\n};\r\n\r\n// An admin does everything";
+    let kept = "   Action::\"own\"]\r\n};\r\n\r\n// An admin does everything";
     assert!(text.contains(kept), "{text:?}");
 }
 

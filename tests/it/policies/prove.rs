@@ -92,7 +92,7 @@ fn each_invariant_names_who_breaks_it() {
             "roles.cedar",
             "[Action::\"organizations:DeactivateOrganization\",\n",
             "[\n",
-            "roles.admin (roles.cedar:20)",
+            "roles.admin (roles.cedar:21)",
         ),
         (
             "grants",

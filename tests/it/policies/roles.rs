@@ -23,8 +23,8 @@ fn edited() -> Edited {
         )
         .replace(
             "roles.cedar",
-            "   Action::\"team:RemoveMember\",\n   Action::\"decisions:GetDecision\"]",
-            "   Action::\"team:RemoveMember\"]",
+            "   Action::\"team:RemoveMember\",\n   Action::\"decisions:GetDecision\",",
+            "   Action::\"team:RemoveMember\",",
         )
         .write(
             "extra.cedar",

@@ -79,6 +79,8 @@ pub struct Tenant {
     pub access_key: AccessKey,
     pub member: User,
     pub owner: User,
+    /// Whom `person` makes, in any role.
+    asker: User,
 }
 
 fn id<T: std::str::FromStr>(prefix: &str, number: u32) -> T {
@@ -161,6 +163,10 @@ impl Tenant {
             role: "owner".to_owned(),
             ..member.clone()
         };
+        let asker = User {
+            id: id("user-", 9_998 + number),
+            ..member.clone()
+        };
         Self {
             organization,
             account,
@@ -168,6 +174,7 @@ impl Tenant {
             access_key,
             member,
             owner,
+            asker,
         }
     }
 
@@ -202,9 +209,8 @@ impl Tenant {
     /// Another user of this tenant.
     pub fn person(&self, role: &str) -> Caller {
         self.person_from(User {
-            id: id("user-", 9_999),
             role: role.to_owned(),
-            ..self.member.clone()
+            ..self.asker.clone()
         })
     }
 
@@ -302,6 +308,10 @@ impl Tenant {
                 ("member", self.user(&self.member)),
                 ("owner", self.user(&self.owner)),
             ],
+            P::EndOwnSession | P::ChangeOwnPassword | P::VerifyOwnEmail => vec![
+                ("oneself", self.user(&self.asker)),
+                ("member", self.user(&self.member)),
+            ],
             P::AssignServiceAccountRole | P::AssignTeamRole => vec![
                 ("role owner", Resource::Role("owner")),
                 ("role member", Resource::Role("member")),
@@ -324,13 +334,20 @@ impl Tenant {
     }
 }
 
-/// Evaluates at the default time and from the default address.
+/// Evaluates at the default time and from the default address; about itself, a user is as it asks.
 pub fn ask(
     snapshot: &Snapshot,
     caller: &Caller,
     permission: Permission,
     resource: Resource<'_>,
 ) -> Decision {
+    let resource = match (resource, caller) {
+        (Resource::User { user, organization }, Caller::User(own)) if user.id == own.user().id => {
+            let user = own.user();
+            Resource::User { user, organization }
+        }
+        (other, _) => other,
+    };
     let principal = Principal::prepare(caller, snapshot);
     let decision = snapshot.decide(&Question {
         principal: &principal,

@@ -16,6 +16,8 @@ pub struct AnonymousClient {
     /// For the audit log.
     pub request_id: String,
     pub user_agent: Option<String>,
+    /// Digest of the policies that allowed what it does; `None` if none was evaluated.
+    pub policy_digest: Option<String>,
     pub device_cookies: Vec<SecretString>,
     /// Whether `if-match` or `if-none-match` of a write cannot hold.
     pub precondition_failed: bool,

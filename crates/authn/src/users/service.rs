@@ -8,16 +8,17 @@ use uuid::Uuid;
 
 use charter_budgets::{Budgets, Resource};
 use charter_domain::audit::{Actor, AuditContext};
+use charter_domain::caller::UserCaller;
 use charter_domain::clock::Clock;
 use charter_domain::entropy::Entropy;
 use charter_domain::id::{OrganizationId, UserId};
-use charter_domain::session::TokenHash;
+use charter_domain::session::{SessionGuard, TokenHash};
 use charter_domain::timestamp::Timestamp;
 use charter_domain::user::User;
 use charter_store::{Purpose, Store};
 
 use super::anonymous_client::AnonymousClient;
-use super::error::UserError;
+use super::error::{UserError, internal};
 use super::refresh_tokens::RefreshTokens;
 use super::rotations::Rotations;
 use super::session_reads::SessionReads;
@@ -84,12 +85,26 @@ impl PortalUsers {
         self.audit_context(Actor::User(who), client)
     }
 
-    /// The audit context of a change that needs no policy.
+    /// The audit context of a user's own change, which its session must outlive.
+    ///
+    /// # Errors
+    ///
+    /// [`UserError::Internal`] for a caller without a session.
+    pub(super) fn by_session(
+        &self,
+        caller: &UserCaller,
+        client: &AnonymousClient,
+    ) -> Result<AuditContext, UserError> {
+        let guard = SessionGuard::of(caller);
+        let guard = guard.ok_or_else(|| internal("a signed-in user has no session"))?;
+        Ok(self.audit_context(Actor::Session(guard), client))
+    }
+
     pub(super) fn audit_context(&self, actor: Actor, client: &AnonymousClient) -> AuditContext {
         AuditContext {
             actor,
             request_id: Some(client.request_id.clone()),
-            policy_digest: None,
+            policy_digest: client.policy_digest.clone(),
             at: self.now(),
             precondition_failed: client.precondition_failed,
         }

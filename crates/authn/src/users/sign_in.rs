@@ -131,7 +131,7 @@ impl PortalUsers {
         id: SessionId,
         client: &AnonymousClient,
     ) -> Result<(), UserError> {
-        let by = self.by(caller.user().id, client);
+        let by = self.by_session(caller, client)?;
         let tenant = self.parts.store.write_within(caller, by);
         Ok(tenant.end_open_session(caller.user().id, id).await?)
     }

@@ -1,13 +1,14 @@
 //! Verifies that a user receives emails at their address.
 
+use std::sync::Arc;
+
 use secrecy::SecretString;
 
 use crate::limits::LimitedAction;
 use charter_domain::caller::UserCaller;
 use charter_domain::email::EmailAddress;
-use charter_domain::id::UserId;
 use charter_domain::user::User;
-use charter_store::{self as store, Purpose};
+use charter_store::Purpose;
 
 use super::anonymous_client::AnonymousClient;
 use super::error::{UserError, invalid_link};
@@ -20,7 +21,7 @@ pub enum Proof {
     /// The account's password.
     Password(SecretString),
     /// An access token of that user.
-    Session(UserId),
+    Session(Arc<UserCaller>),
 }
 
 impl PortalUsers {
@@ -37,12 +38,16 @@ impl PortalUsers {
         client: &AnonymousClient,
     ) -> Result<(), UserError> {
         let (hash, user) = self.find_link(token, Purpose::VerifyEmail).await?;
-        let proved = match proof {
-            Proof::Session(id) if id == user.id => None,
+        let (proved, by) = match proof {
+            Proof::Session(caller) if caller.user().id == user.id => {
+                (None, self.by_session(&caller, client)?)
+            }
             Proof::Session(_) => return Err(UserError::InvalidLink),
-            Proof::Password(password) => Some(self.prove(&user, password, client).await?),
+            Proof::Password(password) => {
+                let proved = self.prove(&user, password, client).await?;
+                (Some(proved), self.by(user.id, client))
+            }
         };
-        let by = self.by(user.id, client);
         self.parts
             .store
             .verify_email(&user, hash, proved, &by)
@@ -83,20 +88,12 @@ impl PortalUsers {
         self.parts.limits.count(mail).await?;
         let email = EmailAddress::from_stored(caller.user().email.clone());
         let link = self.parts.links.link(Purpose::VerifyEmail, &email)?;
-        let by = self.by(caller.user().id, client);
-        let made = self
-            .parts
+        let by = self.by_session(caller, client)?;
+        self.parts
             .store
             .create_link(caller.user(), link, client.ip, &by)
-            .await;
-        match made {
-            Ok(()) => {
-                self.parts.outbox.notify_one();
-                Ok(())
-            }
-            // Removed or disabled since the request was authenticated.
-            Err(store::Error::NotFound) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+            .await?;
+        self.parts.outbox.notify_one();
+        Ok(())
     }
 }

@@ -17,6 +17,7 @@ use charter_domain::caller::{Caller, UserCaller};
 use crate::edge::context::RequestContext;
 use crate::extract::argument::handler_argument;
 use crate::extract::authenticate::authenticate;
+use crate::extract::authorizer::Authorizer;
 use crate::extract::input::{Input, RequestInput};
 use crate::extract::operation::Accepts;
 use crate::extract::query::Query;
@@ -49,6 +50,7 @@ pub struct CookieHolder<I> {
 /// A request with an access token, about the user's own sign-in.
 pub struct SignedInUser<I> {
     pub caller: Arc<UserCaller>,
+    pub authorizer: Authorizer,
     /// The refresh tokens of the request.
     pub cookies: Vec<OpaqueToken>,
     pub request: Anonymous<I>,
@@ -57,7 +59,7 @@ pub struct SignedInUser<I> {
 /// A request with an optional access token, which must be valid if present.
 pub struct PerhapsSignedIn<I> {
     /// `None` without a token.
-    pub caller: Option<Arc<UserCaller>>,
+    pub signed_in: Option<(Arc<UserCaller>, Authorizer)>,
     pub request: Anonymous<I>,
 }
 
@@ -96,6 +98,7 @@ impl<I: Input> Anonymous<I> {
                 ip: context.client_ip,
                 request_id: context.request_id.as_str().to_owned(),
                 user_agent: user_agent(request.headers()),
+                policy_digest: None,
                 device_cookies: cookie::devices(request.headers()),
                 precondition_failed: etag::fails_untagged_write(
                     request.method(),
@@ -170,9 +173,10 @@ impl<I: Input> CookieHolder<I> {
 impl<I: Input> SignedInUser<I> {
     async fn from_request(request: &mut Request, depot: &Depot) -> Result<Self, ApiError> {
         let (state, context) = origin_checked(request, depot)?;
-        let (caller, body) = authenticate_user(request, &state, &context).await?;
+        let (caller, authorizer, body) = authenticate_user(request, &state, &context).await?;
         Ok(Self {
             caller,
+            authorizer,
             cookies: cookie::refresh_tokens(request.headers()),
             request: Anonymous::read(request, state, &context, body)?,
         })
@@ -188,14 +192,14 @@ impl<I: Input> SignedInUser<I> {
 impl<I: Input> PerhapsSignedIn<I> {
     async fn from_request(request: &mut Request, depot: &Depot) -> Result<Self, ApiError> {
         let (state, context) = origin_checked(request, depot)?;
-        let (caller, body) = if request.headers().contains_key(AUTHORIZATION) {
-            let (caller, body) = authenticate_user(request, &state, &context).await?;
-            (Some(caller), body)
+        let (signed_in, body) = if request.headers().contains_key(AUTHORIZATION) {
+            let (caller, authorizer, body) = authenticate_user(request, &state, &context).await?;
+            (Some((caller, authorizer)), body)
         } else {
             (None, body::read(request, &context.body_limits).await?)
         };
         Ok(Self {
-            caller,
+            signed_in,
             request: Anonymous::read(request, state, &context, body)?,
         })
     }
@@ -217,10 +221,11 @@ pub(super) async fn authenticate_user(
     request: &mut Request,
     state: &State,
     context: &RequestContext,
-) -> Result<(Arc<UserCaller>, Bytes), ApiError> {
+) -> Result<(Arc<UserCaller>, Authorizer, Bytes), ApiError> {
     let authenticated = authenticate(request, state, Accepts::Bearer, context).await?;
+    let authorizer = Authorizer::new(state, &authenticated.caller, context);
     match authenticated.caller {
-        Caller::User(caller) => Ok((caller, authenticated.body)),
+        Caller::User(caller) => Ok((caller, authorizer, authenticated.body)),
         Caller::ServiceAccount(_) => Err(ApiError::internal("a bearer token belongs to no user")),
     }
 }

@@ -6,11 +6,12 @@ use salvo::oapi::endpoint;
 use crate::extract::anonymous::{Anonymous, SignedInUser};
 use crate::extract::body_value::Lenient;
 use crate::extract::json_body::{Body, request_body};
-use crate::extract::own_user::require_may_write;
+use crate::extract::own_user::authorize;
 use crate::extract::values::LinkToken;
 use crate::respond::{ApiError, ErrorType};
 use charter_domain::email::EmailAddress;
 use charter_domain::password::{EnteredPassword, NewPassword};
+use charter_domain::permission::Permission;
 
 use super::answer::Done;
 
@@ -62,10 +63,14 @@ pub async fn reset_password(request: Anonymous<Body<Reset>>) -> Result<Done, Api
 pub async fn change_password(
     request: SignedInUser<Body<PasswordChange>>,
 ) -> Result<Done, ApiError> {
-    let caller = request.caller;
-    require_may_write(&caller)?;
+    let SignedInUser {
+        caller,
+        authorizer,
+        mut request,
+        ..
+    } = request;
+    authorize(&authorizer, Permission::ChangeOwnPassword, &mut request).await?;
     request
-        .request
         .run(
             |state, Body(PasswordChange { current, new }), client| async move {
                 let (current, new) = (current.into_secret(), new.into_secret());

@@ -4,11 +4,13 @@ use salvo::Writer;
 use salvo::oapi::{ToSchema, endpoint};
 use serde::Serialize;
 
-use crate::extract::own_user::OwnUser;
+use crate::extract::own_user::{OwnUser, authorize};
 use crate::extract::path::PathUuid;
 use crate::respond::ApiError;
 use charter_domain::id::SessionId;
+use charter_domain::permission::Permission;
 use charter_domain::timestamp;
+use charter_store::OpenSession;
 
 use super::answer::{Done, ShownList};
 
@@ -30,11 +32,19 @@ pub async fn list(request: OwnUser<()>) -> Result<ShownList<SessionBody>, ApiErr
 /// Ends a session of the calling user at once; its access tokens become invalid.
 #[endpoint(operation_id = "endSession", tags("me"))]
 pub async fn end(request: OwnUser<PathUuid<SessionId>>) -> Result<Done, ApiError> {
-    let caller = request.caller;
+    let user = request.caller.user().id;
+    let open = request.tenant().open_sessions(user).await?;
+    let OwnUser {
+        caller,
+        authorizer,
+        mut request,
+    } = request;
+    let is_named = |session: &OpenSession| Some(session.id) == request.input.0;
+    let id = open.iter().find(|session| is_named(session));
+    let id = id.ok_or_else(ApiError::not_found)?.id;
+    authorize(&authorizer, Permission::EndOwnSession, &mut request).await?;
     request
-        .request
-        .run(|state, PathUuid(id), client| async move {
-            let id = id.ok_or_else(ApiError::not_found)?;
+        .run(|state, _, client| async move {
             state.portal_users.end_session(&caller, id, &client).await?;
             Ok(Done::plain())
         })

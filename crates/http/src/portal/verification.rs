@@ -5,11 +5,12 @@ use salvo::oapi::endpoint;
 
 use crate::extract::anonymous::{PerhapsSignedIn, SignedInUser};
 use crate::extract::json_body::{Body, Nothing, request_body};
-use crate::extract::own_user::require_active;
+use crate::extract::own_user::authorize;
 use crate::extract::values::LinkToken;
 use crate::respond::{ApiError, Code, ErrorType};
 use charter_authn::users::{Proof, UserError};
 use charter_domain::password::EnteredPassword;
+use charter_domain::permission::Permission;
 
 use super::answer::Done;
 
@@ -17,17 +18,19 @@ use super::answer::Done;
 /// alone must not verify an account that somebody else registered with the address. Ends all earlier sessions.
 #[endpoint(operation_id = "verifyEmail", tags("sign-in"))]
 pub async fn verify_email(follower: PerhapsSignedIn<Body<Link>>) -> Result<Done, ApiError> {
-    let caller = follower.caller;
-    follower
-        .request
+    let PerhapsSignedIn {
+        signed_in,
+        mut request,
+    } = follower;
+    if let Some((_, authorizer)) = &signed_in {
+        authorize(authorizer, Permission::VerifyOwnEmail, &mut request).await?;
+    }
+    request
         .run(|state, Body(Link { token, password }), client| async move {
-            if let Some(caller) = &caller {
-                require_active(caller)?;
-            }
             let by_password = password.is_some();
-            let proof = match (password, caller) {
+            let proof = match (password, signed_in) {
                 (Some(password), _) => Proof::Password(password.into_secret()),
-                (None, Some(caller)) => Proof::Session(caller.user().id),
+                (None, Some((caller, _))) => Proof::Session(caller),
                 (None, None) => {
                     return Err(ApiError::invalid(
                         Code::MissingField,
@@ -55,10 +58,14 @@ pub async fn verify_email(follower: PerhapsSignedIn<Body<Link>>) -> Result<Done,
 /// Sends the link to verify the user's address again; does nothing if it is verified.
 #[endpoint(operation_id = "resendVerification", tags("sign-in"))]
 pub async fn resend(request: SignedInUser<Body<Nothing>>) -> Result<Done, ApiError> {
-    let caller = request.caller;
-    require_active(&caller)?;
+    let SignedInUser {
+        caller,
+        authorizer,
+        mut request,
+        ..
+    } = request;
+    authorize(&authorizer, Permission::VerifyOwnEmail, &mut request).await?;
     request
-        .request
         .run(|state, _, client| async move {
             state
                 .portal_users

@@ -4,12 +4,19 @@ use serde_json::json;
 use test_support::on_both_services;
 use test_support::service::{PASSWORD, Persona, Service, TeamRole};
 
-use super::{DEACTIVATE, ORGANIZATION, SETTINGS, TEAM};
+use super::own::own_session;
+use super::{DEACTIVATE, ORGANIZATION, SETTINGS, TEAM, assert_refused_by_policy};
 
 on_both_services!(
     only_owners_deactivate,
     a_deactivated_organization_is_read_only,
     a_reactivated_organization_keeps_its_keys_revoked,
+);
+
+/// Code and policy.
+const DEACTIVATED: (&str, &str) = (
+    "ORGANIZATION_DEACTIVATED",
+    "guardrails.deactivated-organization",
 );
 
 async fn only_owners_deactivate(service: &Service) {
@@ -46,6 +53,8 @@ async fn a_deactivated_organization_is_read_only(service: &Service) {
         .link("accept-invitation", "new@acme.example", 1)
         .await;
     owner.ask("POST", DEACTIVATE).await.ok();
+    let change = json!({"currentPassword": PASSWORD, "newPassword": "another horse battery"});
+    let link = json!({"token": "A".repeat(43), "password": PASSWORD});
     for person in [&owner, &member] {
         for request in [
             person.ask("POST", DEACTIVATE),
@@ -61,24 +70,21 @@ async fn a_deactivated_organization_is_read_only(service: &Service) {
             person.post("/service-accounts", json!({"name": "x"})),
             person.post(&signer.keys(), json!({})),
             person.delete(&signer.path()),
+            person.post("/api/auth/change-password", change.clone()),
+            person.post("/api/auth/verify-email", link.clone()),
+            person.ask("POST", "/api/auth/resend-verification"),
+            person.delete(&own_session(person).await),
         ] {
             let refused = request.await;
-            refused.assert_refused(403, "ORGANIZATION_DEACTIVATED");
-            let error = &refused.json()["error"];
-            assert_eq!(error["type"], "ORGANIZATION_DEACTIVATED");
-            assert!(error["decision_id"].is_string(), "{error}");
+            assert_refused_by_policy(service, &refused, DEACTIVATED.0, DEACTIVATED.1);
+            assert_eq!(refused.json()["error"]["type"], DEACTIVATED.0);
         }
-        // These are no matter of policy.
-        let change = json!({"currentPassword": PASSWORD, "newPassword": "another horse battery"});
-        let link = json!({"token": "A".repeat(43), "password": PASSWORD});
-        for request in [
-            person.post("/api/auth/change-password", change),
-            person.post("/api/auth/verify-email", link),
-            person.ask("POST", "/api/auth/resend-verification"),
+        for missing in [
+            "/api/portal/sessions/01980f3a-7b1c-7def-8a12-3456789abcde",
+            &format!("{TEAM}/01980f3a-7b1c-7def-8a12-3456789abcde"),
         ] {
-            request
-                .await
-                .assert_refused(403, "ORGANIZATION_DEACTIVATED");
+            let answer = person.delete(missing).await;
+            answer.assert_refused(404, "NOT_FOUND");
         }
         for target in [
             ORGANIZATION,

@@ -5,9 +5,11 @@ use test_support::on_both_services;
 use test_support::service::{PASSWORD, Person, Persona, Service, TeamRole, claims, members};
 
 use super::{DEACTIVATE, ORGANIZATION};
+use crate::decisions::Logged as _;
 
 on_both_services!(
     users_see_themselves,
+    what_users_do_to_themselves_is_decided_by_policy,
     permissions_are_what_policy_allows,
     sessions_are_listed_and_ended,
     sessions_of_others_are_404,
@@ -20,6 +22,12 @@ const SESSIONS: &str = "/api/portal/sessions";
 async fn sessions(of: &Person) -> Vec<Value> {
     let all = of.get(SESSIONS).await.ok();
     all.as_array().expect("an array").clone()
+}
+
+/// The newest session.
+pub(super) async fn own_session(of: &Person) -> String {
+    let id = sessions(of).await[0]["id"].clone();
+    format!("{SESSIONS}/{}", id.as_str().expect("an id"))
 }
 
 async fn permissions(of: &Person) -> Vec<String> {
@@ -176,10 +184,7 @@ async fn only_access_tokens_reach_a_users_own_pages(service: &Service) {
     let acme = service.organization("acme").await;
     let owner = acme.person(TeamRole::Owner).await;
     let signer = acme.manager().await;
-    let own = format!(
-        "{SESSIONS}/{}",
-        sessions(&owner).await[0]["id"].as_str().expect("an id")
-    );
+    let own = own_session(&owner).await;
     for (method, target) in [("GET", ME), ("GET", SESSIONS), ("DELETE", own.as_str())] {
         service
             .anonymous()
@@ -191,18 +196,32 @@ async fn only_access_tokens_reach_a_users_own_pages(service: &Service) {
             .await
             .assert_refused(401, "MALFORMED_AUTHORIZATION");
     }
-    // As every write: not before the address is verified, and not after the end.
-    let stranger = service.register("zoo").await;
-    let of_anonymous = sessions(&stranger).await[0]["id"].clone();
-    let of_anonymous = format!("{SESSIONS}/{}", of_anonymous.as_str().expect("an id"));
-    stranger
-        .delete(&of_anonymous)
-        .await
-        .assert_refused(403, "EMAIL_NOT_VERIFIED");
-    owner.ask("POST", DEACTIVATE).await.ok();
-    owner
-        .delete(&own)
-        .await
-        .assert_refused(403, "ORGANIZATION_DEACTIVATED");
-    owner.get(ME).await.ok();
+}
+
+async fn what_users_do_to_themselves_is_decided_by_policy(service: &Service) {
+    let acme = service.organization("acme").await;
+    let member = acme.person(TeamRole::Member).await;
+    let elsewhere = service.sign_in(&member.email, PASSWORD).await;
+    let session = own_session(&elsewhere).await;
+    let change = json!({"currentPassword": PASSWORD, "newPassword": "another horse battery"});
+    let resend = "/api/auth/resend-verification";
+    member.delete(&session).await.ok();
+    member.ask("POST", resend).await.ok();
+    member.post("/api/auth/change-password", change).await.ok();
+    let logged = service.logged();
+    let own: Vec<_> = logged
+        .iter()
+        .filter(|it| it["principal"] == it["resource"])
+        .map(|it| (&it["action"]["id"], &it["decision"], &it["policies"]))
+        .collect();
+    let allowed = |action: &str| (json!(action), json!("allow"), json!(["me.own-person"]));
+    let expected = ["me:EndSession", "me:VerifyEmail", "me:ChangePassword"].map(allowed);
+    let expected: Vec<_> = expected.iter().map(|(a, b, c)| (a, b, c)).collect();
+    assert_eq!(own, expected, "{logged:?}");
+    let digest = service.state().engine.snapshot().digest().to_string();
+    for action in ["person.SignOut", "person.ChangePassword"] {
+        let events = member.get(&format!("/audit-events?action={action}")).await;
+        let event = &events.ok()["results"][0];
+        assert_eq!(event["policy_digest"], json!(digest), "{event}");
+    }
 }

@@ -6,7 +6,8 @@ use test_support::on_both_services;
 use test_support::service::{PASSWORD, Persona, Request, Service, TeamRole};
 use test_support::services::TestDatabase;
 
-use super::{ORGANIZATION, SETTINGS};
+use super::own::own_session;
+use super::{ORGANIZATION, SETTINGS, assert_refused_by_policy};
 
 on_both_services!(
     the_link_alone_verifies_nothing,
@@ -213,8 +214,19 @@ async fn an_unverified_user_changes_no_password_but_may_resend_and_log_out(servi
     const CHANGE: &str = "/api/auth/change-password";
     let owner = service.register("zoo").await;
     let change = json!({"currentPassword": PASSWORD, "newPassword": "another horse battery"});
-    let refused = owner.post(CHANGE, change.clone()).await;
-    refused.assert_refused(403, "EMAIL_NOT_VERIFIED");
+    for request in [
+        owner.post(CHANGE, change.clone()),
+        owner.delete(&own_session(&owner).await),
+    ] {
+        assert_refused_by_policy(
+            service,
+            &request.await,
+            "EMAIL_NOT_VERIFIED",
+            "guardrails.email-not-verified",
+        );
+    }
+    let missing = "/api/portal/sessions/01980f3a-7b1c-7def-8a12-3456789abcde";
+    owner.delete(missing).await.assert_refused(404, "NOT_FOUND");
     // A wrong password is not told from a right one, and does not count.
     let wrong = json!({"currentPassword": "wrong", "newPassword": "another horse battery"});
     for _ in 0..6 {
