@@ -8,6 +8,7 @@ import hashlib
 import http.server
 import json
 import shutil
+import socket
 import threading
 
 from stack import DEPLOY, ROOT, Stack, free_ports, program, replaced
@@ -15,7 +16,7 @@ from wire import exchange, raw, signed_headers
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 HOST = "billing.example.com"
-ONE, ALL = "/invoices/7", "/invoices"
+ONE, ALL, HANG_UP = "/invoices/7", "/invoices", "/invoices/hang-up"
 
 
 def can_run(absent):
@@ -28,6 +29,10 @@ class Billing(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def answer(self):
+        if self.path == HANG_UP:  # carries it out, and ends the connection without an answer
+            self.server.received.append({"method": self.command, "target": self.path, "headers": [], "taken": True})
+            self.close_connection = True
+            return
         body = self.body()
         claimed = self.headers.get("x-content-sha256")
         right = claimed is None or claimed == hashlib.sha256(body).hexdigest()
@@ -63,12 +68,19 @@ class Gateways(Stack):
     def __init__(self, binary):
         super().__init__(binary)
         self.access, self.service_port = free_ports(2)
+        self.start_service()
+
+    def start_service(self):
         self.service = http.server.ThreadingHTTPServer(("127.0.0.1", self.service_port), Billing)
         self.service.received = []
         threading.Thread(target=self.service.serve_forever, daemon=True).start()
 
-    def __exit__(self, *arguments):
+    def stop_service(self):
         self.service.shutdown()
+        self.service.server_close()
+
+    def __exit__(self, *arguments):
+        self.stop_service()
         super().__exit__(*arguments)
 
     def start_all(self):
@@ -312,14 +324,65 @@ def request_ids(checks, gateway, front):
                       and told["request_id"] != lie and answer.headers.get("x-request-id") != lie, answer.body)
 
 
+def over_the_limits(checks, front):
+    """A head and a body over the limits are refused in the one error shape."""
+    for name, headers, body, status, code in [
+        ("a head of 40 KiB", [(f"x-more-{at}", "x" * 4000) for at in range(10)], b"", 400, "INVALID_REQUEST"),
+        ("a body of 70,000 bytes", [], b"x" * 70_000, 413, "PAYLOAD_TOO_LARGE"),
+    ]:
+        answer = exchange(front, "POST", ALL, headers, body, host=HOST)
+        checks.expect(f"{front.name}: {name}", (answer.status, answer.code()) == (status, code),
+                      (answer.status, answer.body))
+
+
+def told(answer):
+    """Status, code, and what the message says of the request."""
+    message = json.loads(answer.body)["error"]["message"] if answer.code() else ""
+    outcome = "unknown" if "is unknown" in message else "try again" if "try again" in message else message
+    return answer.status, answer.code(), outcome
+
+
+def failing_service(checks, gateway):
+    """A client hears that the outcome is unknown when the service had the request, and only then."""
+    def delete(front, target):
+        return gateway.ask(front, "DELETE", target, signed_headers(gateway.writer, "DELETE", target))
+
+    for front in gateway.fronts:
+        answer, received = delete(front, HANG_UP)
+        checks.expect(f"{front.name}: the service acts, and hangs up", len(received) == 1
+                      and told(answer) == (502, "UNAVAILABLE", "unknown"), (answer.status, answer.body, received))
+    gateway.stop_service()
+    for front in gateway.fronts:
+        answer, _ = delete(front, ONE)
+        checks.expect(f"{front.name}: the service is down", told(answer) == (503, "UNAVAILABLE", "try again")
+                      and answer.headers.get("retry-after") == "1", (answer.status, answer.body, answer.headers))
+    gateway.start_service()
+
+
 def without_charter(checks, gateway):
     """Nobody who cannot be asked about passes."""
+    def nobody_passes(why):
+        for front in gateway.fronts:
+            answer, received = gateway.ask(front, "GET", ONE, signed_headers(gateway.reader, "GET", ONE))
+            checks.expect(f"{front.name}: Charter {why}", (answer.status, answer.code()) == (503, "UNAVAILABLE")
+                          and "is unknown" not in answer.body.decode() and not received,
+                          (answer.status, answer.body, received))
+
     gateway.stop_charter()
     gateway.charter.wait(30)
-    for front in gateway.fronts:
-        answer, received = gateway.ask(front, "GET", ONE, signed_headers(gateway.reader, "GET", ONE))
-        checks.expect(f"{front.name}: Charter is down", (answer.status, answer.code()) == (503, "UNAVAILABLE")
-                      and not received, (answer.status, answer.body, received))
+    nobody_passes("is down")
+    with socket.create_server(("127.0.0.1", gateway.access)) as listener:
+        threading.Thread(target=hang_up, args=(listener,), daemon=True).start()
+        nobody_passes("hangs up")
+
+
+def hang_up(listener):
+    """On everyone who has asked."""
+    with contextlib.suppress(OSError):
+        while True:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
 
 
 def run(checks, gateway):
@@ -331,5 +394,7 @@ def run(checks, gateway):
         refused(checks, gateway, front)
         trailers(checks, gateway, front)
         request_ids(checks, gateway, front)
+    over_the_limits(checks, gateway.fronts[0])
+    failing_service(checks, gateway)
     without_charter(checks, gateway)
     checks.group("a service behind nginx, and behind HAProxy", before)
