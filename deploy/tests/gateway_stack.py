@@ -128,7 +128,7 @@ class Gateways(Stack):
             (r"http://127\.0\.0\.1:8000", f"http://127.0.0.1:{self.service_port}"),
             (r"http://127\.0\.0\.1:9091/", f"http://127.0.0.1:{self.access}/"),
         ])
-        self.add_front("nginx", self.nginx_port, self.run_nginx(here, site))
+        self.add_front("nginx", self.nginx_port, self.run_nginx(here, site, may_write=False))
 
     def start_haproxy_gateway(self):
         config = replaced((DEPLOY / "haproxy/gateway.cfg").read_text(), [
