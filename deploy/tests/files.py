@@ -160,7 +160,7 @@ def envoy_shape(checks):
         checks.expect(f"envoy: {listener['name']} leaves paths alone", kept)
         if listener["name"] == "clients":
             checks.expect("envoy: headers go before Charter is asked", names[:3] == ["lua", "header_mutation", "ext_authz"], names)
-            asked = manager["http_filters"][1]["typed_config"]
+            asked = manager["http_filters"][2]["typed_config"]
             checks.expect("envoy: fails closed", asked["failure_mode_allow"] is False)
     checks.group("shape of envoy/gateway.yaml", before)
 
