@@ -11,7 +11,9 @@ from wire import exchange
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 HOST = "billing.example.com"
-ONE, ALL, HANG_UP = "/invoices/7", "/invoices", "/invoices/hang-up"
+ONE, ALL, HANG_UP, SILENT = "/invoices/7", "/invoices", "/invoices/hang-up", "/invoices/silent"
+# How long the gateways wait for the service here.
+PATIENCE = "3s"
 
 
 class Billing(http.server.BaseHTTPRequestHandler):
@@ -20,6 +22,11 @@ class Billing(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def answer(self):
+        if self.path == SILENT:
+            self.server.received.append({"method": self.command, "target": self.path, "headers": [], "taken": True})
+            self.rfile.read(1)  # until the gateway has had enough
+            self.close_connection = True
+            return
         if self.path == HANG_UP:  # carries it out, and ends the connection without an answer
             self.server.received.append({"method": self.command, "target": self.path, "headers": [], "taken": True})
             self.close_connection = True
@@ -125,7 +132,7 @@ class Gateways(Stack):
             (r"listen 443 ssl http2", f"listen 127.0.0.1:{self.nginx_port} ssl http2"),
             (r"/etc/nginx/gateway\.crt", str(self.directory / "charter.crt")),
             (r"/etc/nginx/gateway\.key", str(self.directory / "charter.key")),
-            (r"http://127\.0\.0\.1:8000", f"http://127.0.0.1:{self.service_port}"),
+            (r"http://127\.0\.0\.1:8000;", f"http://127.0.0.1:{self.service_port}; proxy_read_timeout {PATIENCE};"),
             (r"http://127\.0\.0\.1:9091/", f"http://127.0.0.1:{self.access}/"),
         ])
         self.add_front("nginx", self.nginx_port, self.run_nginx(here, site, may_write=False))
@@ -137,6 +144,7 @@ class Gateways(Stack):
             (r"/etc/haproxy/gateway\.pem", str(self.directory / "charter.pem")),
             (r"/etc/haproxy/charter-forward-auth\.lua", str(DEPLOY / "haproxy/charter-forward-auth.lua")),
             (r"http://127\.0\.0\.1:9091/", f"http://127.0.0.1:{self.access}/"),
+            (r"timeout server +35s", f"timeout server {PATIENCE}"),
             (r"server service1 127\.0\.0\.1:8000", f"server service1 127.0.0.1:{self.service_port}"),
         ])
         path = self.directory / "haproxy.cfg"
@@ -152,6 +160,7 @@ class Gateways(Stack):
             (r"port_value: 9902 ", f"port_value: {asking} "),
             (r"/etc/envoy/gateway\.crt", str(self.directory / "charter.crt")),
             (r"/etc/envoy/gateway\.key", str(self.directory / "charter.key")),
+            (r"route: \{ cluster: service \}", f"route: {{ cluster: service, timeout: {PATIENCE} }}"),
             (r"port_value: 8000 ", f"port_value: {self.service_port} "),
             (r"port_value: 9091 ", f"port_value: {self.access} "),
         ])

@@ -8,7 +8,7 @@ import json
 import socket
 import threading
 
-from gateway_stack import ALL, HANG_UP, HOST, ONE, TOKEN, Gateways
+from gateway_stack import ALL, HANG_UP, HOST, ONE, SILENT, TOKEN, Gateways
 from wire import exchange, raw, signed_headers
 
 __all__ = ["Gateways", "can_run", "run"]
@@ -209,9 +209,10 @@ def failing_service(checks, gateway):
         return gateway.ask(front, "DELETE", target, signed_headers(gateway.writer, "DELETE", target))
 
     for front in gateway.fronts:
-        answer, received = delete(front, HANG_UP)
-        checks.expect(f"{front.name}: the service acts, and hangs up", len(received) == 1
-                      and told(answer) == (502, "UNAVAILABLE", "unknown"), (answer.status, answer.body, received))
+        for target, status in [(HANG_UP, 502), (SILENT, 504)]:
+            answer, received = delete(front, target)
+            checks.expect(f"{front.name}: the service acts, and does not answer: {target}", len(received) == 1
+                          and told(answer) == (status, "UNAVAILABLE", "unknown"), (answer.status, answer.body, received))
     gateway.stop_service()
     for front in gateway.fronts:
         answer, _ = delete(front, ONE)
