@@ -1,6 +1,7 @@
 """nginx, HAProxy and, where it is installed, Envoy in front of a service.
 
-The service has no code of its own for signatures, tokens or permissions. What is refused must not reach it, and what reaches it must be what Charter judged.
+The service has no code of its own for signatures, tokens or permissions. What is refused must not reach it, and
+what reaches it must be what Charter judged.
 """
 
 import contextlib

@@ -98,7 +98,8 @@ async function readRequest(input, init, origin) {
   const request = input instanceof Request ? input : undefined;
   if (!request && !(input instanceof URL) && typeof input !== "string") {
     throw new SigningError(
-      "the request must be text, a `URL` or a `Request` of the global class; of another class, give its URL and options",
+      "the request must be text, a `URL` or a `Request` of the global class; " +
+        "of one of another class, give the URL and the options",
     );
   }
   const url = new URL(request ? request.url : String(input), origin);
