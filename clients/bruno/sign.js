@@ -53,8 +53,22 @@ const resolve = (text) =>
   );
 
 const raw = req.getBody({ raw: true });
-const body = raw === undefined || raw === null ? "" : typeof raw === "string" ? raw : JSON.stringify(raw);
-const resolved = resolve(body);
+if (raw !== undefined && raw !== null && typeof raw !== "string") {
+  throw new Error("not signing: the body must be JSON or text");
+}
+const headers = req.getHeaders();
+const contentType = Object.keys(headers).find((name) => name.toLowerCase() === "content-type");
+/** Bruno sends a JSON body without white space around it, and one that is no JSON as a string in JSON. */
+const asSent = (text) => {
+  if (text === "" || !/application\/json/i.test(headers[contentType])) return text;
+  try {
+    JSON.parse(text);
+  } catch (error) {
+    throw new Error("not signing: the body is declared as JSON, but is none: " + error.message);
+  }
+  return text.trim();
+};
+const resolved = asSent(resolve(raw || ""));
 req.setUrl(resolve(req.getUrl()));
 if (resolved !== "") req.setBody(resolved, { raw: true });
 // A redirect would carry the signature along.

@@ -159,8 +159,9 @@ def envoy_shape(checks):
         kept = manager["normalize_path"] is manager["merge_slashes"] is False
         checks.expect(f"envoy: {listener['name']} leaves paths alone", kept)
         if listener["name"] == "clients":
-            checks.expect("envoy: headers go before Charter is asked", names[:2] == ["header_mutation", "ext_authz"], names)
-            asked = manager["http_filters"][1]["typed_config"]
+            checks.expect("envoy: headers go before Charter is asked",
+                          names[:3] == ["lua", "header_mutation", "ext_authz"], names)
+            asked = manager["http_filters"][2]["typed_config"]
             checks.expect("envoy: fails closed", asked["failure_mode_allow"] is False)
     checks.group("shape of envoy/gateway.yaml", before)
 

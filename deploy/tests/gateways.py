@@ -1,150 +1,22 @@
-"""nginx and HAProxy in front of a service that has no code of its own for signatures, tokens or permissions.
+"""nginx, HAProxy and, where it is installed, Envoy in front of a service.
 
-What is refused must not reach the service, and what reaches it must be what Charter judged.
+The service has no code of its own for signatures, tokens or permissions. What is refused must not reach it, and
+what reaches it must be what Charter judged.
 """
 
 import contextlib
-import hashlib
-import http.server
 import json
-import shutil
+import socket
 import threading
 
-from stack import DEPLOY, ROOT, Stack, free_ports, program, replaced
+from gateway_stack import ALL, HANG_UP, HOST, ONE, SILENT, TOKEN, Gateways
 from wire import exchange, raw, signed_headers
 
-TOKEN = "0123456789abcdef0123456789abcdef"
-HOST = "billing.example.com"
-ONE, ALL = "/invoices/7", "/invoices"
+__all__ = ["Gateways", "can_run", "run"]
 
 
 def can_run(absent):
     return not {"nginx", "haproxy", "curl", "openssl"} & set(absent)
-
-
-class Billing(http.server.BaseHTTPRequestHandler):
-    """Notes what it gets, and compares the body with its hash, as who has the body must."""
-
-    protocol_version = "HTTP/1.1"
-
-    def answer(self):
-        body = self.body()
-        claimed = self.headers.get("x-content-sha256")
-        right = claimed is None or claimed == hashlib.sha256(body).hexdigest()
-        headers = [(name.lower(), value) for name, value in self.headers.items()] + self.trailers
-        self.server.received.append({"method": self.command, "target": self.path, "headers": headers, "taken": right})
-        text = json.dumps({"ok": right}).encode()
-        self.send_response(200 if right else 401)
-        self.send_header("content-length", str(len(text)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(text)
-
-    def body(self):
-        self.trailers = []
-        if self.headers.get("transfer-encoding") != "chunked":
-            return self.rfile.read(int(self.headers.get("content-length") or 0))
-        body = b""
-        while size := int(self.rfile.readline(), 16):
-            body += self.rfile.read(size)
-            self.rfile.readline()
-        while (line := self.rfile.readline().strip()):
-            name, _, value = line.decode("latin-1").partition(":")
-            self.trailers.append((name.lower(), value.strip()))
-        return body
-
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = answer
-
-    def log_message(self, *_):
-        pass
-
-
-class Gateways(Stack):
-    def __init__(self, binary):
-        super().__init__(binary)
-        self.access, self.service_port = free_ports(2)
-        self.service = http.server.ThreadingHTTPServer(("127.0.0.1", self.service_port), Billing)
-        self.service.received = []
-        threading.Thread(target=self.service.serve_forever, daemon=True).start()
-
-    def __exit__(self, *arguments):
-        self.service.shutdown()
-        super().__exit__(*arguments)
-
-    def start_all(self):
-        policies = self.directory / "policies"
-        shutil.copytree(ROOT / "policies", policies)
-        domain = policies / "domains/gateway"
-        shutil.copytree(ROOT / "examples/domains/gateway", domain)
-        # The demo's organization is on the free plan; here it may write.
-        rules = domain / "billing.cedar"
-        rules.write_text(replaced(rules.read_text(), [(r'plan_tier == "free"', 'plan_tier == "none"')]))
-        self.start_charter({
-            "CHARTER__POLICIES__DIR": str(policies),
-            "CHARTER__ACCESS__LISTEN": f"127.0.0.1:{self.access}",
-            "CHARTER__ACCESS__TOKENS": f"gateway:{TOKEN}",
-        })
-        self.make_keys()
-        self.make_certificate()
-        self.fronts = []
-        self.start_nginx_gateway()
-        self.start_haproxy_gateway()
-
-    def make_keys(self):
-        """Of service accounts that read and that write, and one that is good from an address only."""
-        direct = self.fronts[0]
-
-        def post(target, document, token=None):
-            headers = [("authorization", f"Bearer {token}")] if token else []
-            answer = exchange(direct, "POST", target, headers, json.dumps(document).encode())
-            if answer.status not in (200, 201):
-                raise SystemExit(f"deploy/test: POST {target}: {answer.body}")
-            return json.loads(answer.body)
-
-        email, password = self.person
-        self.token = post("/api/auth/login", {"email": email, "password": password})["access_token"]
-
-        def key(role, **more):
-            account = post("/service-accounts", {"name": role, "roles": [role]}, self.token)["id"]
-            made = post(f"/service-accounts/{account}/keys", more, self.token)
-            return account, (made["access_key"], made["secret_key"])
-
-        self.reader_id, self.reader = key("member")
-        _, self.writer = key("admin")
-        _, self.bound = key("member", ip_allowlist=["203.0.113.9"])
-
-    def start_nginx_gateway(self):
-        here = self.directory / "nginx"
-        here.mkdir()
-        site = replaced((DEPLOY / "nginx/gateway.conf").read_text(), [
-            (r"listen 443 ssl http2", f"listen 127.0.0.1:{self.nginx_port} ssl http2"),
-            (r"/etc/nginx/gateway\.crt", str(self.directory / "charter.crt")),
-            (r"/etc/nginx/gateway\.key", str(self.directory / "charter.key")),
-            (r"http://127\.0\.0\.1:8000", f"http://127.0.0.1:{self.service_port}"),
-            (r"http://127\.0\.0\.1:9091/", f"http://127.0.0.1:{self.access}/"),
-        ])
-        self.add_front("nginx", self.nginx_port, self.run_nginx(here, site))
-
-    def start_haproxy_gateway(self):
-        config = replaced((DEPLOY / "haproxy/gateway.cfg").read_text(), [
-            (r"^  (user|group) haproxy\n", ""),
-            (r"bind :443 ", f"bind 127.0.0.1:{self.haproxy_port} "),
-            (r"/etc/haproxy/gateway\.pem", str(self.directory / "charter.pem")),
-            (r"/etc/haproxy/charter-forward-auth\.lua", str(DEPLOY / "haproxy/charter-forward-auth.lua")),
-            (r"http://127\.0\.0\.1:9091/", f"http://127.0.0.1:{self.access}/"),
-            (r"server service1 127\.0\.0\.1:8000", f"server service1 127.0.0.1:{self.service_port}"),
-        ])
-        path = self.directory / "haproxy.cfg"
-        path.write_text(config)
-        process = self.start("haproxy", program("haproxy"), "-db", "-f", str(path),
-                             env={"CHARTER_GATEWAY_TOKEN": TOKEN, "PATH": "/usr/bin:/bin"})
-        self.add_front("haproxy", self.haproxy_port, process)
-
-    def ask(self, front, method, target, headers=(), body=b"", **more):
-        """The answer, and what reached the service meanwhile."""
-        self.service.received.clear()
-        answer = exchange(front, method, target, headers, body, **{"host": HOST, **more})
-        return answer, list(self.service.received)
 
 
 def header_values(received, name):
@@ -184,6 +56,8 @@ def stripped(checks, gateway, front):
         ("x-original-url", "/liar"), ("x-original-uri", "/liar"), ("x-rewrite-url", "/liar"),
         ("connection", "x-charter-subject, x-content-sha256, close"),
     ]
+    if front.name == "envoy":  # refuses names with `_`, and a hash that `connection` names
+        lies = [lie for lie in lies if lie[0] not in ("x_charter_subject", "connection")]
     answer, received = gateway.ask(front, "GET", ONE, signed_headers(gateway.reader, "GET", ONE) + lies)
     checks.expect(f"{front.name}: lies pass with the truth", answer.status == 200 and len(received) == 1,
                   (answer.status, answer.body))
@@ -274,7 +148,7 @@ def refused(checks, gateway, front):
     for name, host in hosts:
         with contextlib.suppress(OSError):
             answer, received = gateway.ask(front, "GET", ONE, signed_headers(gateway.reader, "GET", ONE), host=host)
-            checks.expect(f"{front.name}: {name}", answer is None or answer.status in (400, 421), answer and answer.status)
+            checks.expect(f"{front.name}: {name}", answer is None or answer.status in (400, 404, 421), answer and answer.status)
             if answer and answer.status == 421:
                 checks.expect(f"{front.name}: {name}: the code", answer.code() == "BAD_HOST", answer.body)
         checks.expect(f"{front.name}: {name} is not served", not gateway.service.received, gateway.service.received)
@@ -312,14 +186,66 @@ def request_ids(checks, gateway, front):
                       and told["request_id"] != lie and answer.headers.get("x-request-id") != lie, answer.body)
 
 
+def over_the_limits(checks, front):
+    """A head and a body over the limits are refused in the one error shape."""
+    for name, headers, body, status, code in [
+        ("a head of 40 KiB", [(f"x-more-{at}", "x" * 4000) for at in range(10)], b"", 400, "INVALID_REQUEST"),
+        ("a body of 70,000 bytes", [], b"x" * 70_000, 413, "PAYLOAD_TOO_LARGE"),
+    ]:
+        answer = exchange(front, "POST", ALL, headers, body, host=HOST)
+        checks.expect(f"{front.name}: {name}", (answer.status, answer.code()) == (status, code),
+                      (answer.status, answer.body))
+
+
+def told(answer):
+    """Status, code, and what the message says of the request."""
+    message = json.loads(answer.body)["error"]["message"] if answer.code() else ""
+    outcome = "unknown" if "is unknown" in message else "try again" if "try again" in message else message
+    return answer.status, answer.code(), outcome
+
+
+def failing_service(checks, gateway):
+    """A client hears that the outcome is unknown when the service had the request, and only then."""
+    def delete(front, target):
+        return gateway.ask(front, "DELETE", target, signed_headers(gateway.writer, "DELETE", target))
+
+    for front in gateway.fronts:
+        for target, status in [(HANG_UP, 502), (SILENT, 504)]:
+            answer, received = delete(front, target)
+            checks.expect(f"{front.name}: the service acts, and does not answer: {target}", len(received) == 1
+                          and told(answer) == (status, "UNAVAILABLE", "unknown"), (answer.status, answer.body, received))
+    gateway.stop_service()
+    for front in gateway.fronts:
+        answer, _ = delete(front, ONE)
+        checks.expect(f"{front.name}: the service is down", told(answer) == (503, "UNAVAILABLE", "try again")
+                      and answer.headers.get("retry-after") == "1", (answer.status, answer.body, answer.headers))
+    gateway.start_service()
+
+
 def without_charter(checks, gateway):
     """Nobody who cannot be asked about passes."""
+    def nobody_passes(why):
+        for front in gateway.fronts:
+            answer, received = gateway.ask(front, "GET", ONE, signed_headers(gateway.reader, "GET", ONE))
+            checks.expect(f"{front.name}: Charter {why}", (answer.status, answer.code()) == (503, "UNAVAILABLE")
+                          and "is unknown" not in answer.body.decode() and not received,
+                          (answer.status, answer.body, received))
+
     gateway.stop_charter()
     gateway.charter.wait(30)
-    for front in gateway.fronts:
-        answer, received = gateway.ask(front, "GET", ONE, signed_headers(gateway.reader, "GET", ONE))
-        checks.expect(f"{front.name}: Charter is down", (answer.status, answer.code()) == (503, "UNAVAILABLE")
-                      and not received, (answer.status, answer.body, received))
+    nobody_passes("is down")
+    with socket.create_server(("127.0.0.1", gateway.access)) as listener:
+        threading.Thread(target=hang_up, args=(listener,), daemon=True).start()
+        nobody_passes("hangs up")
+
+
+def hang_up(listener):
+    """On everyone who has asked."""
+    with contextlib.suppress(OSError):
+        while True:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
 
 
 def run(checks, gateway):
@@ -330,6 +256,9 @@ def run(checks, gateway):
         stripped(checks, gateway, front)
         refused(checks, gateway, front)
         trailers(checks, gateway, front)
-        request_ids(checks, gateway, front)
+        if front.name != "envoy":  # which makes its own
+            request_ids(checks, gateway, front)
+    over_the_limits(checks, gateway.fronts[0])
+    failing_service(checks, gateway)
     without_charter(checks, gateway)
-    checks.group("a service behind nginx, and behind HAProxy", before)
+    checks.group("a service behind " + ", ".join(front.name for front in gateway.fronts), before)

@@ -146,13 +146,13 @@ class Stack:
         ])
         self.add_front("nginx", self.nginx_port, self.run_nginx(here, site))
 
-    def run_nginx(self, here, site):
-        """With this file in its `http` context."""
+    def run_nginx(self, here, site, may_write=True):
+        """With this file in its `http` context. Root's workers may write below the directory, or not."""
         (here / "site.conf").write_text(site)
         temporary = "".join(
             f"  {kind}_temp_path {here}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
-        user = "user root;\n" if os.geteuid() == 0 else ""
+        user = "user root;\n" if os.geteuid() == 0 and may_write else ""
         (here / "nginx.conf").write_text(
             f"{user}daemon off;\nworker_processes 1;\npid {here}/pid;\nerror_log stderr warn;\n"
             f"events {{ worker_connections 512; }}\nhttp {{\n  access_log off;\n{temporary}  include {here}/site.conf;\n}}\n"

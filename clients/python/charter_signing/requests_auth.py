@@ -57,6 +57,10 @@ class SigningAdapter(requests.adapters.HTTPAdapter):
         _prepare(self._signer, request)
         return super().send(request, *args, **options)
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        # requests would drop the signer, and only loading would fail.
+        raise TypeError("a session that signs cannot be pickled or deep-copied: make another from its signer")
+
 
 def session(signer: Signer, max_retries: Union[int, Retry] = 0) -> requests.Session:
     """A session that signs whatever it sends, and sends to the signer's base URL only.

@@ -8,7 +8,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import Optional
+from typing import Optional, Union
 from urllib.parse import urlsplit
 
 from .errors import ForeignOrigin, MissingCredential, SigningError
@@ -60,7 +60,7 @@ class Signer:
         self,
         method: str,
         target: str,
-        body: bytes = b"",
+        body: Union[bytes, bytearray, memoryview] = b"",
         *,
         date: Optional[str] = None,
         nonce: Optional[str] = None,
@@ -90,9 +90,11 @@ class Signer:
     def require_own_origin(self, scheme: str, host: str, port: Optional[int]) -> None:
         """Raises `ForeignOrigin` unless the request goes to the base URL's scheme, host and port."""
         if _origin(scheme, host, port) != self._origin:
+            name = host.strip("[]")
+            name = f"[{name}]" if ":" in name else name
+            where = f"{scheme}://{name}:{port}" if port else f"{scheme}://{name}"
             raise ForeignOrigin(
-                f"not signing a request to `{scheme}://{host}`: these credentials are for "
-                f"`{self.base_url}` only"
+                f"not signing a request to `{where}`: these credentials are for `{self.base_url}` only"
             )
 
     def __repr__(self) -> str:

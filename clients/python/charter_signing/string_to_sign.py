@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from typing import Union
 
 from .errors import SigningError
 
@@ -12,7 +13,7 @@ _NONCE = re.compile(r"[A-Za-z0-9._~-]{8,128}")
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
-def sha256_hex(body: bytes) -> str:
+def sha256_hex(body: Union[bytes, bytearray, memoryview]) -> str:
     """The `x-content-sha256` of these bytes."""
     return hashlib.sha256(body).hexdigest()
 

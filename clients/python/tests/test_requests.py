@@ -1,7 +1,9 @@
 """requests: what is signed is what is on the wire, and what its retries and redirects do to it."""
 
+import copy
 import io
 import os
+import pickle
 import unittest
 from unittest import mock
 
@@ -195,6 +197,12 @@ class Origins(Case):
                 self.session(signer(recorder)).get(recorder.url + "/p")
             for received in recorder.received:
                 received.verify()
+
+    def test_a_session_is_neither_pickled_nor_copied(self):
+        made = self.session(Signer(ACCESS_KEY, SECRET_KEY, "http://127.0.0.1"))
+        for leak in (pickle.dumps, copy.deepcopy):
+            with self.subTest(leak.__name__), self.assertRaisesRegex(TypeError, "a session that signs"):
+                leak(made)
 
     def test_the_secret_is_in_no_repr(self):
         made = Signer(ACCESS_KEY, SECRET_KEY, "http://127.0.0.1")

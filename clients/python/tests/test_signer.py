@@ -7,13 +7,19 @@ import unittest
 
 from charter_signing import ForeignOrigin, MissingCredential, Signer, SigningError, string_to_sign
 
-from .support import ACCESS_KEY, SECRET_KEY, VECTORS
+from .support import ACCESS_KEY, REPOSITORY, SECRET_KEY, VECTORS
 
 BASE_URL = "https://charter.example.org"
 
 
 def signer():
     return Signer(ACCESS_KEY, SECRET_KEY, BASE_URL)
+
+
+class Package(unittest.TestCase):
+    def test_the_package_has_the_project_s_licence(self):
+        texts = [(REPOSITORY / path).read_text() for path in ("LICENSE", "clients/python/LICENSE")]
+        self.assertEqual(*texts)
 
 
 class Vectors(unittest.TestCase):
@@ -60,6 +66,11 @@ class Sign(unittest.TestCase):
             for value in values:
                 with self.subTest(part=part, value=value), self.assertRaises(SigningError):
                     signer().sign(**{**good, part: value})
+
+    def test_every_kind_of_bytes_is_a_body(self):
+        once = {"date": "2025-09-30T12:00:00Z", "nonce": "12345678"}
+        made = [signer().sign("POST", "/p", kind(b"{}"), **once) for kind in (bytes, bytearray, memoryview)]
+        self.assertEqual(made[1:], made[:1] * 2)
 
     def test_text_is_no_body(self):
         with self.assertRaisesRegex(TypeError, "bytes"):
@@ -119,14 +130,17 @@ class Credentials(unittest.TestCase):
         made = signer()
         for own in (("https", "charter.example.org", None), ("HTTPS", "Charter.Example.ORG", 443)):
             made.require_own_origin(*own)
-        for other in (
-            ("http", "charter.example.org", 443),
-            ("https", "charter.example.org", 8443),
-            ("https", "charter.example.org.evil.example", None),
-            ("https", "evil.example", None),
+        for other, named in (
+            (("http", "charter.example.org", 443), "http://charter.example.org:443"),
+            (("https", "charter.example.org", 8443), "https://charter.example.org:8443"),
+            (("https", "charter.example.org.evil.example", None), "https://charter.example.org.evil.example"),
+            (("https", "evil.example", None), "https://evil.example"),
+            (("https", "[::1]", 8443), "https://[::1]:8443"),
+            (("https", "::1", 8443), "https://[::1]:8443"),
         ):
-            with self.subTest(other), self.assertRaisesRegex(ForeignOrigin, BASE_URL):
+            with self.subTest(other), self.assertRaises(ForeignOrigin) as refused:
                 made.require_own_origin(*other)
+            self.assertIn(f"to `{named}`: these credentials are for `{BASE_URL}` only", str(refused.exception))
         Signer(ACCESS_KEY, SECRET_KEY, "http://[::1]:80").require_own_origin("http", "::1", None)
 
 

@@ -34,7 +34,7 @@ export function createFetch({ accessKey, secretKey, baseUrl, maxStreamBytes, fet
     const { url, method, headers, body, redirect, rest } = await readRequest(input, init, origin);
     // `fetch` sends these two, as `URL` spells them.
     const target = url.pathname + url.search;
-    const { bytes, contentType } = await toBytes(body, limit);
+    const { bytes, contentType } = await toBytes(body, limit, rest.signal);
     const signed = await sign({ accessKey, secretKey, method, target, body: bytes });
     for (const [name, value] of Object.entries(signed)) headers.set(name, value);
     if (contentType && !headers.has("content-type")) headers.set("content-type", contentType);
@@ -96,6 +96,12 @@ export function credentialsFromEnv(env) {
  */
 async function readRequest(input, init, origin) {
   const request = input instanceof Request ? input : undefined;
+  if (!request && !(input instanceof URL) && typeof input !== "string") {
+    throw new SigningError(
+      "the request must be text, a `URL` or a `Request` of the global class; " +
+        "of one of another class, give the URL and the options",
+    );
+  }
   const url = new URL(request ? request.url : String(input), origin);
   if (url.origin !== origin || url.username || url.password) {
     throw new SigningError(
@@ -114,8 +120,18 @@ async function readRequest(input, init, origin) {
     headers: new Headers(headers ?? request?.headers),
     body: body ?? (request && (await bodyOf(request.clone()))),
     redirect: wanted,
-    rest: request ? { signal: request.signal, ...others } : others,
+    rest: request ? { ...optionsOf(request), ...others } : others,
   };
+}
+
+/**
+ * @param {Request} request
+ * @returns {RequestInit}
+ */
+function optionsOf({ cache, credentials, integrity, keepalive, mode, referrer, referrerPolicy, signal }) {
+  const options = { cache, credentials, integrity, keepalive, referrer, referrerPolicy, signal };
+  // A page's own navigation, which a service worker sees, cannot be asked for.
+  return mode === "navigate" ? options : { ...options, mode };
 }
 
 /**

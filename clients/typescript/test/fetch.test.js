@@ -1,6 +1,8 @@
 // What is signed is what is on the wire.
 import assert from "node:assert/strict";
+import { Readable } from "node:stream";
 import test from "node:test";
+import vm from "node:vm";
 import { createFetch, signedFetch, SigningError } from "charter-signing";
 import { recorder, verify } from "./support.js";
 
@@ -64,6 +66,8 @@ test("the body is signed as it is sent, with a content type", async (t) => {
     [new URLSearchParams({ a: "ä b" }), "a=%C3%A4+b", "application/x-www-form-urlencoded;charset=UTF-8"],
     [new Blob(["a", "b"], { type: "application/json" }), "ab", "application/json"],
     [stream(bytes("a"), bytes("b")), "ab", undefined],
+    [Readable.from([Buffer.from("a"), Buffer.from("b")]), "ab", undefined],
+    [[bytes("a"), bytes("b")], "ab", undefined],
     ["", "", "application/json"],
     [null, "", undefined],
     [undefined, "", undefined],
@@ -99,9 +103,49 @@ test("what cannot be signed is refused and not sent", async (t) => {
     });
   await refused(stream(bytes("ab"), bytes("cd")), /more than 3 bytes/);
   await refused(stream("text"), /other than bytes/);
+  await refused(Readable.from([bytes("ab"), bytes("cd")]), /more than 3 bytes/);
+  await refused(Readable.from(["text"]), /other than bytes/);
+  await refused([{ a: 1 }], /JSON\.stringify/);
   await refused({ a: 1 }, /JSON\.stringify/);
   await refused(42, /JSON\.stringify/);
+  const long = new Request(`${credentials.baseUrl}/p`, {
+    method: "POST",
+    body: stream(bytes("ab"), bytes("cd")),
+    duplex: "half",
+  });
+  await assert.rejects(send(long), /more than 3 bytes/);
   assert.equal(received.length, 0);
+});
+
+test("what is no request is refused", async (t) => {
+  const { url, received, credentials } = await recorder(t);
+  const send = createFetch(credentials);
+  /** What `import { Request } from "undici"` and another frame's are: equal in all but the class. */
+  const Foreign = vm.runInNewContext("(class Request { method = 'DELETE'; constructor(url) { this.url = url; } })");
+  for (const input of [new Foreign(`${url}/p`), { url: `${url}/p` }, 42, null, undefined]) {
+    await assert.rejects(send(input), /must be text, a `URL` or a `Request`/);
+  }
+  assert.equal(received.length, 0);
+});
+
+test("a request's options are passed on, and the caller's stand over them", async () => {
+  const sent = [];
+  const fetch = async (_, init) => (sent.push(init), new Response("{}"));
+  const baseUrl = "https://charter.example.org";
+  const options = {
+    cache: "no-store",
+    credentials: "omit",
+    integrity: "sha256-abc",
+    keepalive: true,
+    mode: "same-origin",
+    referrerPolicy: "no-referrer",
+  };
+  const send = createFetch({ accessKey: "a", secretKey: "s", baseUrl, fetch });
+  await send(new Request(`${baseUrl}/p`, options));
+  await send(new Request(`${baseUrl}/p`, options), { cache: "reload" });
+  for (const [at, expected] of [options, { ...options, cache: "reload" }].entries()) {
+    for (const [name, value] of Object.entries(expected)) assert.equal(sent[at][name], value, name);
+  }
 });
 
 test("every call has another nonce, for the same request too", async (t) => {
@@ -154,6 +198,34 @@ test("a caller's signal aborts", async (t) => {
   await assert.rejects(signedFetch(credentials, "/p", { signal: AbortSignal.abort() }), {
     name: "AbortError",
   });
+  assert.equal(received.length, 0);
+});
+
+test("a caller's signal ends the reading of a body that never ends", async (t) => {
+  const { url, received, credentials } = await recorder(t);
+  const cancelled = [];
+  const pull = () => new Promise(() => {});
+  const endless = (name) => new ReadableStream({ pull, cancel: () => cancelled.push(name) });
+  const silent = new Readable({ read() {} });
+  const duplex = "half";
+  const requests = [
+    (signal) => ["/p", { method: "PATCH", body: endless("stream"), signal, duplex }],
+    (signal) => ["/p", { method: "PATCH", body: silent, signal, duplex }],
+    (signal) => [new Request(`${url}/p`, { method: "PATCH", body: endless("request"), signal, duplex })],
+  ];
+  for (const request of requests) {
+    const controller = new AbortController();
+    const sending = signedFetch(credentials, ...request(controller.signal));
+    setImmediate(() => controller.abort(new Error("enough")));
+    await assert.rejects(sending, { message: "enough" });
+  }
+  assert.deepEqual(cancelled, ["stream"]);
+  assert.ok(silent.destroyed);
+  const unread = endless("unread");
+  const signal = AbortSignal.abort();
+  const early = signedFetch(credentials, "/p", { method: "PATCH", body: unread, signal });
+  await assert.rejects(early, { name: "AbortError" });
+  assert.ok(!unread.locked);
   assert.equal(received.length, 0);
 });
 

@@ -30,14 +30,15 @@ const fill = (text, variables) => text.replace(/\{\{(\w+)\}\}/g, (_, name) => va
 
 /** Runs a script on a request; gives the request that the program would send. */
 const RUN = {
-  bruno({ method, url, body }, variables) {
-    const request = { method, url, headers: {}, body };
+  bruno({ method, url, body, contentType }, variables) {
+    const request = { method, url, headers: contentType ? { "content-type": contentType } : {}, body };
     const req = {
       getMethod: () => method,
       getUrl: () => request.url,
       setUrl: (text) => (request.url = text),
       getBody: ({ raw }) => (assert.ok(raw), request.body),
       setBody: (text, { raw }) => (assert.ok(raw), (request.body = text)),
+      getHeaders: () => request.headers,
       setHeader: (name, value) => (request.headers[name] = value),
       setMaxRedirects: (count) => (request.redirects = count),
     };
@@ -47,17 +48,19 @@ const RUN = {
     assert.equal(request.redirects, 0);
     return request;
   },
-  postman({ method, url, body }, variables) {
+  postman({ method, url, body, mode = "raw", language }, variables, more = {}) {
     const request = { method, url, headers: {}, body };
     const pm = {
+      ...more,
       variables: { get: (name) => variables[name], replaceIn: (text) => fill(text, variables) },
       request: {
         method,
         url: { toString: () => request.url, update: (text) => (request.url = text) },
         headers: { upsert: ({ key, value }) => (request.headers[key] = value) },
         body: {
-          mode: "raw",
+          mode,
           raw: body,
+          options: { raw: { language } },
           isEmpty: () => !body,
           update: ({ raw }) => (request.body = raw),
         },
@@ -129,6 +132,55 @@ for (const [name, run] of Object.entries(RUN)) {
     }
   });
 }
+
+const PATCH = { method: "PATCH", url: "{{CHARTER_BASE_URL}}/p" };
+const VARIABLES = variablesOf("https://charter.example.org");
+const hashOf = (text) => crypto.createHash("sha256").update(text).digest("hex");
+
+test("bruno: a body that it would send otherwise is not signed, or signed as it is sent", () => {
+  const contentType = "application/json; charset=utf-8";
+  const run = (body) => RUN.bruno({ ...PATCH, body, contentType }, VARIABLES);
+  assert.throws(() => run('{"name":'), /not signing: the body is declared as JSON, but is none/);
+  // Its forms are lists to the script.
+  assert.throws(() => run([{ name: "a", value: "b" }]), /not signing: the body must be JSON or text/);
+  const sent = run('\n {"name": "{{name}}"} \n');
+  assert.equal(sent.body, '{"name": "Ação ☂"}');
+  assert.equal(sent.headers["x-content-sha256"], hashOf(sent.body));
+  const text = RUN.bruno({ ...PATCH, body: " {", contentType: "text/plain" }, VARIABLES);
+  assert.equal(text.headers["x-content-sha256"], hashOf(" {"));
+});
+
+test("postman: a body that it would send otherwise is not signed, or signed as it is sent", () => {
+  const run = (request) => RUN.postman({ ...PATCH, ...request }, VARIABLES);
+  for (const method of ["GET", "HEAD", "COPY", "PURGE", "UNLOCK"]) {
+    const sent = run({ method, body: '{"a":1}' });
+    assert.equal(sent.headers["x-content-sha256"], hashOf(""));
+    assert.equal(sent.body, "");
+  }
+  for (const language of [undefined, "json"]) {
+    for (const body of ['{"a":1} // one', '{/* one */"a":1}']) {
+      assert.throws(() => run({ body, language }), /not signing: Postman takes comments out/);
+    }
+    const body = '{"a":"https://a/*b*/"}';
+    assert.equal(run({ body, language }).headers["x-content-sha256"], hashOf(body));
+  }
+  assert.equal(run({ body: "// a", language: "text" }).headers["x-content-sha256"], hashOf("// a"));
+  assert.throws(() => run({ body: "a=b", mode: "urlencoded" }), /not signing: the body must be raw/);
+});
+
+test("postman: what is not signed is not sent, and the run fails", () => {
+  const request = { method: "GET", url: "https://evil.example/p" };
+  let skipped = 0;
+  const tests = [];
+  const more = { execution: { skipRequest: () => (skipped += 1) }, test: (...given) => tests.push(given) };
+  assert.throws(() => RUN.postman(request, VARIABLES, more), /not signing/);
+  const [[name, failing]] = tests;
+  assert.equal(skipped, 1);
+  assert.match(name, /not signing: the request does not go to CHARTER_BASE_URL/);
+  assert.throws(failing, /not signing/);
+  // Before it could be skipped, the script at least fails.
+  assert.throws(() => RUN.postman(request, VARIABLES), /not signing/);
+});
 
 test("a running service accepts both", { skip: noService }, async (t) => {
   const { env, stop } = await startService();

@@ -1,11 +1,18 @@
 // The core: vectors, grammar, secrets.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import test from "node:test";
 import { inspect } from "node:util";
 import { createFetch, credentialsFromEnv, sign, SigningError, stringToSign } from "charter-signing";
-import { ACCESS_KEY, SECRET_KEY, VECTORS } from "./support.js";
+import { ACCESS_KEY, REPOSITORY, SECRET_KEY, VECTORS } from "./support.js";
 
 const GOOD = { accessKey: ACCESS_KEY, secretKey: SECRET_KEY, method: "GET", target: "/p" };
+
+test("the package has the project's licence", () => {
+  const text = (path) => readFileSync(join(REPOSITORY, path), "utf8");
+  assert.equal(text("clients/typescript/LICENSE"), text("LICENSE"));
+});
 
 test("every vector is signed as published", async (t) => {
   assert.ok(VECTORS.cases.length > 5);
