@@ -97,7 +97,7 @@ fn wider_narrower_and_both_are_told_apart_with_who_decided() {
         resource   Organization::"organization-a"
         was denied by default, no policy permits it
         is allowed by normalization:Normalize (normalization.cedar:5)
-    permissions: 1 wider, 1 wider and narrower, 1 narrower, 28 equal
+    permissions: 1 wider, 1 wider and narrower, 1 narrower, 31 equal
     "#);
     assert!(
         report.contains("was allowed by decisions:GetDecision (decisions.cedar:5)"),

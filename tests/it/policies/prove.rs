@@ -216,7 +216,7 @@ fn an_action_in_another_group_weakens_what_was_promised() {
 
     // A group that no promise speaks of changes none.
     let grouped = moved(
-        "action \"own\";\naction \"organizations:UpdateOrganization\" in [\"writes\", \"own\"]",
+        "action \"mine\";\naction \"organizations:UpdateOrganization\" in [\"writes\", \"mine\"]",
     );
     let proofs = against(&grouped, &before);
     assert!(proofs.is_proved(), "{}", proofs.report());

@@ -55,7 +55,7 @@ fn proofs_are_reused_until_anything_changes() {
     // Another key, another start, another solver, other policies: nothing is known.
     assert!(cache(2).get(&snapshot, None, &solver).is_none());
     assert!(cache(1).get(&snapshot, None, &played(":").0).is_none());
-    let other = Edited::new().replace("roles.cedar", "// An owner does everything.", "// All.");
+    let other = Edited::new().replace("roles.cedar", "// An owner does everything;", "// All;");
     assert!(cache(1).get(&other.load(), None, &solver).is_none());
 
     // Cut anywhere, or changed anywhere, it is not there.

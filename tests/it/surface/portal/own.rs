@@ -212,7 +212,7 @@ async fn what_users_do_to_themselves_is_decided_by_policy(service: &Service) {
     let own: Vec<_> = logged
         .iter()
         .filter(|it| it["principal"] == it["resource"])
-        .map(|it| (&it["action"]["id"], &it["decision"], &it["policies"]))
+        .map(|it| (&it["action"]["id"], &it["decision"], &it["determining"]))
         .collect();
     let allowed = |action: &str| (json!(action), json!("allow"), json!(["me.own-person"]));
     let expected = ["me:EndSession", "me:VerifyEmail", "me:ChangePassword"].map(allowed);
