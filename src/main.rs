@@ -3,7 +3,6 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use charter::cli::Error;
 use charter_authz::fault::escaped;
 
 /// A request makes some hundred small allocations; see docs/performance.md.
@@ -14,7 +13,7 @@ fn main() -> ExitCode {
     match charter::cli::run() {
         Ok(code) => code,
         // The reader closed the pipe: exit as after SIGPIPE, because the output may not have been read.
-        Err(Error::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(141),
+        Err(error) if error.is_closed_pipe() => ExitCode::from(141),
         Err(error) => {
             let text = error.to_string();
             // There is nowhere left to report a failure of this write.

@@ -13,7 +13,7 @@ use super::{Error, progress};
 use charter_domain::progress::Progress;
 use charter_domain::timestamp;
 use charter_store::audit_verify::Report as AuditReport;
-use charter_store::{AuditEvent, AuditFilter, EntityRef};
+use charter_store::{AuditFilter, EntityRef, ListedEvent};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -58,7 +58,7 @@ pub(super) struct ListArgs {
     limit: u64,
 }
 
-async fn list(operator: &Operator, args: &ListArgs) -> Result<Vec<Value>, Error> {
+async fn list(operator: &Operator, args: &ListArgs) -> Result<Vec<ListedEvent>, Error> {
     let time = |name, text: &Option<String>| {
         let parsed = text.as_deref().map(timestamp::parse).transpose();
         parsed.map_err(|error| Error::argument(name, error))
@@ -72,17 +72,20 @@ async fn list(operator: &Operator, args: &ListArgs) -> Result<Vec<Value>, Error>
         before: args.before,
         limit: args.limit,
     };
-    let events = match &args.organization {
+    Ok(match &args.organization {
         Some(named) => {
             let organization = operator.organization(named).await?;
             let named = EntityRef::Organization(organization.id);
             operator.reader(named).await?.audit_events(&filter).await?
         }
         None => operator.store.installation_audit_events(&filter).await?,
-    };
-    let shown = |event: AuditEvent| {
-        json!({
-            "sequence": event.sequence,
+    })
+}
+
+fn shown((sequence, event): &ListedEvent) -> Value {
+    match event {
+        Ok(event) => json!({
+            "sequence": sequence,
             "at": timestamp::format(event.at),
             "actor": event.actor,
             "action": event.action,
@@ -90,18 +93,21 @@ async fn list(operator: &Operator, args: &ListArgs) -> Result<Vec<Value>, Error>
             "changes": event.changes,
             "request_id": event.request_id,
             "policy_digest": event.policy_digest,
-        })
-    };
-    Ok(events.into_iter().map(shown).collect())
+        }),
+        Err(error) => json!({"sequence": sequence, "unreadable": error.to_string()}),
+    }
 }
 
-/// Exit code 1 if there are findings.
+/// Exit code 1 if there are findings, or an event that cannot be listed.
 pub(super) fn run(args: &OperatorArgs<Command>, out: &mut dyn Write) -> Result<ExitCode, Error> {
     args.settings.operate(async |operator| {
         let heads = match &args.command {
             Command::List(filter) => {
-                args.output.list(out, &list(operator, filter).await?)?;
-                return Ok(ExitCode::SUCCESS);
+                let events = list(operator, filter).await?;
+                let all: Vec<_> = events.iter().map(shown).collect();
+                args.output.list(out, &all)?;
+                let is_whole = events.iter().all(|(_, event)| event.is_ok());
+                return Ok(ExitCode::from(u8::from(!is_whole)));
             }
             Command::Verify { heads } => heads,
         };

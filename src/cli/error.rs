@@ -146,6 +146,20 @@ impl Error {
         }
     }
 
+    /// Whether the reader of standard output has closed it.
+    #[must_use]
+    pub fn is_closed_pipe(&self) -> bool {
+        use proxy::ProxyError;
+        use request::RequestError;
+        let (Self::Io(error)
+        | Self::Request(RequestError::Unprinted(_, error) | RequestError::Output(error))
+        | Self::Proxy(ProxyError::Io(error))) = self
+        else {
+            return false;
+        };
+        error.kind() == io::ErrorKind::BrokenPipe
+    }
+
     pub(super) fn refused(name: impl Into<Cow<'static, str>>, reason: impl Into<String>) -> Self {
         Self::Refused {
             name: name.into(),

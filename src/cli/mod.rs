@@ -119,7 +119,10 @@ fn dispatch(command: &Command, out: &mut io::StdoutLock<'_>) -> Result<ExitCode,
         Command::Policy(args) => policy::run(args, out),
         Command::Openapi => openapi::run(out),
         Command::Completions { shell } => {
-            clap_complete::generate(*shell, &mut Cli::command(), "charter", out);
+            // It panics if it cannot write.
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "charter", &mut script);
+            out.write_all(&script)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Man { dir } => {

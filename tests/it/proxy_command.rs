@@ -72,7 +72,7 @@ async fn requests_are_signed_and_otherwise_unchanged() {
     for (line, body) in [
         ("GET /organizations/info", ""),
         ("GET /service-accounts?page=1&order_by=%2dname", ""),
-        ("GET //organizations/./../%69nfo/;a", ""),
+        ("GET /organizations/info?a=//./../%69nfo/;b", ""),
         ("PATCH /organizations/info", "{\"name\":\"Ação Ltda ☂\"}"),
         ("POST /rotate", " {}\n"),
         ("DELETE /service-accounts/sa-0", ""),
@@ -124,6 +124,87 @@ async fn pages_other_hosts_and_large_bodies_never_reach_the_server() {
 }
 
 #[tokio::test]
+async fn what_the_server_refuses_in_a_head_is_not_repaired() {
+    let server = SignedServer::start();
+    let proxy = Proxy::start(&server.base_url, &[]);
+    let host = format!("host: {}\r\n", proxy.address);
+    for (request, status, code) in [
+        (
+            "GET /a#frag HTTP/1.1\r\nHOST\r\n",
+            400,
+            "NON_CANONICAL_TARGET",
+        ),
+        (
+            "PATCH /a?page=1#&quantity=x HTTP/1.1\r\nHOST\r\n",
+            400,
+            "NON_CANONICAL_TARGET",
+        ),
+        (
+            "GET /a\"<> HTTP/1.1\r\nHOST\r\n",
+            400,
+            "NON_CANONICAL_TARGET",
+        ),
+        (
+            "GET //a/./../%69nfo HTTP/1.1\r\nHOST\r\n",
+            400,
+            "NON_CANONICAL_TARGET",
+        ),
+        (
+            "PATCH /a HTTP/1.1\r\nHOSTtransfer-encoding: gzip, chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
+            501,
+            "NOT_IMPLEMENTED",
+        ),
+        (
+            "PATCH /a HTTP/1.1\r\nHOSTtransfer-encoding: xchunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
+            501,
+            "NOT_IMPLEMENTED",
+        ),
+        (
+            "PATCH /a HTTP/1.1\r\nHOSTcontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+            400,
+            "INVALID_REQUEST",
+        ),
+        (
+            "PATCH /a HTTP/1.1\r\nHOSTcontent-length: 1\r\ncontent-length: 1\r\n\r\nx",
+            400,
+            "INVALID_REQUEST",
+        ),
+        ("GET /a HTTP/1.1\nHOST\r\n", 400, "INVALID_REQUEST"),
+        (
+            "GET /a HTTP/1.1\r\nHOSTa: b\nc: d\r\n\r\n",
+            400,
+            "INVALID_REQUEST",
+        ),
+        ("GET /a HTTP/1.0\r\nHOST\r\n", 400, "INVALID_REQUEST"),
+    ] {
+        let answer = send(proxy.address, request.replace("HOST", &host)).await;
+        answer.assert_refused(status, code);
+        assert_eq!(answer.header("connection"), Some("close"), "{request}");
+        assert!(server.received().is_empty(), "{request}");
+    }
+    let named = proxy.send("GET /a/\r\nx-request-id: r-7\r\n", "").await;
+    assert_eq!(named.header("x-request-id"), Some("r-7"));
+    assert_eq!(named.json()["error"]["request_id"], "r-7");
+}
+
+#[tokio::test]
+async fn a_declared_length_over_the_limit_is_not_waited_for() {
+    let server = SignedServer::start();
+    let proxy = Proxy::start(&server.base_url, &[]);
+    let address = proxy.address;
+    let mut client = Client::connect(address).await;
+    client
+        .write(format!(
+            "PATCH /a HTTP/1.1\r\nhost: {address}\r\ncontent-length: 10000000000\r\n\r\n"
+        ))
+        .await;
+    let refused = client.answer().await.expect("an answer");
+    refused.assert_refused(413, "PAYLOAD_TOO_LARGE");
+    assert!(client.is_closed().await);
+    assert!(server.received().is_empty());
+}
+
+#[tokio::test]
 async fn no_server_is_said_and_a_refusal_is_passed_on() {
     let proxy = Proxy::start("http://127.0.0.1:1", &[]);
     proxy
@@ -133,7 +214,7 @@ async fn no_server_is_said_and_a_refusal_is_passed_on() {
     let server = SignedServer::start();
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("secret");
-    std::fs::write(&file, "another secret\n").expect("written");
+    std::fs::write(&file, "another-secret\n").expect("written");
     let file = file.display().to_string();
     let proxy = Proxy::start(&server.base_url, &["--secret-key-file", &file]);
     let refused = proxy.send("GET /a", "").await;
@@ -179,8 +260,8 @@ fn it_stops_when_told_and_starts_on_loopback_alone() {
 }
 
 #[test]
-fn it_does_not_start_with_an_empty_secret() {
-    for secret in [Some(""), None] {
+fn it_does_not_start_without_a_secret() {
+    for secret in [Some(""), None, Some("sk_live_a\n"), Some("sk_live a")] {
         let mut command = command("http://127.0.0.1:1", &[]);
         command.env_remove("CHARTER_SECRET_KEY");
         if let Some(secret) = secret {

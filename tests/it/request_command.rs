@@ -1,19 +1,25 @@
 //! `charter request` sends exactly what it signed, and its exit code says what became of it.
 
-use std::process::{Command, Output};
+use std::fs::File;
+use std::process::{Command, Output, Stdio};
 
 use crate::signed_server::{ACCESS_KEY, ANSWER, SECRET_KEY, SignedServer};
 
 fn charter(server: &SignedServer, secret_key: &str, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_charter"))
+    let mut command = command(server, secret_key, arguments);
+    command.output().expect("the binary runs")
+}
+
+fn command(server: &SignedServer, secret_key: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_charter"));
+    command
         .arg("request")
         .args(arguments)
         .env_clear()
         .env("CHARTER_BASE_URL", &server.base_url)
         .env("CHARTER_ACCESS_KEY", ACCESS_KEY)
-        .env("CHARTER_SECRET_KEY", secret_key)
-        .output()
-        .expect("the binary runs")
+        .env("CHARTER_SECRET_KEY", secret_key);
+    command
 }
 
 #[test]
@@ -85,6 +91,42 @@ fn the_exit_code_tells_a_refusal_from_no_answer() {
 }
 
 #[test]
+fn an_answer_that_nobody_reads_is_no_missing_answer() {
+    let server = SignedServer::start();
+    for arguments in [
+        &["GET", "/a"][..],
+        &["GET", "/a", "-i"],
+        &["GET", "/a", "--curl"],
+    ] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = command(&server, SECRET_KEY, arguments);
+        let output = command.stdout(writer).stderr(Stdio::piped()).spawn();
+        let output = output.and_then(std::process::Child::wait_with_output);
+        let output = output.expect("the binary runs");
+        assert_eq!(output.status.code(), Some(141), "{output:?}");
+        assert!(output.stderr.is_empty(), "{output:?}");
+    }
+    let full = File::options().write(true).open("/dev/full");
+    let mut command = command(&server, SECRET_KEY, &["GET", "/a"]);
+    let status = command.stdout(full.expect("a full disk")).status();
+    assert_eq!(status.expect("it runs").code(), Some(2));
+}
+
+#[test]
+fn a_secret_with_a_line_break_is_refused_before_anything_is_sent() {
+    let server = SignedServer::start();
+    let output = charter(&server, &format!("{SECRET_KEY}\n"), &["GET", "/a"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        words.contains("CHARTER_SECRET_KEY") && !words.contains(SECRET_KEY),
+        "{words}"
+    );
+    assert!(server.received().is_empty());
+}
+
+#[test]
 fn no_output_shows_the_secret() {
     let server = SignedServer::start();
     for arguments in [
@@ -111,8 +153,10 @@ fn a_printed_curl_line_works_once_in_a_shell() {
     let body = "{\"name\":\"it's $HOME `a` \\\\ \\\" ☂\"}\n";
     for (method, target, body) in [
         ("GET", "/a/./b?c=[1-3]&d={e,f}", None),
-        ("PATCH", "/organizations/info", Some(body)),
-        ("PATCH", "/organizations/info", Some("@not-a-file")),
+        ("PATCH", "/organizations/info", Some(body.as_bytes())),
+        ("PATCH", "/organizations/info", Some(b"@not-a-file")),
+        // No argument can hold it, so the line names the file.
+        ("PATCH", "/organizations/info", Some(b"\xff\0\r\n")),
     ] {
         let mut arguments = vec![method, target, "--curl"];
         // A file, because `-d @not-a-file` would name one.
@@ -135,7 +179,7 @@ fn a_printed_curl_line_works_once_in_a_shell() {
             let received = server.received();
             assert_eq!(received.len(), 1, "{line}");
             assert_eq!(received[0].target, target);
-            assert_eq!(received[0].body, body.unwrap_or_default().as_bytes());
+            assert_eq!(received[0].body, body.unwrap_or_default());
             assert_eq!(received[0].fault, fault, "{line}");
         }
     }

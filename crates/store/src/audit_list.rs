@@ -1,8 +1,12 @@
 //! Lists the audit events of an organization or of the installation.
 
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait as _, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect, Select,
+};
 use serde_json::Value;
 
+use super::audit_rows::{EventRow, representable};
 use super::entity::{audit_event, installation_event, stored_time};
 use super::{Error, Store, TenantReader};
 use charter_domain::json;
@@ -73,15 +77,29 @@ pub(super) fn of_organization(
         .filter(condition(filter, columns))
 }
 
+/// An event, or why its row cannot be read; with its number.
+pub type ListedEvent = (i64, Result<AuditEvent, Error>);
+
+fn listed<M>(row: EventRow<M>) -> ListedEvent
+where
+    audit_event::Model: From<M>,
+{
+    let event = row.event.map(audit_event::Model::from);
+    (row.sequence, event.and_then(AuditEvent::try_from))
+}
+
 impl TenantReader<'_> {
     /// The organization's events, newest first.
-    pub async fn audit_events(&self, filter: &AuditFilter) -> Result<Vec<AuditEvent>, Error> {
-        let rows = of_organization(self, filter)
+    pub async fn audit_events(&self, filter: &AuditFilter) -> Result<Vec<ListedEvent>, Error> {
+        let reader = &self.store.reader;
+        let events = of_organization(self, filter);
+        let rows = representable(events, reader.get_database_backend())
             .order_by_desc(audit_event::Column::Sequence)
             .limit(filter.limit)
-            .all(&self.store.reader)
+            .into_model::<EventRow<audit_event::Model>>()
+            .all(reader)
             .await?;
-        rows.into_iter().map(AuditEvent::try_from).collect()
+        Ok(rows.into_iter().map(listed).collect())
     }
 }
 
@@ -90,7 +108,7 @@ impl Store {
     pub async fn installation_audit_events(
         &self,
         filter: &AuditFilter,
-    ) -> Result<Vec<AuditEvent>, Error> {
+    ) -> Result<Vec<ListedEvent>, Error> {
         use installation_event::Column;
         let columns = [
             Column::Sequence,
@@ -99,14 +117,14 @@ impl Store {
             Column::Action,
             Column::Resource,
         ];
-        let rows = installation_event::Entity::find()
-            .filter(condition(filter, columns))
+        let events = installation_event::Entity::find().filter(condition(filter, columns));
+        let rows = representable(events, self.reader.get_database_backend())
             .order_by_desc(Column::Sequence)
             .limit(filter.limit)
+            .into_model::<EventRow<installation_event::Model>>()
             .all(&self.reader)
             .await?;
-        let rows = rows.into_iter().map(audit_event::Model::from);
-        rows.map(AuditEvent::try_from).collect()
+        Ok(rows.into_iter().map(listed).collect())
     }
 }
 

@@ -6,18 +6,14 @@ use std::collections::BTreeMap;
 use std::io::BufRead as _;
 use std::path::Path;
 
-use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
-    prelude::Uuid,
-};
+use sea_orm::prelude::Uuid;
 
 use super::audit_heads::{Head, Torn};
-use super::audit_mac::{Mac, ORIGIN, to_mac};
-use super::entity::{audit_event, organization};
+use super::audit_mac::{Mac, ORIGIN};
+use super::audit_rows::{EventRow, OrganizationRow, StrayRow};
+use super::entity::audit_event;
 use super::{Error, Store};
 use charter_domain::id::OrganizationId;
-
-const BATCH: u64 = 1_000;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
@@ -47,6 +43,22 @@ pub enum Finding {
         organization: OrganizationId,
         /// The first missing number.
         sequence: i64,
+    },
+    /// A value of the row is not one of its kind, so the event cannot be checked.
+    #[error("event {sequence} of {} cannot be read: {reason}", chain(.organization))]
+    Unreadable {
+        organization: OrganizationId,
+        sequence: i64,
+        reason: String,
+    },
+    /// The row is of no chain, because its organization or its number is none.
+    #[error(
+        "an event with the number {sequence} cannot be read: its organization is `{organization}`, which is no id"
+    )]
+    Stray {
+        /// In hexadecimal.
+        organization: String,
+        sequence: String,
     },
     /// The settings do not have the event's key.
     #[error("event {sequence} of {} was written under the unknown key `{key_id}`", chain(.organization))]
@@ -88,8 +100,20 @@ type Heads = BTreeMap<Uuid, Vec<(i64, Mac)>>;
 
 struct Chain {
     organization: Uuid,
-    next: i64,
-    previous: Mac,
+    /// Number of the last event; 0 at the beginning.
+    last: i64,
+    /// Its MAC; `None` if it is missing or cannot be read.
+    mac: Option<Mac>,
+}
+
+impl Chain {
+    const fn of(organization: Uuid) -> Self {
+        Self {
+            organization,
+            last: 0,
+            mac: Some(ORIGIN),
+        }
+    }
 }
 
 impl Store {
@@ -109,39 +133,32 @@ impl Store {
         let mut chain: Option<Chain> = None;
         let mut unseen = heads.clone();
         loop {
-            let batch = self.events_after(chain.as_ref()).await?;
+            let last = chain.as_ref().map(|chain| (chain.organization, chain.last));
+            let batch = self.events_after(last).await?;
             if batch.is_empty() {
                 break;
             }
-            for event in batch {
+            for OrganizationRow { organization, row } in batch {
                 let mut current = match chain.take() {
-                    Some(chain) if chain.organization == event.organization_id => chain,
+                    Some(chain) if chain.organization == organization => chain,
                     finished => {
                         report_cut_off(finished.as_ref(), &heads, &mut report);
-                        unseen.remove(&event.organization_id);
+                        unseen.remove(&organization);
                         report.organizations += 1;
-                        Chain {
-                            organization: event.organization_id,
-                            next: 1,
-                            previous: ORIGIN,
-                        }
+                        Chain::of(organization)
                     }
                 };
-                self.check_event(&mut current, &event, &heads, &mut report)?;
+                self.check_event(&mut current, row, &heads, &mut report)?;
                 chain = Some(current);
             }
         }
         report_cut_off(chain.as_ref(), &heads, &mut report);
+        self.report_stray(&mut report).await?;
         self.verify_installation(&heads, &mut report).await?;
         unseen.remove(&Uuid::nil());
         for (id, attested) in &unseen {
-            let nothing = Chain {
-                organization: *id,
-                next: 1,
-                previous: ORIGIN,
-            };
             if !attested.is_empty() {
-                report_cut_off(Some(&nothing), &heads, &mut report);
+                report_cut_off(Some(&Chain::of(*id)), &heads, &mut report);
             }
         }
         self.report_without_events(&unseen, &mut report).await?;
@@ -149,64 +166,59 @@ impl Store {
     }
 
     async fn verify_installation(&self, heads: &Heads, report: &mut Report) -> Result<(), Error> {
-        let mut chain = Chain {
-            organization: Uuid::nil(),
-            next: 1,
-            previous: ORIGIN,
-        };
+        let mut chain = Chain::of(Uuid::nil());
+        let mut last = None;
         loop {
-            let after = chain.next.saturating_sub(1);
-            let batch = self.installation_events_after(after, BATCH).await?;
+            let batch = self.installation_rows_after(last).await?;
             if batch.is_empty() {
                 break;
             }
-            for event in batch {
-                self.check_event(&mut chain, &event, heads, report)?;
+            for EventRow {
+                sequence,
+                mac,
+                event,
+            } in batch
+            {
+                let event = event.map(audit_event::Model::from);
+                let row = EventRow {
+                    sequence,
+                    mac,
+                    event,
+                };
+                self.check_event(&mut chain, row, heads, report)?;
             }
+            last = Some(chain.last);
         }
         report_cut_off(Some(&chain), heads, report);
         Ok(())
     }
 
-    async fn events_after(&self, chain: Option<&Chain>) -> Result<Vec<audit_event::Model>, Error> {
-        use audit_event::Column;
-        let mut query = audit_event::Entity::find();
-        if let Some(Chain {
-            organization, next, ..
-        }) = chain
-        {
-            query = query.filter(
-                Condition::any()
-                    .add(Column::OrganizationId.gt(*organization))
-                    .add(
-                        Condition::all()
-                            .add(Column::OrganizationId.eq(*organization))
-                            .add(Column::Sequence.gte(*next)),
-                    ),
-            );
-        }
-        Ok(query
-            .order_by_asc(Column::OrganizationId)
-            .order_by_asc(Column::Sequence)
-            .limit(BATCH)
-            .all(&self.reader)
-            .await?)
-    }
-
     fn check_event(
         &self,
         chain: &mut Chain,
-        event: &audit_event::Model,
+        row: EventRow<audit_event::Model>,
         heads: &Heads,
         report: &mut Report,
     ) -> Result<(), Error> {
-        let organization = OrganizationId::from_uuid(event.organization_id);
-        let sequence = event.sequence;
-        let mac = to_mac(&event.mac)?;
+        let organization = OrganizationId::from_uuid(chain.organization);
+        let sequence = row.sequence;
         report.events += 1;
-        if sequence == chain.next {
-            match self.audit.recompute(&chain.previous, event)? {
-                Some(expected) if expected == mac => {}
+        let expected = chain.last.saturating_add(1);
+        if sequence != expected {
+            report.findings.push(Finding::Missing {
+                organization,
+                sequence: expected,
+            });
+            chain.mac = None;
+        }
+        match (row.event, chain.mac) {
+            (Err(error), _) => report.findings.push(Finding::Unreadable {
+                organization,
+                sequence,
+                reason: error.to_string(),
+            }),
+            (Ok(event), Some(previous)) => match self.audit.recompute(&previous, &event)? {
+                Some(expected) if Some(expected) == row.mac => {}
                 Some(_) => report.findings.push(Finding::Altered {
                     organization,
                     sequence,
@@ -214,55 +226,44 @@ impl Store {
                 None => report.findings.push(Finding::UnknownKey {
                     organization,
                     sequence,
-                    key_id: event.key_id.clone(),
+                    key_id: event.key_id,
                 }),
-            }
-        } else {
-            // Its predecessor is missing, so its own MAC cannot be checked.
-            report.findings.push(Finding::Missing {
-                organization,
-                sequence: chain.next,
-            });
+            },
+            // Without its predecessor's MAC, its own cannot be checked.
+            (Ok(_), None) => {}
         }
-        let attested = heads
-            .get(&event.organization_id)
-            .map_or(&[][..], Vec::as_slice);
-        let from = attested.partition_point(|(at, _)| *at < sequence);
-        let differs = attested
-            .iter()
-            .skip(from)
-            .take_while(|(at, _)| *at == sequence)
-            .any(|(_, attested)| *attested != mac);
-        if differs {
+        if row
+            .mac
+            .is_some_and(|mac| differs(heads, chain.organization, sequence, &mac))
+        {
             report.findings.push(Finding::OtherHead {
                 organization,
                 sequence,
             });
         }
-        chain.next = sequence.saturating_add(1);
-        chain.previous = mac;
+        chain.last = sequence;
+        chain.mac = row.mac;
+        Ok(())
+    }
+
+    async fn report_stray(&self, report: &mut Report) -> Result<(), Error> {
+        let stray = self.stray_events().await?;
+        report.events += stray.len() as u64;
+        let finding = |StrayRow {
+                           organization,
+                           sequence,
+                       }| Finding::Stray {
+            organization,
+            sequence,
+        };
+        report.findings.extend(stray.into_iter().map(finding));
         Ok(())
     }
 
     /// Reports organizations without events. Every organization begins with one; a missing chain that has a head
     /// is reported already.
     async fn report_without_events(&self, shown: &Heads, report: &mut Report) -> Result<(), Error> {
-        use organization::Column;
-        let without: Vec<Uuid> = organization::Entity::find()
-            .select_only()
-            .column(Column::Id)
-            .filter(
-                Column::Id.not_in_subquery(
-                    audit_event::Entity::find()
-                        .select_only()
-                        .column(audit_event::Column::OrganizationId)
-                        .into_query(),
-                ),
-            )
-            .order_by_asc(Column::Id)
-            .into_tuple()
-            .all(&self.reader)
-            .await?;
+        let without = self.organizations_without_events().await?;
         let unshown = without.into_iter().filter(|id| !shown.contains_key(id));
         report.findings.extend(unshown.map(|id| Finding::Missing {
             organization: OrganizationId::from_uuid(id),
@@ -272,13 +273,24 @@ impl Store {
     }
 }
 
+/// Whether a head attests another event with that number.
+fn differs(heads: &Heads, organization: Uuid, sequence: i64, mac: &Mac) -> bool {
+    let attested = heads.get(&organization).map_or(&[][..], Vec::as_slice);
+    let from = attested.partition_point(|(at, _)| *at < sequence);
+    attested
+        .iter()
+        .skip(from)
+        .take_while(|(at, _)| *at == sequence)
+        .any(|(_, attested)| attested != mac)
+}
+
 fn report_cut_off(chain: Option<&Chain>, heads: &Heads, report: &mut Report) {
     let Some(chain) = chain else { return };
     let attested = heads
         .get(&chain.organization)
         .and_then(|heads| heads.last());
     if let Some((sequence, _)) = attested
-        && *sequence >= chain.next
+        && *sequence > chain.last
     {
         report.findings.push(Finding::CutOff {
             organization: OrganizationId::from_uuid(chain.organization),
@@ -296,8 +308,10 @@ fn read_heads(path: &Path, report: &mut Report) -> Result<Heads, Error> {
     };
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let mut heads = Heads::new();
-    for (index, line) in std::io::BufReader::new(file).lines().enumerate() {
-        let (text, line) = (line.map_err(unreadable)?, index + 1);
+    for (index, text) in std::io::BufReader::new(file).split(b'\n').enumerate() {
+        let (text, line) = (text.map_err(unreadable)?, index + 1);
+        // What is no text is no head.
+        let text = String::from_utf8_lossy(&text);
         let attested = Head::parse(&text).or_else(|| match Torn::of(&text) {
             Torn::Head(behind) => {
                 report.torn_heads.push(line);

@@ -123,20 +123,4 @@ impl Store {
             .await?;
         Ok(last.flatten())
     }
-
-    /// The events after that number, as the verifier reads them.
-    pub(super) async fn installation_events_after(
-        &self,
-        sequence: i64,
-        limit: u64,
-    ) -> Result<Vec<audit_event::Model>, Error> {
-        use installation_event::Column;
-        let events = installation_event::Entity::find()
-            .filter(Column::Sequence.gt(sequence))
-            .order_by_asc(Column::Sequence)
-            .limit(limit)
-            .all(&self.reader)
-            .await?;
-        Ok(events.into_iter().map(audit_event::Model::from).collect())
-    }
 }

@@ -6,10 +6,14 @@ use std::collections::BTreeMap;
 use sea_orm::ActiveValue::Set;
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait as _, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect,
+};
 
 use super::access_keys::is_active;
-use super::audit_mac::{ORIGIN, to_mac};
+use super::audit_mac::ORIGIN;
+use super::audit_rows::{EventRow, representable};
 use super::entity::{access_key, audit_event, job, key_check, stored_time};
 use super::{Error, Store};
 use charter_domain::access_key::SealedSecret;
@@ -140,21 +144,26 @@ impl Store {
     /// or key.
     pub async fn audit_key_fits(&self, key: &str) -> Result<Option<bool>, Error> {
         use audit_event::Column;
-        let event = audit_event::Entity::find()
-            .filter(Column::KeyId.eq(key))
-            .one(&self.reader)
+        // One that cannot be read must not keep the service from starting.
+        let backend = self.reader.get_database_backend();
+        let events = audit_event::Entity::find().filter(Column::KeyId.eq(key));
+        let events = representable(events, backend)
+            .limit(100)
+            .into_model::<EventRow<audit_event::Model>>()
+            .all(&self.reader)
             .await?;
-        let Some(event) = event else {
+        let Some(event) = events.into_iter().find_map(|row| row.event.ok()) else {
             return Ok(None);
         };
         let before = audit_event::Entity::find()
             .filter(Column::OrganizationId.eq(event.organization_id))
-            .filter(Column::Sequence.eq(event.sequence.saturating_sub(1)))
+            .filter(Column::Sequence.eq(event.sequence.saturating_sub(1)));
+        let before = representable(before, backend)
+            .into_model::<EventRow<audit_event::Model>>()
             .one(&self.reader)
             .await?;
-        let previous = match before {
-            Some(before) => to_mac(&before.mac)?,
-            None => ORIGIN,
+        let Some(previous) = before.map_or(Some(ORIGIN), |before| before.mac) else {
+            return Ok(None);
         };
         let expected = self.audit.recompute(&previous, &event)?;
         Ok(expected.map(|expected| event.mac == expected))

@@ -160,8 +160,10 @@ impl Store {
         }
         // Without organizations no decision was ever made.
         let organizations = organization::Entity::find().count(&self.reader).await?;
-        let events = self.installation_events_after(0, 1).await?;
-        Ok(organizations == 0 && events.is_empty())
+        let events = installation_event::Entity::find()
+            .count(&self.reader)
+            .await?;
+        Ok(organizations == 0 && events == 0)
     }
 
     /// Records that policies of a domain are in force and that their approvals are used. Recording the last revision

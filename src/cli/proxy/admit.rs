@@ -3,25 +3,23 @@
 use std::net::SocketAddr;
 
 use hyper::header::{HOST, HeaderName, ORIGIN};
-use hyper::{Method, Request, StatusCode};
+use hyper::{Method, Request};
 
-use super::refusal::Refusal;
+use charter_http::respond::{ApiError, Code};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Refuses requests of web pages (Fetch Metadata), host names that point to loopback (DNS rebinding), and requests
 /// for other servers.
-pub(super) fn admit<B>(request: &Request<B>, own: SocketAddr) -> Result<(), Refusal> {
+pub(super) fn admit<B>(request: &Request<B>, own: SocketAddr) -> Result<(), ApiError> {
     let headers = request.headers();
     let is_typed = |site: &[u8]| site == b"none";
     let sites = headers.get_all(SEC_FETCH_SITE);
     let is_of_page =
         headers.contains_key(ORIGIN) || sites.iter().any(|site| !is_typed(site.as_bytes()));
     if is_of_page {
-        return Err(Refusal::new(
-            StatusCode::FORBIDDEN,
-            "FORBIDDEN",
-            "ORIGIN_NOT_ALLOWED",
+        return Err(ApiError::forbidden(
+            Code::OriginNotAllowed,
             "web pages may not use `charter proxy`, whose requests are signed",
         ));
     }
@@ -38,10 +36,8 @@ pub(super) fn admit<B>(request: &Request<B>, own: SocketAddr) -> Result<(), Refu
     if is_for_this {
         return Ok(());
     }
-    Err(Refusal::new(
-        StatusCode::BAD_REQUEST,
-        "INVALID_REQUEST",
-        "BAD_HOST",
+    Err(ApiError::invalid(
+        Code::BadHost,
         format!("`charter proxy` signs for one server alone: send requests to http://{own}"),
     ))
 }
@@ -57,7 +53,8 @@ mod tests {
         }
         let request = request.body(()).expect("a request");
         let own = "127.0.0.1:8765".parse().expect("an address");
-        admit(&request, own).err().map(|refusal| refusal.code)
+        let refused = admit(&request, own).err();
+        refused.map(|error| error.code().as_str())
     }
 
     #[test]

@@ -2,13 +2,14 @@
 
 use std::io::{self, Read as _};
 use std::sync::Arc;
+use std::time::Duration;
 
 use http_body_util::channel::{Channel, Sender};
 use http_body_util::{BodyExt as _, Either, LengthLimitError, Limited};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{
-    CONNECTION, EXPECT, HeaderMap, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-    TRAILER, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, EXPECT, HeaderMap, HeaderName, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use hyper::{Request, Response, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -20,11 +21,14 @@ use crate::cli::request::prepare::{self, Credentials, OWN_HEADERS};
 use crate::cli::request::{RequestError, send};
 use charter_domain::clock::SystemClock;
 use charter_domain::entropy::OsEntropy;
+use charter_http::respond::{ApiError, Code, ErrorType};
 
 /// Bytes of a response that are read and forwarded at a time.
 const CHUNK: usize = 16 * 1024;
 /// Limit of chunks that wait for a slow client.
 const WAITING: usize = 4;
+/// Time for a whole body, as the server gives by default.
+const BODY_DEADLINE: Duration = Duration::from_secs(15);
 
 /// Hop-by-hop headers (RFC 9110 section 7.6.1), besides those that `connection` names.
 const HOP_BY_HOP: [HeaderName; 9] = [
@@ -78,15 +82,10 @@ impl Upstream {
     ) -> Result<Response<AnswerBody>, Refusal> {
         let (head, body) = request.into_parts();
         // The hash of the body must be known before the head is sent.
-        let body = Limited::new(body, self.body_limit).collect().await;
-        let body = body
-            .map_err(|error| self.unread(error.as_ref()))?
-            .to_bytes();
+        let body = read(&head.headers, body, self.body_limit, BODY_DEADLINE).await?;
         let signed = self.signed(&head, body.to_vec());
-        let request = signed.map_err(|error| {
-            let (status, code) = (StatusCode::BAD_REQUEST, "NON_CANONICAL_TARGET");
-            Refusal::new(status, "INVALID_REQUEST", code, error.to_string())
-        })?;
+        let request = signed
+            .map_err(|error| ApiError::invalid(Code::NonCanonicalTarget, error.to_string()))?;
         let sending = Arc::clone(&self);
         let answer = tokio::task::spawn_blocking(move || sending.agent.run(request)).await;
         let answer = answer
@@ -134,31 +133,48 @@ impl Upstream {
         Ok(request)
     }
 
-    fn unread(&self, error: &(dyn std::error::Error + 'static)) -> Refusal {
-        if error.is::<LengthLimitError>() {
-            let message = format!(
-                "the body is larger than {} bytes; `charter proxy --body-limit` may be raised to what the server takes",
-                self.body_limit
-            );
-            let (status, kind) = (StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE");
-            return Refusal::new(status, kind, kind, message);
-        }
-        let message = format!("could not read the body: {error}");
-        let (status, kind) = (StatusCode::BAD_REQUEST, "INVALID_REQUEST");
-        Refusal::new(status, kind, kind, message)
-    }
-
     fn no_answer(&self, error: &io::Error) -> Refusal {
         let message = format!(
             "no answer from {}: {error}; whether the request was carried out is not known",
             self.origin
         );
-        Refusal::new(
-            StatusCode::BAD_GATEWAY,
-            "UNAVAILABLE",
-            "UNAVAILABLE",
-            message,
-        )
+        Refusal {
+            status: StatusCode::BAD_GATEWAY,
+            error: ApiError::new(ErrorType::Unavailable, Code::Unavailable, message),
+        }
+    }
+}
+
+/// Reads the whole body within its limits.
+async fn read<B>(
+    headers: &HeaderMap,
+    body: B,
+    limit: usize,
+    deadline: Duration,
+) -> Result<Bytes, ApiError>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let too_large = || {
+        ApiError::payload_too_large(limit).saying(format!(
+            "the body is larger than {limit} bytes; `charter proxy --body-limit` may be raised to what the server takes"
+        ))
+    };
+    let broken = |message| ApiError::invalid(Code::InvalidRequest, message);
+    let declared = headers.get(CONTENT_LENGTH);
+    let declared = declared.and_then(|length| length.to_str().ok()?.parse().ok());
+    if declared.is_some_and(|length: u64| length > limit as u64) {
+        return Err(too_large());
+    }
+    match tokio::time::timeout(deadline, Limited::new(body, limit).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(error)) => Err(broken(format!("could not read the body: {error}"))),
+        Err(_elapsed) => Err(broken(format!(
+            "the body did not arrive within {} seconds",
+            deadline.as_secs()
+        ))),
     }
 }
 
@@ -198,6 +214,7 @@ fn pass_on(body: ureq::Body, mut sender: Sender<Bytes, io::Error>, runtime: &Han
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::Full;
     use hyper::header::HeaderValue;
 
     use super::*;
@@ -216,5 +233,25 @@ mod tests {
         remove_hop_by_hop(&mut headers);
         let left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         assert_eq!(left, ["if-match"]);
+    }
+    #[tokio::test]
+    async fn a_body_has_a_limit_and_a_deadline() {
+        let none = HeaderMap::new();
+        let of = |body: &'static str| Full::from(body);
+        let read_now = read(&none, of("12345678"), 8, BODY_DEADLINE).await;
+        assert_eq!(read_now.expect("a body"), "12345678");
+        let large = read(&none, of("123456789"), 8, BODY_DEADLINE).await;
+        assert_eq!(large.expect_err("refused").code(), Code::PayloadTooLarge);
+        // It never comes.
+        let (_sender, silent) = Channel::<Bytes, io::Error>::new(1);
+        let slow = read(&none, silent, 8, Duration::ZERO).await;
+        let slow = slow.expect_err("refused");
+        assert_eq!(slow.code(), Code::InvalidRequest);
+        assert!(slow.message().contains("within 0 seconds"), "{slow:?}");
+        let (_sender, silent) = Channel::<Bytes, io::Error>::new(1);
+        let mut declared = HeaderMap::new();
+        declared.insert(CONTENT_LENGTH, HeaderValue::from_static("10000000000"));
+        let large = read(&declared, silent, 8, Duration::MAX).await;
+        assert_eq!(large.expect_err("refused").code(), Code::PayloadTooLarge);
     }
 }

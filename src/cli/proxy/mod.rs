@@ -1,7 +1,7 @@
 //! `charter proxy`: signs the requests of programs on this machine that cannot sign.
 //!
-//! `admit` decides who may use it, `forward` signs and forwards a request, `refusal` answers in the server's error
-//! format.
+//! It reads requests as the server does, which would not see what this one has left out. `admit` decides who may use
+//! it, `forward` signs and forwards a request, `refusal` answers in the server's error format.
 
 mod admit;
 mod error;
@@ -17,8 +17,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::net::{TcpListener, TcpStream};
@@ -26,10 +28,16 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::request::prepare;
+use super::request::{self, prepare};
 use crate::settings;
+use charter_domain::entropy::OsEntropy;
+use charter_http::edge::config::FixedLimits;
+use charter_http::edge::request_id::{RequestId, RequestIds};
+use charter_http::edge::target;
+use charter_http::edge::wire::WireStream;
 pub use error::ProxyError;
 use forward::Upstream;
+use refusal::AnswerBody;
 
 /// Limit of concurrent requests to the server; further ones wait.
 const EXCHANGES: usize = 64;
@@ -73,7 +81,7 @@ pub fn run(args: &ProxyArgs, out: &mut dyn Write) -> Result<ExitCode, ProxyError
     if !args.listen.ip().is_loopback() {
         return Err(ProxyError::NotLoopback(args.listen));
     }
-    let access_key = super::request::present("CHARTER_ACCESS_KEY", args.access_key.as_deref())?;
+    let access_key = request::present("CHARTER_ACCESS_KEY", args.access_key.as_deref())?;
     let origin = prepare::origin(&args.base_url)?;
     let upstream = Upstream::new(origin, access_key, secret_key(args)?, args.body_limit);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -89,17 +97,18 @@ pub fn run(args: &ProxyArgs, out: &mut dyn Write) -> Result<ExitCode, ProxyError
 fn secret_key(args: &ProxyArgs) -> Result<SecretString, ProxyError> {
     let Some(path) = &args.secret_key_file else {
         let secret = settings::client_secret().unwrap_or_default();
-        super::request::present("CHARTER_SECRET_KEY", Some(secret.expose_secret()))?;
+        request::secret(Some(secret.expose_secret()))?;
         return Ok(secret);
     };
     let text = std::fs::read_to_string(path);
     let text = text.map_err(|error| ProxyError::SecretFile(path.clone(), error))?;
+    let refused = |why| ProxyError::SecretFile(path.clone(), std::io::Error::other(why));
     match text.trim_end() {
-        "" => Err(ProxyError::SecretFile(
-            path.clone(),
-            std::io::Error::other("it is empty"),
+        "" => Err(refused("it is empty")),
+        secret if request::is_secret(secret) => Ok(secret.into()),
+        _ => Err(refused(
+            "it must hold visible ASCII characters, without white space",
         )),
-        secret => Ok(secret.into()),
     }
 }
 
@@ -123,6 +132,7 @@ async fn serve(
     )?;
     out.flush()?;
     let (stop, connections) = (CancellationToken::new(), TaskTracker::new());
+    let request_ids = Arc::new(RequestIds::new(&OsEntropy));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -133,7 +143,12 @@ async fn serve(
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        connections.spawn(connection(stream, own, Arc::clone(&upstream), stop.clone()));
+        let served = Served {
+            own,
+            upstream: Arc::clone(&upstream),
+            request_ids: Arc::clone(&request_ids),
+        };
+        connections.spawn(connection(stream, served, stop.clone()));
     }
     drop(listener);
     stop.cancel();
@@ -142,21 +157,38 @@ async fn serve(
     Ok(())
 }
 
-async fn connection(
-    stream: TcpStream,
+/// What all connections share.
+#[derive(Clone)]
+struct Served {
     own: SocketAddr,
     upstream: Arc<Upstream>,
-    stop: CancellationToken,
-) {
-    let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-        let upstream = Arc::clone(&upstream);
-        async move {
-            let answer = match admit::admit(&request, own) {
-                Ok(()) => upstream.forward(request).await,
-                Err(refusal) => Err(refusal),
-            };
-            Ok::<_, Infallible>(answer.unwrap_or_else(refusal::Refusal::answer))
+    request_ids: Arc<RequestIds>,
+}
+
+impl Served {
+    async fn answer(self, request: Request<Incoming>) -> Response<AnswerBody> {
+        let request_id = RequestId::choose(request.headers(), &self.request_ids);
+        let checked = target::check(request.version(), request.uri(), request.headers())
+            .and_then(|()| admit::admit(&request, self.own));
+        let answer = match checked {
+            Ok(()) => self.upstream.forward(request).await,
+            Err(error) => Err(error.into()),
+        };
+        let mut answer = answer.unwrap_or_else(|refusal| refusal.answer(&request_id));
+        // Something in between may have answered without.
+        if !answer.headers().contains_key("x-request-id") {
+            request_id.write(answer.headers_mut());
         }
+        answer
+    }
+}
+
+async fn connection(stream: TcpStream, served: Served, stop: CancellationToken) {
+    let request_ids = Arc::clone(&served.request_ids);
+    let stream = WireStream::of_another_server(stream, FixedLimits::default(), request_ids);
+    let service = service_fn(move |request| {
+        let answer = served.clone().answer(request);
+        async move { Ok::<_, Infallible>(answer.await) }
     });
     let mut server = http1::Builder::new();
     let serving = server

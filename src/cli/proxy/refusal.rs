@@ -6,17 +6,19 @@ use http_body_util::channel::Channel;
 use http_body_util::{Either, Full};
 use hyper::StatusCode;
 use hyper::body::Bytes;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
-use serde_json::json;
+use hyper::header::{
+    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS,
+};
 
-use crate::cli::request::prepare;
-use charter_domain::entropy::OsEntropy;
+use charter_http::edge::request_id::RequestId;
+use charter_http::respond::ApiError;
 
-const REQUEST_IDS: [&str; 2] = ["x-request-id", "x-correlation-id"];
-const ALWAYS: [(HeaderName, &str); 3] = [
+/// The connection ends with it, because the rest of the request may be unread or cannot be trusted.
+const ALWAYS: [(HeaderName, &str); 4] = [
     (CONTENT_TYPE, "application/json; charset=utf-8"),
     (CACHE_CONTROL, "no-store"),
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (CONNECTION, "close"),
 ];
 
 /// The proxy's own body, or the server's as a stream.
@@ -25,43 +27,24 @@ pub(super) type AnswerBody = Either<Full<Bytes>, Channel<Bytes, io::Error>>;
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
-    pub(super) error_type: &'static str,
-    pub(super) code: &'static str,
-    pub(super) message: String,
+    pub(super) error: ApiError,
+}
+
+impl From<ApiError> for Refusal {
+    fn from(error: ApiError) -> Self {
+        let status = error.status();
+        Self { status, error }
+    }
 }
 
 impl Refusal {
-    pub(super) fn new(
-        status: StatusCode,
-        error_type: &'static str,
-        code: &'static str,
-        message: impl Into<String>,
-    ) -> Self {
-        Self {
-            status,
-            error_type,
-            code,
-            message: message.into(),
-        }
-    }
-
-    pub(super) fn answer(self) -> hyper::Response<AnswerBody> {
-        let request_id = prepare::nonce(&OsEntropy);
-        let error = json!({"error": {
-            "type": self.error_type,
-            "code": self.code,
-            "message": self.message,
-            "request_id": request_id,
-        }});
-        let mut response = hyper::Response::new(Either::Left(Full::from(error.to_string())));
+    pub(super) fn answer(self, request_id: &RequestId) -> hyper::Response<AnswerBody> {
+        let body = self.error.to_json(request_id.as_str());
+        let mut response = hyper::Response::new(Either::Left(Full::from(body)));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.extend(ALWAYS.map(|(name, value)| (name, HeaderValue::from_static(value))));
-        if let Ok(request_id) = HeaderValue::from_str(&request_id) {
-            for name in REQUEST_IDS {
-                headers.insert(name, request_id.clone());
-            }
-        }
+        request_id.write(headers);
         response
     }
 }

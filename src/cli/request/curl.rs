@@ -10,7 +10,7 @@ use crate::cli::shell_word::quote;
 ///
 /// # Errors
 ///
-/// [`RequestError::UnprintableBody`] if no argument can contain the body.
+/// [`RequestError::UnprintableBody`] if no argument can contain the body, and no file does.
 pub(super) fn line(prepared: &Prepared) -> Result<String, RequestError> {
     // Otherwise curl resolves dot segments and expands `[]` and `{}`.
     let mut line = String::from("curl --path-as-is --globoff --silent --show-error");
@@ -27,12 +27,16 @@ pub(super) fn line(prepared: &Prepared) -> Result<String, RequestError> {
         }
     }
     if let Some(body) = &prepared.body {
-        let text = std::str::from_utf8(body).map_err(|_| RequestError::UnprintableBody)?;
-        if text.contains('\0') {
-            return Err(RequestError::UnprintableBody);
+        let text = std::str::from_utf8(body).ok();
+        match (
+            text.filter(|text| !text.contains('\0')),
+            &prepared.body_file,
+        ) {
+            // Unlike `--data`, it does not interpret a leading `@`.
+            (Some(text), _) => append(&mut line, "--data-raw", text),
+            (None, Some(file)) => append(&mut line, "--data-binary", &format!("@{file}")),
+            (None, None) => return Err(RequestError::UnprintableBody),
         }
-        // Unlike `--data`, it does not interpret a leading `@`.
-        append(&mut line, "--data-raw", text);
     }
     append(&mut line, "--url", &prepared.uri.to_string());
     Ok(line)

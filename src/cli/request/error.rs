@@ -9,6 +9,9 @@ pub enum RequestError {
     /// A credential is not set in the environment.
     #[error("`{0}` is not set; `charter serve --demo` writes a `demo.env` that sets it")]
     MissingCredential(&'static str),
+    /// Another client's rule, too.
+    #[error("`{0}` must be visible ASCII characters, without white space or a line break")]
+    MalformedSecret(&'static str),
     #[error(
         "`{0}` cannot be the base URL; give scheme, host and port only, such as \
          `https://charter.example.org`: a path there would not be part of what is signed"

@@ -27,7 +27,7 @@ use prepare::{Credentials, Wanted};
 ///
 /// Credentials come from `CHARTER_ACCESS_KEY` and `CHARTER_SECRET_KEY`, the server from
 /// `CHARTER_BASE_URL`. Exit code 0 means success, 1 that the server refused, 2 that there was no
-/// answer.
+/// answer or it could not be written.
 // Otherwise the usage below an error shows options that the environment sets as if they were required.
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "charter request [OPTIONS] <METHOD> <PATH>")]
@@ -82,13 +82,11 @@ pub fn run(
         target: &args.target,
         headers: &args.headers,
         body: read_body(args.data.as_deref(), console.input)?,
+        body_file: args.data.as_deref().and_then(file_of),
     };
     let credentials = Credentials {
         access_key: present("CHARTER_ACCESS_KEY", args.access_key.as_deref())?,
-        secret_key: present(
-            "CHARTER_SECRET_KEY",
-            args.secret_key.as_ref().map(ExposeSecret::expose_secret),
-        )?,
+        secret_key: secret(args.secret_key.as_ref().map(ExposeSecret::expose_secret))?,
     };
     let prepared = prepare::prepare(wanted, credentials, clock, entropy)?;
     if args.curl {
@@ -112,6 +110,27 @@ pub(super) fn present<'a>(
     value
         .filter(|value| !value.is_empty())
         .ok_or(RequestError::MissingCredential(name))
+}
+
+/// Refuses what no secret has, such as the line break at the end of a file.
+pub(super) fn secret(value: Option<&str>) -> Result<&str, RequestError> {
+    let name = "CHARTER_SECRET_KEY";
+    let secret = present(name, value)?;
+    if is_secret(secret) {
+        Ok(secret)
+    } else {
+        Err(RequestError::MalformedSecret(name))
+    }
+}
+
+/// Visible ASCII characters, as the other clients require.
+pub(super) fn is_secret(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// The file that `-d` names.
+fn file_of(data: &str) -> Option<&str> {
+    data.strip_prefix('@').filter(|file| *file != "-")
 }
 
 fn read_body(data: Option<&str>, input: &mut dyn Read) -> Result<Option<Vec<u8>>, RequestError> {

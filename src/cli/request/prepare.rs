@@ -31,6 +31,8 @@ pub(super) struct Wanted<'a> {
     /// `name: value` each.
     pub(super) headers: &'a [String],
     pub(super) body: Option<Vec<u8>>,
+    /// Where the body was read from, if it is a file.
+    pub(super) body_file: Option<&'a str>,
 }
 
 #[derive(Clone, Copy)]
@@ -51,6 +53,7 @@ pub(super) struct Prepared {
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     /// The hashed bytes.
     pub(super) body: Option<Vec<u8>>,
+    pub(super) body_file: Option<String>,
 }
 
 /// The signed request.
@@ -83,6 +86,7 @@ pub(super) fn prepare(
         origin,
         headers,
         body: wanted.body,
+        body_file: wanted.body_file.map(str::to_owned),
     })
 }
 

@@ -53,6 +53,7 @@ fn built(
         target,
         headers: &headers,
         body: body.map(<[u8]>::to_vec),
+        body_file: None,
     };
     prepare(wanted, CREDENTIALS, &Noon, &Counting)
 }
@@ -199,6 +200,12 @@ fn a_curl_line_is_quoted_for_the_shell() {
             curl::line(&request),
             Err(RequestError::UnprintableBody)
         ));
+        let request = Prepared {
+            body_file: Some("a b".to_owned()),
+            ..request
+        };
+        let line = curl::line(&request).expect("a file holds it");
+        assert!(line.contains(" --data-binary '@a b' --url "), "{line}");
     }
 }
 
@@ -305,5 +312,10 @@ fn a_missing_credential_is_named() {
     for missing in [None, Some("")] {
         let error = present("CHARTER_SECRET_KEY", missing).expect_err("missing");
         assert!(error.to_string().contains("CHARTER_SECRET_KEY"));
+    }
+    assert_eq!(secret(Some("sk_live_a~!")).ok(), Some("sk_live_a~!"));
+    for malformed in ["sk\n", " sk", "s k", "sk\u{e9}", "sk\r"] {
+        let error = secret(Some(malformed)).expect_err("malformed");
+        assert!(matches!(error, RequestError::MalformedSecret(_)), "{error}");
     }
 }

@@ -138,3 +138,41 @@ async fn control_characters_of_tenants_do_not_reach_the_terminal() {
         "\u{9b}31m\u{202e}é"
     );
 }
+
+#[tokio::test]
+async fn an_unreadable_event_is_a_finding_and_hides_no_other() {
+    let installation = with_events();
+    let of = |slug: &str| format!("(SELECT id FROM organizations WHERE slug = '{slug}')");
+    let (acme, other) = (of("acme"), of("other"));
+    for edit in [
+        format!("occurred_at = 'garbage' WHERE sequence = 1 AND organization_id = {acme}"),
+        format!("actor = 'evil' WHERE sequence = 2 AND organization_id = {other}"),
+    ] {
+        tamper(&installation, &format!("UPDATE audit_events SET {edit}")).await;
+    }
+    let found = findings(&installation, 1);
+    let lines: Vec<&str> = found.lines().collect();
+    assert_eq!(lines.len(), 3, "{found}");
+    assert!(
+        found.contains("event 1 of org-… cannot be read: "),
+        "{found}"
+    );
+    assert!(
+        found.contains("event 2 of org-… was changed, moved or inserted"),
+        "{found}"
+    );
+    let outcome = installation.run(&["audit", "verify", "--json"]);
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    let report: serde_json::Value = serde_json::from_str(&outcome.out).expect("JSON");
+    assert_eq!(report["findings"].as_array().map(Vec::len), Some(2));
+
+    let listed = installation.run(&["audit", "list", "acme", "--json"]);
+    assert_eq!(listed.code, Some(1), "{listed:?}");
+    let listed: serde_json::Value = serde_json::from_str(&listed.out).expect("JSON");
+    let events = listed.as_array().expect("events");
+    assert_eq!(events.len(), 6);
+    assert_eq!(events[5]["sequence"], 1);
+    assert!(events[5]["unreadable"].is_string(), "{}", events[5]);
+    assert!(events[4]["actor"].is_string(), "{}", events[4]);
+    installation.run(&["audit", "list", "other"]).success();
+}

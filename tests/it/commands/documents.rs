@@ -41,15 +41,17 @@ async fn openapi_prints_what_the_service_serves() {
 
 #[test]
 fn a_reader_that_has_seen_enough_is_told_nothing_more() {
-    let mut child = Home::new()
-        .command(&["openapi"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the binary runs");
-    // As `| head -0` does.
-    drop(child.stdout.take());
-    let output = child.wait_with_output().expect("its end");
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
-    assert_eq!(output.status.code(), Some(141));
+    for arguments in [&["openapi"][..], &["completions", "bash"]] {
+        let mut child = Home::new()
+            .command(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary runs");
+        // As `| head -0` does.
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("its end");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{arguments:?}");
+        assert_eq!(output.status.code(), Some(141), "{arguments:?}");
+    }
 }

@@ -182,7 +182,7 @@ fn request() -> Request<()> {
         .expect("a request")
 }
 
-async fn connect_h2(
+pub(super) async fn connect_h2(
     server: &Server,
 ) -> (
     h2::client::SendRequest<salvo::hyper::body::Bytes>,

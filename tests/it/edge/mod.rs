@@ -2,6 +2,7 @@
 //! another shape than the contract's (contract section 2).
 
 mod connections;
+mod early_answers;
 mod floods;
 mod limits;
 pub(crate) mod memory;

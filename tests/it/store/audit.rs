@@ -104,6 +104,11 @@ async fn a_broken_file_of_heads_is_found(database: TestDatabase) {
         chained.findings().await,
         [Finding::MalformedHead { line: 15 }]
     );
+    std::fs::write(&path, [whole.as_bytes(), b"\xff\xfe\n"].concat()).expect("heads");
+    assert_eq!(
+        chained.findings().await,
+        [Finding::MalformedHead { line: 15 }]
+    );
     std::fs::write(&path, format!("{whole}{{\"organization\":\"org-")).expect("heads");
     let report = chained.world.audit().await;
     assert_eq!((report.findings, report.torn_heads), (vec![], vec![15]));

@@ -6,6 +6,7 @@ mod audit;
 mod audit_chain;
 mod audit_feed;
 mod audit_tampering;
+mod audit_unreadable;
 mod changes;
 mod changes_model;
 mod contention;

@@ -27,10 +27,10 @@ use crate::edge::head_size::LIBRARY_LIMIT;
 use crate::edge::origin::Origins;
 use crate::edge::request_id::RequestIds;
 use crate::edge::service::Edge;
+use crate::edge::unread_body::STREAM_WINDOW;
 use crate::edge::wire::WireStream;
 
-/// Limit of unread bytes of one body and of all bodies of an HTTP/2 connection; and the buffer of one response.
-const STREAM_WINDOW: u32 = 64 * 1024 - 1;
+/// Limit of unread bytes of all bodies of an HTTP/2 connection; and the buffer of one response.
 const CONNECTION_WINDOW: u32 = 256 * 1024;
 const SEND_BUFFER: usize = 64 * 1024;
 

@@ -20,4 +20,5 @@ pub mod service;
 pub mod target;
 mod trace_context;
 mod traffic;
-mod wire;
+mod unread_body;
+pub mod wire;

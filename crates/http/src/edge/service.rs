@@ -25,7 +25,7 @@ use crate::edge::request_id::{self, RequestId, RequestIds};
 use crate::edge::request_log::{Answered, RequestLog};
 use crate::edge::request_metrics::RequestMetrics;
 use crate::edge::traffic::{AnswerLimits, Traffic};
-use crate::edge::{client_ip, head_size, target, trace_context};
+use crate::edge::{client_ip, head_size, target, trace_context, unread_body};
 use crate::respond::redirect::redirect;
 use crate::respond::{ApiError, ResponseErrorCode};
 use charter_domain::clock::Clock;
@@ -295,6 +295,7 @@ impl Handler for Edge {
             took: self.clock.monotonic().saturating_sub(started),
         };
         answered.record(self.config.requests);
+        unread_body::discard(request, self.config.fixed.linger).await;
     }
 }
 

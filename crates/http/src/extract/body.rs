@@ -102,6 +102,8 @@ async fn collect(request: &mut Request, limits: &BodyLimits) -> Result<Bytes, Ap
         };
         let so_far = whole.as_ref().map_or(0, |whole| whole.bytes.len());
         if so_far.saturating_add(data.len()) > limits.max_bytes {
+            // The edge may read on.
+            *request.body_mut() = stream;
             return Err(ApiError::payload_too_large(limits.max_bytes));
         }
         let whole = whole.get_or_insert_with(|| HeldBody::new(&limits.memory));

@@ -162,7 +162,8 @@ impl ApiError {
 
     /// The body, as JSON.
     #[expect(clippy::expect_used, reason = "serializing strings cannot fail")]
-    pub(crate) fn to_json(&self, request_id: &str) -> Vec<u8> {
+    #[must_use]
+    pub fn to_json(&self, request_id: &str) -> Vec<u8> {
         let envelope = Envelope {
             error: Body {
                 r#type: self.0.error_type.as_str(),

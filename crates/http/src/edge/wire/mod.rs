@@ -9,7 +9,7 @@ mod stream;
 
 use salvo::http::HeaderMap;
 
-pub(super) use stream::WireStream;
+pub use stream::WireStream;
 
 /// Replaces a bare line feed in a head (RFC 9112 section 2.2): a character that the library refuses anywhere.
 const NO_LINE_FEED: u8 = b'\0';

@@ -28,7 +28,7 @@ const LINGER_BYTES: usize = 2 * 1024 * 1024;
 /// Sent after bytes that the library refuses, since it checks heads and trailers only at their end.
 const END_OF_HEAD: &[u8] = b"\r\n\r\n";
 
-pub(crate) struct WireStream<S> {
+pub struct WireStream<S> {
     inner: S,
     scanner: Scanner,
     request_ids: Arc<RequestIds>,
@@ -40,16 +40,26 @@ pub(crate) struct WireStream<S> {
     ending: &'static [u8],
     /// Written by the library, but not yet on the wire.
     outgoing: Bytes,
-    open: OpenConnection,
+    open: Option<OpenConnection>,
 }
 
 impl<S> WireStream<S> {
-    pub(crate) fn new(
+    pub(in crate::edge) fn new(
         inner: S,
         open: OpenConnection,
         limits: FixedLimits,
         request_ids: Arc<RequestIds>,
     ) -> Self {
+        let open = Some(open);
+        Self {
+            open,
+            ..Self::of_another_server(inner, limits, request_ids)
+        }
+    }
+
+    /// For another server of HTTP/1.1 than this crate's, with the same checks. All its responses have
+    /// `x-request-id`: a bare error without is replaced.
+    pub fn of_another_server(inner: S, limits: FixedLimits, request_ids: Arc<RequestIds>) -> Self {
         Self {
             inner,
             scanner: Scanner::new(),
@@ -60,7 +70,7 @@ impl<S> WireStream<S> {
             linger_bytes: LINGER_BYTES,
             ending: &[],
             outgoing: Bytes::new(),
-            open,
+            open: None,
         }
     }
 
@@ -73,8 +83,10 @@ impl<S> WireStream<S> {
         }
         let refused = self.scanner.scan(new);
         self.head_timeout.follow(self.scanner.is_in_head());
-        if self.scanner.is_http2() {
-            self.open.is_http2();
+        if self.scanner.is_http2()
+            && let Some(open) = &self.open
+        {
+            open.is_http2();
         }
         if let Some(refused) = refused {
             buffer.set_filled(before + refused);
@@ -215,7 +227,8 @@ fn replace_bare_error(
     }
     let start = memmem::rfind(buffer, b"HTTP/1.1 4")?;
     let (earlier, bare) = buffer.split_at_checked(start)?;
-    if memmem::find(bare, b"x-request-id").is_some() {
+    let has = |text: &[u8]| memmem::find(bare, text).is_some();
+    if has(b"x-request-id") || !has(b"\r\ncontent-length: 0\r\n") {
         return None;
     }
     let refused = |message| ApiError::invalid(Code::InvalidRequest, message);
