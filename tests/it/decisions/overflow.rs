@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use charter_decision_log::{NotRecorded, Overflow};
+use charter_domain::clock::Clock as _;
 use charter_domain::permission::Permission;
 use test_support::service::{Persona, Service};
 use test_support::services::TestDatabase;
