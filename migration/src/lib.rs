@@ -23,6 +23,7 @@ mod m20261129_000013_denials;
 mod m20261129_000014_domain_policies;
 mod m20261129_000015_replica_folders;
 mod m20261129_000016_key_lifetimes;
+mod m20261130_000017_replica_keys;
 
 /// All migrations, oldest first.
 #[derive(Debug)]
@@ -47,6 +48,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000014_domain_policies::Migration),
             Box::new(m20261129_000015_replica_folders::Migration),
             Box::new(m20261129_000016_key_lifetimes::Migration),
+            Box::new(m20261130_000017_replica_keys::Migration),
         ]
     }
 }

@@ -211,7 +211,7 @@ impl App {
             };
             state.engine.report(started.health);
             let state = Arc::new(state);
-            let replica = Arc::new(replicas::Presence::new(settings, run, &*state.clock));
+            let replica = Arc::new(replicas::Presence::new(settings, keys, run, &*state.clock));
             let shadow = decisions.as_ref().map(|log| Arc::clone(log.shadow()));
             let mut reloader = Reloader::new(
                 policies,

@@ -152,39 +152,58 @@ pub(super) async fn note_keys(store: &Store, keys: &Keys) -> Result<(), StartErr
 /// Verifies that the keys belong to this database: each has the same value as before, and at least one of each
 /// list was used before. Returns the keys that are new to it.
 pub async fn check_keys(store: &Store, keys: &Keys) -> Result<Vec<KeyCheck>, StartError> {
+    let (new, faults) = compare_keys(store, keys).await?;
+    faults.into_iter().next().map_or(Ok(new), Err)
+}
+
+/// The same with the faults of each list.
+pub(super) async fn compare_keys(
+    store: &Store,
+    keys: &Keys,
+) -> Result<(Vec<KeyCheck>, Vec<StartError>), StartError> {
     let known = store.key_checks().await?;
-    let mut new = Vec::new();
+    let (mut new, mut faults) = (Vec::new(), Vec::new());
     for (purpose, keys) in [(SEALING, &keys.sealing), (AUDIT, &keys.audit)] {
-        let known: Vec<_> = known
-            .iter()
-            .filter(|known| known.purpose == purpose)
-            .collect();
-        let mut is_one_known = known.is_empty();
-        for key in keys {
-            let check = check(purpose, key)?;
-            match known.iter().find(|known| known.key_id == check.key_id) {
-                Some(known) if **known == check => is_one_known = true,
-                Some(_) => {
-                    let key = key.id();
-                    return Err(foreign(
-                        purpose,
-                        format!("`{key}` has another value in this database"),
-                    ));
-                }
-                None => new.push(check),
-            }
-        }
-        if !is_one_known {
-            let ids: Vec<_> = known.iter().map(|known| &*known.key_id).collect();
-            let ids = ids.join("`, `");
-            return Err(foreign(
-                purpose,
-                format!("the database was used with `{ids}`"),
-            ));
+        match compare(&known, purpose, keys) {
+            Ok(unknown) => new.extend(unknown),
+            Err(fault) => faults.push(fault),
         }
     }
     if known.is_empty() {
-        check_by_rows(store, keys).await?;
+        faults.extend(check_by_rows(store, keys).await.err());
+    }
+    Ok((new, faults))
+}
+
+/// Returns the keys of one list that are new.
+fn compare(
+    known: &[KeyCheck],
+    purpose: &'static str,
+    keys: &[Key],
+) -> Result<Vec<KeyCheck>, StartError> {
+    let known: Vec<_> = known
+        .iter()
+        .filter(|known| known.purpose == purpose)
+        .collect();
+    let mut new = Vec::new();
+    let mut is_one_known = known.is_empty();
+    for key in keys {
+        let check = check(purpose, key)?;
+        match known.iter().find(|known| known.key_id == check.key_id) {
+            Some(known) if **known == check => is_one_known = true,
+            Some(_) => {
+                let key = key.id();
+                let why = format!("`{key}` has another value in this database");
+                return Err(foreign(purpose, why));
+            }
+            None => new.push(check),
+        }
+    }
+    if !is_one_known {
+        let ids: Vec<_> = known.iter().map(|known| &*known.key_id).collect();
+        let ids = ids.join("`, `");
+        let why = format!("the database was used with `{ids}`");
+        return Err(foreign(purpose, why));
     }
     Ok(new)
 }

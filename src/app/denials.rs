@@ -126,7 +126,10 @@ pub(super) async fn share(own: Recorder, store: Arc<Store>, stop: CancellationTo
         .await
         .is_some()
     {
-        share_once(&own, &store, &mut tries).await;
+        // What is not written yet is not in the log; it waits until it is.
+        if own.is_writing() {
+            share_once(&own, &store, &mut tries).await;
+        }
     }
     share_once(&own, &store, &mut tries).await;
 }
@@ -165,10 +168,18 @@ async fn share_once(own: &Recorder, store: &Store, tries: &mut HashMap<DecisionI
 /// The denials, and those that the log's writer has not written yet.
 fn read_batch(own: &Recorder, ids: Vec<DecisionId>) -> (Vec<Denial>, Vec<DecisionId>) {
     let (mut denials, mut unwritten) = (Vec::new(), Vec::new());
-    for id in ids {
+    let mut ids = ids.into_iter();
+    while let Some(id) = ids.next() {
         match own.find(id) {
             Ok(Some(record)) => denials.extend(denial(id, &record)),
-            Ok(None) => unwritten.push(id),
+            Ok(None) => {
+                unwritten.push(id);
+                if !own.is_writing() {
+                    // Nor are the later ones there, and a look for each would wait for the writer.
+                    unwritten.extend(ids);
+                    break;
+                }
+            }
             Err(error) => {
                 tracing::warn!(decision = %id, %error, "could not read a denial from the decision log");
             }

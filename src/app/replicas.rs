@@ -1,13 +1,16 @@
 //! Announces this process to the other replicas, and divides shared limits among them.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::gauge;
 use tokio_util::sync::CancellationToken;
 
+use super::replay;
 use crate::settings::Settings;
+use crate::settings::keys::Keys;
 use charter_authz::folder::{Files, content_digest};
 use charter_domain::clock::Clock;
 use charter_domain::timestamp::Timestamp;
@@ -30,19 +33,34 @@ pub(super) struct Presence {
     started_at: Timestamp,
     /// Whether other processes may serve the same database.
     pub(super) is_shared: bool,
+    /// Identifies `keys.replay`, if nonces are shared.
+    replay_key: Option<String>,
 }
 
 impl Presence {
-    pub(super) fn new(settings: &Settings, id: String, clock: &dyn Clock) -> Self {
-        // Without it, the process id must suffice.
-        let host = std::fs::read_to_string(HOST_NAME).unwrap_or_default();
+    pub(super) fn new(settings: &Settings, keys: &Keys, id: String, clock: &dyn Clock) -> Self {
         Self {
             id,
-            host: format!("{}/{}", host.trim(), std::process::id()),
+            host: format!("{}/{}", host_name(), std::process::id()),
             started_at: clock.now(),
             is_shared: settings.replay.is_shared(),
+            replay_key: replay::redis(settings, keys).map(|config| config.key_id()),
         }
     }
+}
+
+/// Empty if the machine does not tell; then the process id must suffice.
+fn host_name() -> String {
+    let name = std::fs::read_to_string(HOST_NAME).unwrap_or_default();
+    name.trim().to_owned()
+}
+
+/// Whether a replica's host is this machine, and its process is there.
+pub(super) fn is_here(host: &str) -> bool {
+    let own = host
+        .rsplit_once('/')
+        .filter(|(name, _)| *name == host_name());
+    own.is_some_and(|(_, process)| Path::new("/proc").join(process).exists())
 }
 
 /// Sends heartbeats and reads those of others until `stop`, then removes the entry.
@@ -110,6 +128,7 @@ async fn round(
         policy_digest: state.engine.snapshot().digest().to_string(),
         domain_digests: Some(domain_digests(state)),
         folder_digest: Some(folder_digest(state, built_in)),
+        replay_key: presence.replay_key.clone(),
         readiness: ops::status(state).await.to_owned(),
         seen_at: now,
     };
@@ -212,6 +231,7 @@ mod tests {
                 all.iter().map(owned).collect()
             }),
             folder_digest: Some("f".to_owned()),
+            replay_key: None,
             readiness: "ok".to_owned(),
             seen_at: charter_domain::timestamp::latest(),
         };

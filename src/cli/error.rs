@@ -103,6 +103,10 @@ pub enum Error {
         name: Cow<'static, str>,
         reason: String,
     },
+    #[error(
+        "`{0}` cannot be written: {1}; run the command again, as a user who may write the folder and all that is in it"
+    )]
+    Unwritable(std::path::PathBuf, io::Error),
     /// Something was changed, but the output could not be written.
     #[error(
         "the change was made, but the output could not be printed: {0}; check the current state before you retry"

@@ -13,6 +13,7 @@ use super::files;
 use super::find::FileIndexes;
 use super::id_generator::IdGenerator;
 use super::log_id;
+use super::losses::LossFile;
 use super::metric_counts::MetricCounts;
 use super::open_error::OpenError;
 use super::opening::open;
@@ -41,7 +42,6 @@ impl DecisionLog {
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, OpenError> {
         let generator = IdGenerator::new(Arc::clone(&entropy));
-        let queue = Arc::new(Queue::new(config.queue, generator));
         let status = Arc::new(Mutex::new(WriterStatus::default()));
         let shadow = Arc::new(ShadowPolicies::new(shadow));
         let (dir, overflow, limits) = (config.dir.clone(), config.overflow, config.limits);
@@ -51,7 +51,13 @@ impl DecisionLog {
         );
         let syncer = Syncer::new(config.sync_within, Arc::clone(&status));
         let head = config.head.clone();
+        let (losses, queue) = (LossFile::beside(&head), config.queue);
         let opened = open(config, &*clocks.now)?;
+        let lost = losses.read().map_err(|source| OpenError::Io {
+            path: head.clone(),
+            source,
+        })?;
+        let queue = Arc::new(Queue::new(queue, generator, lost));
         let id = log_id::read_or_create(&head, &*entropy)
             .map_err(|source| OpenError::Io { path: head, source })?;
         let indexes = Arc::new(opened.indexes);
@@ -87,6 +93,7 @@ impl DecisionLog {
             budgets,
             indexes,
             syncer,
+            losses,
             taken: 0,
         };
         let thread = std::thread::Builder::new()

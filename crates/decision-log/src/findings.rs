@@ -128,7 +128,9 @@ impl VerificationReport {
     pub(super) fn note(&mut self, file: &str, line: usize, note: VerificationNote) {
         let text = match note {
             VerificationNote::Lost(count) => {
-                format!("{count} decisions were not recorded: the queue was full")
+                format!(
+                    "{count} decisions were not recorded: the queue was full, or could not be written before a stop"
+                )
             }
             VerificationNote::TornBefore(bytes) => format!(
                 "the previous file ends within a line ({bytes} bytes): the process died while writing"

@@ -30,6 +30,7 @@ mod log_file;
 mod log_id;
 mod log_line;
 mod lookup;
+mod losses;
 mod mask;
 mod metric_counts;
 mod open_error;

@@ -35,6 +35,12 @@ struct QueueState {
     entries: Vec<LogEntry>,
     ids: IdGenerator,
     lost: Option<LostDecisions>,
+    /// Handed to the writer, which has not recorded them yet.
+    being_recorded: Option<LostDecisions>,
+    /// When the first of the entries was decided that the writer has and has not written yet.
+    unwritten_since: Option<Timestamp>,
+    /// When the last entry was decided.
+    last_at: Option<Timestamp>,
     pushed: u64,
     written: u64,
     /// Whether the writer waits for a first entry.
@@ -61,6 +67,16 @@ pub(super) struct LostDecisions {
     pub(super) until: Timestamp,
 }
 
+impl LostDecisions {
+    fn and(self, other: Self) -> Self {
+        Self {
+            count: self.count.saturating_add(other.count),
+            since: self.since.min(other.since),
+            until: self.until.max(other.until),
+        }
+    }
+}
+
 /// What a writer leaves when it ends.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Unwritten {
@@ -68,6 +84,8 @@ pub(super) struct Unwritten {
     pub(super) entries: u64,
     /// Dropped decisions that no line records.
     pub(super) unrecorded: u64,
+    /// All of them, and those that the writer was about to record.
+    pub(super) lost: Option<LostDecisions>,
 }
 
 /// The queue is full, or the writer has ended.
@@ -87,12 +105,16 @@ impl QueueState {
 }
 
 impl Queue {
-    pub(super) fn new(capacity: usize, ids: IdGenerator) -> Self {
+    /// `lost` are decisions of an earlier run that no line records.
+    pub(super) fn new(capacity: usize, ids: IdGenerator, lost: Option<LostDecisions>) -> Self {
         Self {
             inner: Mutex::new(QueueState {
                 entries: Vec::new(),
                 ids,
-                lost: None,
+                lost,
+                being_recorded: None,
+                unwritten_since: None,
+                last_at: None,
                 pushed: 0,
                 written: 0,
                 is_idle: false,
@@ -128,6 +150,7 @@ impl Queue {
         let is_half = before < MAX_BYTES / 2 && self.is_heavy(MAX_BYTES / 2);
         inner.entries.push(entry);
         inner.pushed += 1;
+        inner.last_at = Some(at);
         let depth = inner.entries.len();
         self.depth.store(depth, Ordering::Relaxed);
         let wake = inner.is_idle || depth == self.capacity / 2 || is_half;
@@ -193,6 +216,10 @@ impl Queue {
         }
         inner.flush = false;
         std::mem::swap(&mut inner.entries, batch);
+        if inner.unwritten_since.is_none() {
+            inner.unwritten_since = batch.first().map(|entry| entry.at);
+        }
+        inner.being_recorded = inner.lost;
         self.depth.store(0, Ordering::Relaxed);
         self.bytes.store(0, Ordering::Relaxed);
         WriterTask {
@@ -203,8 +230,18 @@ impl Queue {
 
     /// For the writer: this many entries are in the file now.
     pub(super) fn mark_written(&self, entries: usize) {
-        self.inner.lock().written += entries as u64;
+        let mut inner = self.inner.lock();
+        inner.written += entries as u64;
+        if inner.written + inner.entries.len() as u64 == inner.pushed {
+            inner.unwritten_since = None;
+        }
+        drop(inner);
         self.done.notify_all();
+    }
+
+    /// For the writer: the lost decisions of its task are in the file now.
+    pub(super) fn mark_recorded(&self) {
+        self.inner.lock().being_recorded = None;
     }
 
     /// For the writer after an error: waits a moment. Returns true if it should stop.
@@ -223,12 +260,22 @@ impl Queue {
     pub(super) fn end(&self) -> Unwritten {
         let mut inner = self.inner.lock();
         inner.phase = WriterPhase::Ended;
+        let first = inner.entries.first().map(|entry| entry.at);
         inner.entries.clear();
+        let entries = inner.pushed - inner.written;
+        let unwritten = inner.last_at.filter(|_| entries > 0);
+        let unwritten = unwritten.map(|until| LostDecisions {
+            count: entries,
+            since: inner.unwritten_since.or(first).unwrap_or(until),
+            until,
+        });
+        let all = [inner.lost, inner.being_recorded, unwritten];
         // Report a full queue to readers of `depth`.
         self.depth.store(self.capacity, Ordering::Relaxed);
         let unwritten = Unwritten {
-            entries: inner.pushed - inner.written,
+            entries,
             unrecorded: inner.lost.map_or(0, |lost| lost.count),
+            lost: all.into_iter().flatten().reduce(LostDecisions::and),
         };
         drop(inner);
         self.done.notify_all();

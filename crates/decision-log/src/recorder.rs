@@ -86,7 +86,7 @@ impl Recorder {
     #[must_use]
     pub fn disabled(entropy: Arc<dyn Entropy>) -> Self {
         Self {
-            queue: Arc::new(Queue::new(0, IdGenerator::new(entropy))),
+            queue: Arc::new(Queue::new(0, IdGenerator::new(entropy), None)),
             log: None,
         }
     }
@@ -248,13 +248,20 @@ impl Recorder {
     /// again.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        !self.waits() || self.queue.has_room()
+        !self.waits() || (self.queue.has_room() && self.is_writing())
     }
 
     /// The same for a decision of a domain of one's own.
     #[must_use]
     pub fn has_room_for_domain(&self) -> bool {
-        !self.waits() || self.queue.has_room_for_bytes()
+        !self.waits() || (self.queue.has_room_for_bytes() && self.is_writing())
+    }
+
+    /// Whether the writer can write, or has not tried since it could.
+    #[must_use]
+    pub fn is_writing(&self) -> bool {
+        let log = self.log.as_ref();
+        log.is_none_or(|log| log.status.lock().last_error.is_none())
     }
 
     fn waits(&self) -> bool {
@@ -305,9 +312,8 @@ impl Recorder {
     pub fn status(&self) -> Option<Status> {
         let log = self.log.as_ref()?;
         let writer = log.status.lock().clone();
-        // Requests are rejected before the queue is full, so a queue that is nearly full from load
-        // alone drains. The queue of an ended writer stays full.
-        let is_stuck = writer.last_error.is_some() && !self.queue.has_room();
+        // Requests are rejected before the queue is full, so a queue that is nearly full from load alone drains.
+        let is_stuck = writer.last_error.is_some();
         let refuses = log.overflow == Overflow::Wait && (is_stuck || self.queue.is_full());
         let since = |missed| log.clock.monotonic().saturating_sub(missed);
         let missed = writer

@@ -16,6 +16,7 @@ use super::line_body::FileBody;
 use super::line_renderer::LineRenderer;
 use super::log_entry::LogEntry;
 use super::log_file::LogFile;
+use super::losses::LossFile;
 use super::metric_counts::MetricCounts;
 use super::queue::{LostDecisions, Queue, Unwritten, WriterTask};
 use super::retention::{Retention, prune};
@@ -51,6 +52,7 @@ pub(super) struct Writer {
     pub(super) budgets: Arc<Budgets>,
     pub(super) indexes: Arc<FileIndexes>,
     pub(super) syncer: Syncer,
+    pub(super) losses: LossFile,
     /// Entries rendered, or counted in a gap, since the last flush.
     pub(super) taken: usize,
 }
@@ -59,6 +61,7 @@ pub(super) struct Writer {
 struct EndGuard {
     queue: Arc<Queue>,
     status: Arc<Mutex<WriterStatus>>,
+    losses: LossFile,
     /// Whether it was stopped and has written everything.
     is_orderly: bool,
 }
@@ -70,6 +73,7 @@ impl Drop for EndGuard {
         let Unwritten {
             entries,
             unrecorded,
+            lost,
         } = self.queue.end();
         if !self.is_orderly {
             let before = status.last_error.take();
@@ -79,6 +83,11 @@ impl Drop for EndGuard {
         }
         status.lost += entries + unrecorded;
         drop(status);
+        if let Some(lost) = lost
+            && let Err(error) = self.losses.write(lost)
+        {
+            tracing::error!(%error, "no gap in the decision log will tell of these decisions");
+        }
         // Decisions dropped because of a full queue were counted before.
         metrics::counter!("charter_decision_log_lost_total").increment(entries);
         if !self.is_orderly || entries + unrecorded > 0 {
@@ -98,6 +107,7 @@ impl Writer {
         let mut ending = EndGuard {
             queue: Arc::clone(&self.queue),
             status: Arc::clone(&self.status),
+            losses: self.losses.clone(),
             is_orderly: false,
         };
         let mut batch = Vec::new();
@@ -176,7 +186,14 @@ impl Writer {
             self.sampler.due(self.clock.now())
         };
         self.write_unwritten_counts(rests);
-        self.flush()
+        self.flush()?;
+        if work.lost.is_some() {
+            self.queue.mark_recorded();
+            if let Err(error) = self.losses.remove() {
+                tracing::error!(%error, "the next start will record the same lost decisions again");
+            }
+        }
+        Ok(())
     }
 
     /// Renders a decision, or counts it if it is sampled out.

@@ -301,8 +301,9 @@ fn report_cut_off(chain: Option<&Chain>, heads: &Heads, report: &mut Report) {
 
 fn read_heads(path: &Path, report: &mut Report) -> Result<Heads, Error> {
     let unreadable = |error: std::io::Error| {
-        Error::Setup(format!(
-            "cannot read the file of audit heads `{}`: {error}",
+        Error::Unusable(format!(
+            "cannot read the file of audit heads `{}`: {error}; run the command as the service's user, or name a copy \
+             with `--heads`",
             path.display()
         ))
     };

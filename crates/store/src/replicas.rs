@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::json;
 
 use super::entity::replica::{Column, Entity, Model};
@@ -28,6 +28,8 @@ pub struct Replica {
     pub domain_digests: Option<BTreeMap<String, String>>,
     /// Digest of everything that it has taken from its policy folder; `None` of a version that does not tell.
     pub folder_digest: Option<String>,
+    /// Identifies its `keys.replay`; `None` of a version that does not tell, or if it shares no nonces.
+    pub replay_key: Option<String>,
     /// `ok`, `degraded` or `unavailable`, as its `/readyz` says.
     pub readiness: String,
     /// Its last sign of life, by its own clock. One that was killed keeps its row until it is
@@ -42,9 +44,13 @@ impl Replica {
     /// Whether it has not been heard of for so long that it is counted no more.
     #[must_use]
     pub fn is_lost(&self, now: Timestamp) -> bool {
-        let age = now.signed_duration_since(self.seen_at).abs();
-        age.to_std().is_ok_and(|age| age >= ALIVE)
+        is_lost(self.seen_at, now)
     }
+}
+
+fn is_lost(seen_at: Timestamp, now: Timestamp) -> bool {
+    let age = now.signed_duration_since(seen_at).abs();
+    age.to_std().is_ok_and(|age| age >= ALIVE)
 }
 
 impl Store {
@@ -56,6 +62,18 @@ impl Store {
             .all(&self.reader)
             .await?;
         Ok(rows.into_iter().map(Replica::from).collect())
+    }
+
+    /// The hosts of those that are not lost. Also reads the table of earlier versions.
+    pub async fn live_hosts(&self, now: Timestamp) -> Result<Vec<String>, Error> {
+        let rows: Vec<(String, Timestamp)> = Entity::find()
+            .select_only()
+            .columns([Column::Host, Column::SeenAt])
+            .into_tuple()
+            .all(&self.reader)
+            .await?;
+        let live = rows.into_iter().filter(|(_, seen)| !is_lost(*seen, now));
+        Ok(live.map(|(host, _)| host).collect())
     }
 
     /// Notes a sign of life.
@@ -70,6 +88,7 @@ impl Store {
             version: replica.version,
             policy_digest: replica.policy_digest,
             folder_digest: replica.folder_digest,
+            replay_key: replica.replay_key,
             readiness: replica.readiness,
         };
         let known = OnConflict::column(Column::Id)
@@ -113,6 +132,7 @@ impl From<Model> for Replica {
             started_at: row.started_at,
             policy_digest: row.policy_digest,
             folder_digest: row.folder_digest,
+            replay_key: row.replay_key,
             readiness: row.readiness,
             seen_at: row.seen_at,
             domain_digests: row

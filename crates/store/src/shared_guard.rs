@@ -44,22 +44,24 @@ impl Store {
             .lock_exclusive()
             .one(&transaction)
             .await?
-            .ok_or_else(|| Error::Corrupt("`shared_guard` has no row".to_owned()))?;
+            .ok_or_else(no_row)?;
         let lease = guard_lease::Entity::find_by_id(ID)
             .lock_exclusive()
             .one(&transaction)
             .await?;
         Ok(SharedGuardTurn {
             transaction,
-            guard: SharedGuard {
-                epoch: row.epoch,
-                server: row.server,
-                hash_key: row.hash_key,
-                marked: row.marked,
-                closed: row.closed,
-            },
+            guard: SharedGuard::from(row),
             lease: lease.map(GuardLease::from),
         })
+    }
+
+    /// What replicas agree on, read without a lock.
+    pub async fn shared_guard(&self) -> Result<SharedGuard, Error> {
+        let row = shared_guard::Entity::find_by_id(ID)
+            .one(&self.reader)
+            .await?;
+        row.map(SharedGuard::from).ok_or_else(no_row)
     }
 
     /// A sign of life of a run that several processes share; returns whether it still holds the lease.
@@ -101,4 +103,20 @@ impl SharedGuardTurn {
             .await?;
         self.transaction.commit().await
     }
+}
+
+impl From<shared_guard::Model> for SharedGuard {
+    fn from(row: shared_guard::Model) -> Self {
+        Self {
+            epoch: row.epoch,
+            server: row.server,
+            hash_key: row.hash_key,
+            marked: row.marked,
+            closed: row.closed,
+        }
+    }
+}
+
+fn no_row() -> Error {
+    Error::Corrupt("`shared_guard` has no row".to_owned())
 }

@@ -9,21 +9,24 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::settings::Settings;
 use crate::settings::keys::{Key, Keys};
-use charter_authn::nonces::{LeaseError, LeaseHolder, OpenError, UnopenedRedisGuard, lease_holder};
+use charter_authn::nonces::{
+    LeaseError, LeaseHolder, OpenError, RedisConfig, UnopenedRedisGuard, lease_holder,
+};
 use charter_domain::clock::{Clock, SystemClock};
 use charter_domain::entropy::OsEntropy;
-use charter_store::Store;
 use charter_system::private::{self, DataDirError};
 
+use super::database::compare_keys;
 use super::policies::{self, Policies};
 use super::serve::Server;
 use super::{
-    StartError, check_keys, decisions, disk, missing_keys, open_files, replay, sealer, users,
+    StartError, decisions, disk, missing_keys, open_files, replay, replicas, sealer, users,
 };
 use database::Found;
 pub use part::Part;
@@ -43,14 +46,15 @@ pub async fn check(settings: &Settings, program: &Path) -> Vec<Part> {
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let found = database::look(settings, keys, &clock, &(Arc::new(OsEntropy) as _)).await;
+    let (key_lists, belong) = key_lists(settings, keys, &found).await;
     let (service, policies) = tokio::join!(
-        service(settings, keys, found.store.as_deref()),
-        policy_folder(settings, keys, program, &found, &clock)
+        service(settings, keys, &found, &*clock),
+        policy_folder((settings, keys, program), (&found, belong), &clock)
     );
     let (service, is_running) = service;
     let (policies, attributes) = policies;
     parts.extend([
-        key_lists(settings, keys, &found).await,
+        key_lists,
         found.part,
         service,
         policies,
@@ -83,7 +87,8 @@ fn data_directory(settings: &Settings) -> Part {
     part
 }
 
-async fn key_lists(settings: &Settings, keys: &Keys, found: &Found) -> Part {
+/// Also returns whether they are those of the database.
+async fn key_lists(settings: &Settings, keys: &Keys, found: &Found) -> (Part, bool) {
     let ids = |keys: &[Key]| {
         keys.iter()
             .map(|key| key.id().into())
@@ -100,7 +105,13 @@ async fn key_lists(settings: &Settings, keys: &Keys, found: &Found) -> Part {
     part.take(sealer(keys));
     let mut belong = true;
     if let Some(store) = found.store_with("names_and_keys") {
-        belong = part.take(check_keys(store, keys).await).is_some();
+        let compared = part.take(compare_keys(store, keys).await);
+        belong = compared
+            .as_ref()
+            .is_some_and(|(_, faults)| faults.is_empty());
+        for fault in compared.iter().flat_map(|(_, faults)| faults) {
+            part.fault(fault);
+        }
     }
     // Another database's keys open none of its secrets.
     if let Some(store) = found.store_with("jobs").filter(|_| belong) {
@@ -108,7 +119,7 @@ async fn key_lists(settings: &Settings, keys: &Keys, found: &Found) -> Part {
         let missing = part.take(missing_keys::fault(store, &sealing).await);
         part.findings.extend(missing.flatten());
     }
-    part
+    (part, belong)
 }
 
 /// A note for each settings file with keys that every user of the machine can read.
@@ -132,16 +143,15 @@ fn readable_by_all(settings: &Settings) -> impl Iterator<Item = String> {
 }
 
 /// Which process serves the database, and whether it is the service of these settings.
-async fn service(settings: &Settings, keys: &Keys, store: Option<&Store>) -> (Part, bool) {
+async fn service(
+    settings: &Settings,
+    keys: &Keys,
+    found: &Found,
+    clock: &dyn Clock,
+) -> (Part, bool) {
     let mut part = Part::new("service");
     if let Some(config) = replay::redis(settings, keys) {
-        part = part.fact("nonces", config.servers());
-        part.take(config.check().await);
-        let Some(store) = store else {
-            return (part, false);
-        };
-        part.take(UnopenedRedisGuard::wait(store, settings.replay.lease).await);
-        return (part, false);
+        return shared_service(part, &config, settings.replay.lease, (found, clock)).await;
     }
     let config = replay::config(settings, keys);
     let directory = config.directory;
@@ -151,7 +161,7 @@ async fn service(settings: &Settings, keys: &Keys, store: Option<&Store>) -> (Pa
         source,
     });
     part.take(place);
-    let Some(store) = store else {
+    let Some(store) = &found.store else {
         return (part, false);
     };
     let seen = lease_holder(store, &directory, settings.replay.lease).await;
@@ -177,17 +187,46 @@ async fn service(settings: &Settings, keys: &Keys, store: Option<&Store>) -> (Pa
     }
 }
 
+/// The same of a service whose replicas share nonces. It is that of these settings if it runs on this machine.
+async fn shared_service(
+    mut part: Part,
+    config: &RedisConfig,
+    lease: Duration,
+    (found, clock): (&Found, &dyn Clock),
+) -> (Part, bool) {
+    part = part.fact("nonces", config.servers());
+    part.take(config.check().await);
+    if let Some(store) = &found.store {
+        part.take(UnopenedRedisGuard::wait(store, lease).await);
+    }
+    if let Some(store) = found.store_with("replica_keys") {
+        part.take(config.check_key(store, clock.now()).await);
+    }
+    let Some(store) = found.store_with("_replicas") else {
+        return (part, false);
+    };
+    let hosts = part.take(store.live_hosts(clock.now()).await);
+    let here = hosts.iter().flatten().find(|host| replicas::is_here(host));
+    let is_running = here.is_some();
+    if let Some(here) = here {
+        part = part.fact("replica", format!("the running service, {here}"));
+    }
+    (part, is_running)
+}
+
 /// Also returns the attributes that the schema declares which would be in force.
 async fn policy_folder(
-    settings: &Settings,
-    keys: &Keys,
-    program: &Path,
-    found: &Found,
+    (settings, keys, program): (&Settings, &Keys, &Path),
+    (found, belong): (&Found, bool),
     clock: &Arc<dyn Clock>,
 ) -> (Part, Option<BTreeSet<String>>) {
     let mut part = Part::new("policies").fact("folder", shown(&settings.policies.dir));
-    let store = found.store_with("domain_policies").map(Arc::clone);
-    if store.is_none() {
+    // Without the keys that authenticate it, the record of earlier policies reads as lost.
+    let store = found.store_with("domain_policies").filter(|_| belong);
+    let store = store.map(Arc::clone);
+    if !belong {
+        part.note("the keys do not belong to the database: the folder is checked as that of a new installation");
+    } else if store.is_none() {
         part.note(
             "the database has no record of earlier policies, or is to be migrated before this version can read it: the \
              folder is checked as that of a new installation",

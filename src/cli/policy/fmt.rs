@@ -58,7 +58,7 @@ pub(super) fn run(args: &FmtArgs, out: &mut dyn Write) -> Result<ExitCode, Error
     let manifest = Manifest::read(&folder).map_err(|fault| refused(LoadError::new(vec![fault])))?;
     for (file, text) in &changes {
         if !args.check {
-            replace(file, text)?;
+            replace(file, text).map_err(|error| Error::Unwritable(file.clone(), error))?;
         }
     }
     // A manifest that did not match the folder is not updated.

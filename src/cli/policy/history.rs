@@ -254,19 +254,20 @@ fn replace(dir: &Path, now: &Files, files: &Files) -> Result<(), Error> {
             continue;
         }
         let path = dir.join(name);
-        fs::create_dir_all(path.parent().unwrap_or(dir))?;
-        atomic::replace_shared(&path, text.as_bytes())?;
+        let parent = path.parent().unwrap_or(dir);
+        fs::create_dir_all(parent).map_err(unwritable(parent))?;
+        atomic::replace_shared(&path, text.as_bytes()).map_err(unwritable(&path))?;
     }
     for (below, extension) in [("", "cedar"), ("invariants/", "cedar"), ("tests/", "json")] {
         let Ok(entries) = fs::read_dir(dir.join(below)) else {
             continue;
         };
         for entry in entries {
-            let path = entry?.path();
+            let path = entry.map_err(unwritable(&dir.join(below)))?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let is_part = path.extension().is_some_and(|it| it == extension);
             if is_part && !name.starts_with('.') && !files.contains_key(&format!("{below}{name}")) {
-                fs::remove_file(&path)?;
+                fs::remove_file(&path).map_err(unwritable(&path))?;
             }
         }
     }
@@ -276,12 +277,19 @@ fn replace(dir: &Path, now: &Files, files: &Files) -> Result<(), Error> {
     Ok(())
 }
 
-fn remove_unless_in(dir: &Path, files: &Files, names: &[&str]) -> io::Result<()> {
+fn remove_unless_in(dir: &Path, files: &Files, names: &[&str]) -> Result<(), Error> {
     for name in names.iter().filter(|name| !files.contains_key(**name)) {
-        match fs::remove_file(dir.join(name)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        let path = dir.join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(unwritable(&path)(error));
+            }
             _ => {}
         }
     }
     Ok(())
+}
+
+fn unwritable(path: &Path) -> impl FnOnce(io::Error) -> Error {
+    move |error| Error::Unwritable(path.to_owned(), error)
 }

@@ -69,7 +69,9 @@ pub(super) fn run(args: &ManifestArgs, out: &mut dyn Write) -> Result<ExitCode, 
 pub(super) fn write(dir: &Path, folder: &Folder, version: u64) -> Result<Manifest, Error> {
     let manifest = Manifest::of(folder, version);
     let text = format!("{}\n", serde_json::to_string_pretty(&manifest)?);
-    atomic::replace_shared(&dir.join(manifest::NAME), text.as_bytes())?;
+    let path = dir.join(manifest::NAME);
+    let written = atomic::replace_shared(&path, text.as_bytes());
+    written.map_err(|error| Error::Unwritable(path, error))?;
     Ok(manifest)
 }
 

@@ -114,6 +114,8 @@ async fn heads_that_are_not_there_are_named() {
     let outcome = installation.run(&["audit", "verify", "--heads=nowhere"]);
     assert_eq!(outcome.code, Some(2));
     assert!(outcome.err.contains("`nowhere`"), "{}", outcome.err);
+    assert!(outcome.err.contains("`--heads`"), "{}", outcome.err);
+    assert!(!outcome.err.contains("database.url"), "{}", outcome.err);
 }
 
 /// Members of an organization write it, an operator reads it.

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use charter_decision_log::{NotRecorded, Overflow};
+use charter_domain::clock::Clock as _;
 use charter_domain::permission::Permission;
 use test_support::service::{Persona, Service};
 use test_support::services::TestDatabase;
@@ -36,11 +37,15 @@ fn overflow_wait_decides_nothing_that_is_not_recorded() {
     let reader = bench.acme.program(&[], &["organizations:GetOrganization"]);
     let decide = || bench.decide(&log, &reader, Permission::GetOrganization);
     let mut ids = vec![decide().expect("on record").id.to_string()];
+    assert!(recorder.has_room());
     wait_until(|| {
         recorder
             .status()
             .is_some_and(|it| it.writer.last_error.is_some())
     });
+    // However little waits: what is not written may be lost by a stop.
+    assert!(!recorder.has_room() && !recorder.has_room_for_domain());
+    assert!(recorder.status().expect("on").refuses);
     for _ in 0..100 {
         if let Ok(decided) = decide() {
             ids.push(decided.id.to_string());
@@ -131,12 +136,14 @@ fn decisions_during_the_stop_are_recorded_or_refused() {
 }
 
 #[test]
-fn decisions_lost_at_the_stop_are_counted() {
+fn decisions_lost_at_the_stop_are_counted_and_the_next_start_records_them() {
     let bench = stuck(Overflow::Wait);
     let log = bench.open();
     let reader = bench.acme.program(&[], &["organizations:GetOrganization"]);
     let away = bench.home.path().join("away");
-    let _out_of_reach = OutOfReach::put(bench.dir(), &away);
+    let out_of_reach = OutOfReach::put(bench.dir(), &away);
+    let began = bench.clock.now();
+    bench.clock.advance(3);
     for _ in 0..5 {
         bench
             .decide(&log, &reader, Permission::GetOrganization)
@@ -148,6 +155,28 @@ fn decisions_lost_at_the_stop_are_counted() {
     let why = status.writer.last_error.expect("an error");
     assert!(why.contains("the writer has ended"), "{why}");
     assert!(status.refuses);
+    drop(log);
+    out_of_reach.back();
+    for _ in 0..2 {
+        let log = bench.open();
+        assert!(log.recorder().flush(WAIT_TIMEOUT));
+        log.close();
+    }
+    let report = bench.assert_intact();
+    assert!(
+        report.notes[0].contains("5 decisions were not recorded"),
+        "{report:?}"
+    );
+    let lines = lines(&bench.dir());
+    let gaps: Vec<_> = lines.iter().filter(|line| line["kind"] == "gap").collect();
+    assert_eq!(gaps.len(), 1);
+    let time = |at| charter_domain::timestamp::format_millis(at);
+    assert_eq!(gaps[0]["lost"], 5);
+    assert_eq!(
+        gaps[0]["since"],
+        time(began + std::time::Duration::from_secs(3))
+    );
+    assert_eq!(gaps[0]["until"], gaps[0]["since"]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! moved, not when the disk fails (contract section 3).
 
 mod anonymous_limits;
+mod checked;
 mod claims;
 mod clock;
 mod lease;
@@ -11,6 +12,7 @@ mod processes;
 mod rates;
 mod recovery;
 mod redis;
+mod restored;
 mod rules;
 mod sentinel;
 mod shared;

@@ -26,6 +26,7 @@ async fn replicas_are_listed_with_their_last_sign_of_life(service: &Service) {
         policy_digest: "digest".to_owned(),
         domain_digests: Some([("todo".to_owned(), "of todo".to_owned())].into()),
         folder_digest: None,
+        replay_key: None,
         readiness: "ok".to_owned(),
         seen_at: began,
     };

@@ -82,6 +82,12 @@ impl HalfMinutes {
         self.range_of(id).is_some()
     }
 
+    pub(super) fn contains_all(&self, others: &Self) -> bool {
+        let mut all = self.clone();
+        all.add(others);
+        all == *self
+    }
+
     fn range_of(&self, id: HalfMinute) -> Option<(HalfMinute, HalfMinute)> {
         let after = self.0.partition_point(|(first, _)| *first <= id);
         let (first, last) = *self.0.get(after.checked_sub(1)?)?;
@@ -168,6 +174,8 @@ mod tests {
             let mut set: HalfMinutes = numbers.iter().copied().map(HalfMinute).collect();
             let mut plain: BTreeSet<i64> = numbers.into_iter().collect();
             prop_assert_eq!(ids(&set), plain.clone());
+            let even: HalfMinutes = (0..50).step_by(2).map(HalfMinute).collect();
+            prop_assert_eq!(even.contains_all(&set), plain.iter().all(|id| id % 2 == 0));
             for (first, length) in more {
                 set.add(&HalfMinutes::range(HalfMinute(first), HalfMinute(first + length)));
                 plain.extend(first..=first + length);

@@ -16,6 +16,7 @@ pub(crate) struct Model {
     pub(crate) seen_at: ChronoDateTimeUtc,
     /// A JSON object from names to digests; null of an older version.
     pub(crate) domain_digests: Option<String>,
+    pub(crate) replay_key: Option<String>,
 }
 
 without_relations!();

@@ -337,4 +337,11 @@ fn an_earlier_revision_comes_back_whole() {
         home.run(&["policy", "rollback", "99", "--demo"]).code,
         Some(1)
     );
+    // What cannot be changed is named.
+    let in_the_way = dir.join("in-the-way.cedar");
+    fs::create_dir(&in_the_way).expect("a folder");
+    let refused = home.run(&["policy", "rollback", "1", "--yes", "--demo"]);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    let told = format!("`{}` cannot be written", in_the_way.display());
+    assert!(refused.err.contains(&told), "{refused:?}");
 }

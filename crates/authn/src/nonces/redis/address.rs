@@ -12,7 +12,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::select_ok;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::connection::Connection;
+use super::connection::{Connection, Keys};
 use super::fault::Fault;
 
 /// Beyond it a new connection is made.
@@ -21,12 +21,12 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const SENTINEL_PORT: u16 = 26_379;
 
-/// The address of Redis, and the name of the epoch key.
+/// The address of Redis, and the names of keys there.
 pub(super) struct Address {
     servers: Servers,
     /// A PEM file's text; `None` for the machine's authorities.
     authorities: Option<String>,
-    epoch_key: String,
+    keys: Keys,
 }
 
 pub(super) enum Servers {
@@ -49,7 +49,7 @@ impl Address {
         Ok(Self {
             servers: Servers::parse(url.expose_secret())?,
             authorities,
-            epoch_key: format!("charter:{tag}:epoch"),
+            keys: Keys::new(tag),
         })
     }
 
@@ -70,7 +70,7 @@ impl Address {
                 connection
             }
         };
-        Ok(Connection::new(connection, self.epoch_key.clone()))
+        Ok(Connection::new(connection, self.keys.clone()))
     }
 
     /// A connection to the master that this sentinel names.

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use charter_domain::timestamp::Timestamp;
-use charter_store::{self as store, GuardLease, SharedGuard, SharedGuardTurn};
+use charter_store::{self as store, GuardLease, Replica, SharedGuard, SharedGuardTurn, Store};
 use parking_lot::RwLock;
 
 use super::connection::Connection;
@@ -18,6 +18,7 @@ use super::fault::Fault;
 use super::guard::RedisGuardInner;
 use super::server::Server;
 use crate::nonces::claim_error::ClaimError;
+use crate::nonces::fingerprint::Fingerprints;
 use crate::nonces::half_minute::HalfMinute;
 use crate::nonces::half_minutes::HalfMinutes;
 
@@ -26,6 +27,10 @@ pub(super) const RUN: &str = "redis";
 const HOLDER: &str = "replicas with `replay.store = \"redis\"`";
 /// How long a half minute stays in the row after it is over.
 const ROW_RETENTION: Duration = Duration::from_hours(1);
+
+/// How often, and how long each time, a start waits for replicas that run.
+const RUNNING_WAITS: u32 = 20;
+const RUNNING_WAIT: Duration = Duration::from_millis(250);
 
 /// Why there is no agreement.
 #[derive(Debug, thiserror::Error)]
@@ -36,8 +41,11 @@ pub enum Disagreement {
     Store(#[from] store::Error),
     #[error("another process remembers nonces for this database: {0}")]
     NotHeld(String),
-    #[error("the other replicas have another `keys.replay`, give all the same")]
-    OtherKey,
+    #[error(
+        "`{0}` serves this database with another `keys.replay`: give all replicas the same; to change it, stop all of \
+         them before (one that was killed counts for 30 s)"
+    )]
+    OtherKey(String),
     #[error(
         "this machine's clock is {0:?} away from that of Redis, so nonces could be forgotten too early: set the \
          clocks right"
@@ -45,7 +53,8 @@ pub enum Disagreement {
     Clocks(Duration),
 }
 
-/// Whether the process may bring another `keys.replay`.
+/// Whether this process has known the row since the row was last read: at a start the database may be one that was
+/// restored from a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     Start,
@@ -63,24 +72,33 @@ impl RedisGuardInner {
         let lease = held(&turn)?.clone();
         let server = connection.poll().await?;
         self.check_clock(server.time)?;
-        let is_same_key = turn.guard.hash_key == self.hash_key();
         let guard = &turn.guard;
-        if !is_same_key && !guard.epoch.is_empty() && phase == Phase::Running {
-            return Err(Disagreement::OtherKey);
-        }
-        if is_same_key && is_current(guard, &server) {
-            let guard = guard.clone();
-            return Ok(epoch(&guard, connection));
+        let own_key = self.hash_key();
+        let is_same_key = guard.hash_key == own_key;
+        if !is_same_key && !guard.epoch.is_empty() {
+            check_key(&self.store, (&own_key, guard), self.clock.now()).await?;
         }
         let mut closed = HalfMinutes::from_text(&guard.closed);
         closed.add(&HalfMinutes::from_text(&guard.marked));
         // Among them already, unless the database was replaced by one that lacks the latest marks.
-        closed.add(&self.counted.lock());
+        let is_marked = closed.contains_all(&self.accepted());
+        if is_same_key && is_marked && is_current(guard, &server) {
+            let guard = guard.clone();
+            return Ok(epoch(&guard, connection));
+        }
+        closed.add(&self.accepted());
+        if phase == Phase::Start && self.may_lack_marks(guard, &server).await? {
+            tracing::warn!(
+                "Redis is not the one that the database knows, or the database is older: requests dated up to \
+                 `signing.max_skew` ahead of now are refused"
+            );
+            closed.add(&self.up_to_now());
+        }
         let _over = closed.take_over(self.window, self.long_ago());
         let next = SharedGuard {
             epoch: self.new_name(),
             server: server.life,
-            hash_key: self.hash_key(),
+            hash_key: own_key,
             marked: HalfMinutes::default().to_text(),
             closed: closed.to_text(),
         };
@@ -179,6 +197,57 @@ impl RedisGuardInner {
         Ok(true)
     }
 
+    /// Waits a moment for running replicas to begin the epoch: they know what they have accepted, so they close less than
+    /// a start has to.
+    pub(super) async fn leave_to_running(
+        &self,
+        connection: &Connection,
+    ) -> Result<(), Disagreement> {
+        for _ in 0..RUNNING_WAITS {
+            let guard = self.store.shared_guard().await?;
+            let server = connection.poll().await?;
+            let is_left = guard.hash_key == self.hash_key()
+                && !is_current(&guard, &server)
+                && self.may_lack_marks(&guard, &server).await?
+                && !self.store.live_hosts(self.clock.now()).await?.is_empty();
+            if !is_left {
+                break;
+            }
+            tokio::time::sleep(RUNNING_WAIT).await;
+        }
+        Ok(())
+    }
+
+    /// Whether nonces may be lost of which the row knows nothing: those that were accepted after the backup from which
+    /// the database was restored. While Redis has been the same since the row's epoch began, it has all of them.
+    async fn may_lack_marks(
+        &self,
+        guard: &SharedGuard,
+        server: &Server,
+    ) -> Result<bool, store::Error> {
+        if guard.epoch.is_empty() {
+            return self.store.any_key_was_used().await;
+        }
+        let is_kept = server.begun.as_deref() == Some(&*guard.epoch)
+            && server.life == guard.server
+            && guard.hash_key == self.hash_key();
+        Ok(!is_kept)
+    }
+
+    /// All in which a replica can have accepted a request by now, by whichever clock.
+    fn up_to_now(&self) -> HalfMinutes {
+        // Two replicas' clocks differ by twice what each may differ from that of Redis.
+        let apart = self.clock_tolerance.unwrap_or_default() * 2;
+        HalfMinutes::through(HalfMinute::of(self.clock.now() + self.window + apart))
+    }
+
+    /// Half minutes in which this process has accepted nonces that still count.
+    fn accepted(&self) -> HalfMinutes {
+        let mut counted = self.counted.lock().clone();
+        let _over = counted.take_over(self.window, self.clock.now());
+        counted
+    }
+
     pub(super) fn check_clock(&self, time: Duration) -> Result<(), Disagreement> {
         let Some(tolerance) = self.clock_tolerance else {
             return Ok(());
@@ -193,12 +262,8 @@ impl RedisGuardInner {
         Ok(())
     }
 
-    /// Identifies `keys.replay`.
     pub(super) fn hash_key(&self) -> String {
-        hex::encode(
-            self.fingerprints
-                .check(HalfMinute(0), b"the key of shared nonces"),
-        )
+        key_id(&self.fingerprints)
     }
 
     fn new_name(&self) -> String {
@@ -209,6 +274,32 @@ impl RedisGuardInner {
 
     fn long_ago(&self) -> Timestamp {
         self.clock.now() - ROW_RETENTION
+    }
+}
+
+/// Identifies `keys.replay`.
+pub(super) fn key_id(fingerprints: &Fingerprints) -> String {
+    hex::encode(fingerprints.check(HalfMinute(0), b"the key of shared nonces"))
+}
+
+/// Refuses `own` while a replica with another key is alive. One of a version that does not tell its key has the row's.
+///
+/// # Errors
+///
+/// [`Disagreement::OtherKey`], [`Disagreement::Store`].
+pub(super) async fn check_key(
+    store: &Store,
+    (own, guard): (&str, &SharedGuard),
+    now: Timestamp,
+) -> Result<(), Disagreement> {
+    let replicas = store.list_replicas().await?;
+    let has_other = |replica: &&Replica| {
+        let key = replica.replay_key.as_deref().unwrap_or(&guard.hash_key);
+        !replica.is_lost(now) && key != own
+    };
+    match replicas.iter().find(has_other) {
+        Some(other) => Err(Disagreement::OtherKey(other.host.clone())),
+        None => Ok(()),
     }
 }
 

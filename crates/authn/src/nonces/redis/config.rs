@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use charter_domain::timestamp::Timestamp;
+use charter_store::Store;
 use secrecy::{ExposeSecret as _, SecretBox, SecretString};
 
 use super::address::{Address, Servers};
-use super::agreement::Disagreement;
+use super::agreement::{Disagreement, check_key, key_id};
 use super::fault::Fault;
 use crate::nonces::fingerprint::Fingerprints;
 use crate::nonces::half_minute::HalfMinute;
@@ -31,7 +33,7 @@ pub struct RedisConfig {
 }
 
 impl RedisConfig {
-    /// Checks Redis as a start would, without writing.
+    /// Checks Redis as a start would. Writes no more than that start: a key that expires.
     ///
     /// # Errors
     ///
@@ -41,6 +43,29 @@ impl RedisConfig {
         let connection = address.connect().await.map_err(Disagreement::from)?;
         connection.poll().await.map_err(Disagreement::from)?;
         Ok(())
+    }
+
+    /// Checks, on a current schema, that no live replica has another key.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Redis`].
+    pub async fn check_key(&self, store: &Store, now: Timestamp) -> Result<(), OpenError> {
+        let checked = async {
+            let guard = store.shared_guard().await?;
+            let own = self.key_id();
+            if guard.epoch.is_empty() || guard.hash_key == own {
+                return Ok(());
+            }
+            check_key(store, (&own, &guard), now).await
+        };
+        Ok(checked.await?)
+    }
+
+    /// Identifies the key of the nonces' hashes, without revealing it.
+    #[must_use]
+    pub fn key_id(&self) -> String {
+        key_id(&Fingerprints::new(&self.hash_key))
     }
 
     /// The servers' addresses, without credentials.

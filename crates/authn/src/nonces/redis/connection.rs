@@ -26,15 +26,35 @@ pub(super) struct Answer {
 #[derive(Clone)]
 pub(super) struct Connection {
     connection: MultiplexedConnection,
-    epoch_key: String,
+    keys: Keys,
+}
+
+/// Names in Redis of what is there once for an installation.
+#[derive(Clone)]
+pub(super) struct Keys {
+    /// The current epoch; it expires soon after the latest poll.
+    epoch: String,
+    /// The latest epoch that began. It never expires: where it is gone, so may be nonces.
+    begun: String,
+    /// Written by each poll.
+    probe: String,
+}
+
+impl Keys {
+    /// `tag` distinguishes installations on one server.
+    pub(super) fn new(tag: &str) -> Self {
+        let key = |name: &str| format!("charter:{tag}:{name}");
+        Self {
+            epoch: key("epoch"),
+            begun: key("begun"),
+            probe: key("probe"),
+        }
+    }
 }
 
 impl Connection {
-    pub(super) const fn new(connection: MultiplexedConnection, epoch_key: String) -> Self {
-        Self {
-            connection,
-            epoch_key,
-        }
+    pub(super) const fn new(connection: MultiplexedConnection, keys: Keys) -> Self {
+        Self { connection, keys }
     }
 
     /// Remembers a nonce for that long, in one round trip. The epoch is read after it: whoever has lost the nonce
@@ -49,7 +69,7 @@ impl Connection {
             .arg("PX")
             .arg(milliseconds)
             .cmd("GET")
-            .arg(&self.epoch_key)
+            .arg(&self.keys.epoch)
             .query_async(&mut self.connection.clone())
             .await?;
         Ok(Answer {
@@ -58,25 +78,39 @@ impl Connection {
         })
     }
 
-    /// Reads the server's state, and extends the life of the epoch key.
+    /// Reads the server's state, and extends the life of the epoch key. Fails if the server takes no nonces, for
+    /// example because its memory is full.
     pub(super) async fn poll(&self) -> Result<Server, Fault> {
-        let (epoch, info, time): (Option<String>, InfoDict, (u64, u32)) = pipe()
-            .cmd("GETEX")
-            .arg(&self.epoch_key)
+        type State = (Option<String>, Option<String>, InfoDict, (u64, u32));
+        let (epoch, begun, info, time): State = pipe()
+            .cmd("SET")
+            .arg(&self.keys.probe)
+            .arg("")
             .arg("PX")
             .arg(EPOCH_KEY_MILLISECONDS)
+            .ignore()
+            .cmd("GETEX")
+            .arg(&self.keys.epoch)
+            .arg("PX")
+            .arg(EPOCH_KEY_MILLISECONDS)
+            .cmd("GET")
+            .arg(&self.keys.begun)
             .cmd("INFO")
             .cmd("TIME")
             .query_async(&mut self.connection.clone())
             .await?;
-        Server::read(epoch, &info, time)
+        Server::read((epoch, begun), &info, time)
     }
 
     /// Begins an epoch.
     pub(super) async fn begin(&self, epoch: &str) -> Result<(), Fault> {
         let begun: () = pipe()
             .cmd("SET")
-            .arg(&self.epoch_key)
+            .arg(&self.keys.begun)
+            .arg(epoch)
+            .ignore()
+            .cmd("SET")
+            .arg(&self.keys.epoch)
             .arg(epoch)
             .arg("PX")
             .arg(EPOCH_KEY_MILLISECONDS)

@@ -15,18 +15,20 @@ pub(super) struct Server {
     pub(super) life: String,
     /// The value of the epoch key.
     pub(super) epoch: Option<String>,
+    /// The latest epoch that began on it; unlike the epoch key it does not expire.
+    pub(super) begun: Option<String>,
     /// Its clock, since 1970.
     pub(super) time: Duration,
 }
 
 impl Server {
-    /// Reads the responses to `GETEX epoch`, `INFO` and `TIME`.
+    /// Reads the responses to `GETEX epoch`, `GET begun`, `INFO` and `TIME`.
     ///
     /// # Errors
     ///
     /// [`Fault::Eviction`], [`Fault::Role`], [`Fault::Unfit`].
     pub(super) fn read(
-        epoch: Option<String>,
+        (epoch, begun): (Option<String>, Option<String>),
         info: &InfoDict,
         (seconds, microseconds): (u64, u32),
     ) -> Result<Self, Fault> {
@@ -47,6 +49,7 @@ impl Server {
         Ok(Self {
             life: format!("{run} {replication} {evicted}"),
             epoch,
+            begun,
             time: Duration::new(seconds, microseconds.saturating_mul(1_000)),
         })
     }
@@ -60,7 +63,7 @@ mod tests {
         let info = "maxmemory_policy:noeviction\r\nrole:master\r\nrun_id:r1\r\n\
                     master_replid:p1\r\nevicted_keys:0\r\n";
         let info = InfoDict::new(&info.replace(change.0, change.1));
-        Server::read(Some("e1".to_owned()), &info, (1, 500_000))
+        Server::read((Some("e1".to_owned()), None), &info, (1, 500_000))
     }
 
     #[test]

@@ -79,6 +79,7 @@ impl UnopenedRedisGuard {
         };
         let connection = inner.address.connect().await.map_err(Disagreement::from)?;
         self.take_lease(store).await?;
+        inner.leave_to_running(&connection).await?;
         let epoch = inner.agree(connection, Phase::Start).await?;
         inner.epoch.store(Some(Arc::new(epoch)));
         let guard = RedisGuard {
