@@ -143,12 +143,12 @@ async fn serve(
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        let served = Served {
+        let shared = Shared {
             own,
             upstream: Arc::clone(&upstream),
             request_ids: Arc::clone(&request_ids),
         };
-        connections.spawn(connection(stream, served, stop.clone()));
+        connections.spawn(connection(stream, shared, stop.clone()));
     }
     drop(listener);
     stop.cancel();
@@ -159,13 +159,13 @@ async fn serve(
 
 /// What all connections share.
 #[derive(Clone)]
-struct Served {
+struct Shared {
     own: SocketAddr,
     upstream: Arc<Upstream>,
     request_ids: Arc<RequestIds>,
 }
 
-impl Served {
+impl Shared {
     async fn answer(self, request: Request<Incoming>) -> Response<AnswerBody> {
         let request_id = RequestId::choose(request.headers(), &self.request_ids);
         let checked = target::check(request.version(), request.uri(), request.headers())
@@ -183,11 +183,11 @@ impl Served {
     }
 }
 
-async fn connection(stream: TcpStream, served: Served, stop: CancellationToken) {
-    let request_ids = Arc::clone(&served.request_ids);
+async fn connection(stream: TcpStream, shared: Shared, stop: CancellationToken) {
+    let request_ids = Arc::clone(&shared.request_ids);
     let stream = WireStream::of_another_server(stream, FixedLimits::default(), request_ids);
     let service = service_fn(move |request| {
-        let answer = served.clone().answer(request);
+        let answer = shared.clone().answer(request);
         async move { Ok::<_, Infallible>(answer.await) }
     });
     let mut server = http1::Builder::new();

@@ -80,7 +80,7 @@ pub struct Tenant {
     pub member: User,
     pub owner: User,
     /// Whom `person` makes, in any role.
-    asker: User,
+    pub asker: User,
 }
 
 fn id<T: std::str::FromStr>(prefix: &str, number: u32) -> T {

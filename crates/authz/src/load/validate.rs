@@ -62,7 +62,7 @@ struct Validation<'a> {
 }
 
 impl<'a> Validation<'a> {
-    fn look_at(&mut self, policy: &Policy, source: &'a Source) -> Result<(), PolicySetError> {
+    fn look_at(&mut self, policy: &Policy, source: &'a Source) -> Result<(), Box<PolicySetError>> {
         // Cedar hashes an error with the whole text that it lies in. Where one is to be expected, the text is the
         // policy's alone, or thousands in a file would take minutes.
         let place = policy.as_ref().loc().map(|loc| loc.span);
@@ -79,7 +79,7 @@ impl<'a> Validation<'a> {
         };
         // Level validation doubles the time, and most policies have no entity literal.
         let has_literal = expressions::has_entity_literal(&policy);
-        let set = PolicySet::from_policies([policy.into_owned()])?;
+        let set = PolicySet::from_policies([policy.into_owned()]).map_err(Box::new)?;
         let result = if has_literal {
             self.validator
                 .validate_with_level(&set, ValidationMode::Strict, MAX_LEVEL)

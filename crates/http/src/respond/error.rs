@@ -161,7 +161,11 @@ impl ApiError {
     }
 
     /// The body, as JSON.
-    #[expect(clippy::expect_used, reason = "serializing strings cannot fail")]
+    #[expect(
+        clippy::expect_used,
+        clippy::missing_panics_doc,
+        reason = "serializing strings cannot fail"
+    )]
     #[must_use]
     pub fn to_json(&self, request_id: &str) -> Vec<u8> {
         let envelope = Envelope {
