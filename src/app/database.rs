@@ -156,18 +156,27 @@ pub async fn check_keys(store: &Store, keys: &Keys) -> Result<Vec<KeyCheck>, Sta
     faults.into_iter().next().map_or(Ok(new), Err)
 }
 
-/// The same with the faults of each list.
+/// The same with all faults; of keys of another database there is one, which names the lists.
 pub(super) async fn compare_keys(
     store: &Store,
     keys: &Keys,
 ) -> Result<(Vec<KeyCheck>, Vec<StartError>), StartError> {
     let known = store.key_checks().await?;
-    let (mut new, mut faults) = (Vec::new(), Vec::new());
+    let (mut new, mut lists, mut reasons) = (Vec::new(), Vec::new(), Vec::new());
     for (purpose, keys) in [(SEALING, &keys.sealing), (AUDIT, &keys.audit)] {
         match compare(&known, purpose, keys) {
             Ok(unknown) => new.extend(unknown),
-            Err(fault) => faults.push(fault),
+            Err(StartError::ForeignKeys(list, reason)) => {
+                lists.push(list);
+                reasons.push(reason);
+            }
+            Err(other) => return Err(other),
         }
+    }
+    let mut faults = Vec::new();
+    if !lists.is_empty() {
+        let (lists, reasons) = (lists.join(" and "), reasons.join(", "));
+        faults.push(StartError::ForeignKeys(lists, reasons));
     }
     if known.is_empty() {
         faults.extend(check_by_rows(store, keys).await.err());
@@ -262,6 +271,6 @@ fn check(purpose: &'static str, key: &Key) -> Result<KeyCheck, StartError> {
     })
 }
 
-const fn foreign(purpose: &'static str, why: String) -> StartError {
-    StartError::ForeignKeys(purpose, why)
+fn foreign(purpose: &str, why: String) -> StartError {
+    StartError::ForeignKeys(format!("`keys.{purpose}`"), why)
 }

@@ -25,10 +25,10 @@ pub enum StartError {
     Database(#[from] store::Error),
     /// The keys of the settings are not those of the database.
     #[error(
-        "the keys in `keys.{0}` do not belong to this database: {1}; put the right ones into the settings, or set \
+        "the keys in {0} do not belong to this database: {1}; put the right ones into the settings, or set \
          `database.url` to their database"
     )]
-    ForeignKeys(&'static str, String),
+    ForeignKeys(String, String),
     #[error("the replay guard cannot be opened: {}", with_causes(.0))]
     Replay(#[from] nonces::OpenError),
     #[error("the decision log cannot be opened: {}; see `decisions.dir`", with_causes(.0))]
