@@ -125,7 +125,7 @@ async fn a_broken_file_of_heads_is_found(database: TestDatabase) {
     assert_eq!(report.heads, 15);
     std::fs::remove_file(&path).expect("no heads");
     let unreadable = chained.world.store.verify_audit(Some(&path)).await;
-    assert!(matches!(unreadable, Err(Error::Setup(_))));
+    assert!(matches!(unreadable, Err(Error::Unusable(_))));
 }
 
 async fn a_chain_goes_on_under_a_new_key(database: TestDatabase) {
