@@ -7,11 +7,13 @@ use serde_json::{Map, Value};
 use super::entity_types::Declared;
 use super::load::CustomDomain;
 use super::question::{BadProperty, DomainQuestion, NamedEntity};
+use super::weight::Size;
 
-/// Of texts and names in all properties and the context together.
-const MAX_BYTES: usize = 64 * 1024;
-/// Of all values in them. Evaluation takes time by each.
-const MAX_VALUES: usize = 1_000;
+/// Of all properties and the context together. Evaluation takes time by each value.
+const MOST: Size = Size {
+    bytes: 64 * 1024,
+    values: 1_000,
+};
 
 /// The declared members of a question's properties and context.
 #[derive(Debug)]
@@ -64,19 +66,20 @@ impl CustomDomain {
             action: only(context, question.action_properties),
             context: only(context, question.context),
         };
-        let (mut bytes, mut values) = (0, 0);
+        let mut size = Size::NONE;
         for (members, pointer) in [
             (&declared.subject, "/subject/properties"),
             (&declared.resource, "/resource/properties"),
             (&declared.action, "/action/properties"),
             (&declared.context, "/context"),
         ] {
-            if !fits(members, &mut bytes, &mut values) {
+            if !size.add(members, MOST) {
+                let Size { bytes, values } = MOST;
                 return Err(BadProperty {
                     pointer: pointer.to_owned(),
                     message: format!(
-                        "is too large: what the schema declares of properties and context may have {MAX_VALUES} \
-                         values and {MAX_BYTES} bytes in all"
+                        "is too large: what the schema declares of properties and context may have {values} \
+                         values and {bytes} bytes in all"
                     ),
                 });
             }
@@ -100,26 +103,4 @@ fn only<'q>(
             .map(|(name, it)| (name.clone(), it.clone()))
             .collect(),
     )
-}
-
-/// Adds what they take, until it is too much.
-fn fits(members: &Map<String, Value>, bytes: &mut usize, values: &mut usize) -> bool {
-    members.iter().all(|(name, value)| {
-        *bytes += name.len();
-        value_fits(value, bytes, values)
-    })
-}
-
-fn value_fits(value: &Value, bytes: &mut usize, values: &mut usize) -> bool {
-    *values += 1;
-    if let Value::String(text) = value {
-        *bytes += text.len();
-    }
-    *bytes <= MAX_BYTES
-        && *values <= MAX_VALUES
-        && match value {
-            Value::Array(items) => items.iter().all(|item| value_fits(item, bytes, values)),
-            Value::Object(members) => fits(members, bytes, values),
-            _ => true,
-        }
 }

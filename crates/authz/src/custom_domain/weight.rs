@@ -1,4 +1,4 @@
-//! About how much memory a question takes, for those who keep many.
+//! How large a question is, and about how much memory it takes, for those who keep many.
 
 use cedar_policy::Entities;
 use serde_json::{Map, Value};
@@ -11,38 +11,58 @@ const ENTITY: usize = 512;
 /// Of a value that is no text.
 const VALUE: usize = 128;
 
-fn count(members: &Map<String, Value>, bytes: &mut usize, values: &mut usize) {
-    for (name, value) in members {
-        *bytes += name.len();
-        count_value(value, bytes, values);
-    }
+/// Of properties and context.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Size {
+    /// Of texts and names.
+    pub(super) bytes: usize,
+    pub(super) values: usize,
 }
 
-fn count_value(value: &Value, bytes: &mut usize, values: &mut usize) {
-    *values += 1;
-    match value {
-        Value::String(text) => *bytes += text.len(),
-        Value::Array(items) => {
-            for item in items {
-                count_value(item, bytes, values);
-            }
+impl Size {
+    pub(super) const NONE: Self = Self {
+        bytes: 0,
+        values: 0,
+    };
+    const ANY: Self = Self {
+        bytes: usize::MAX,
+        values: usize::MAX,
+    };
+
+    /// Adds the members, until it is more than that; whether it is not.
+    pub(super) fn add(&mut self, members: &Map<String, Value>, most: Self) -> bool {
+        members.iter().all(|(name, value)| {
+            self.bytes += name.len();
+            self.add_value(value, most)
+        })
+    }
+
+    fn add_value(&mut self, value: &Value, most: Self) -> bool {
+        self.values += 1;
+        if let Value::String(text) = value {
+            self.bytes += text.len();
         }
-        Value::Object(members) => count(members, bytes, values),
-        _ => {}
+        self.bytes <= most.bytes
+            && self.values <= most.values
+            && match value {
+                Value::Array(items) => items.iter().all(|item| self.add_value(item, most)),
+                Value::Object(members) => self.add(members, most),
+                _ => true,
+            }
     }
 }
 
 pub(super) fn of(question: &DomainQuestion<'_>, entities: &Entities) -> usize {
     let entities = entities.iter().filter(|entity| !is_action(&entity.uid()));
-    let (mut bytes, mut values) = (0, 0);
+    let mut size = Size::NONE;
     for members in [
         question.subject.properties,
         question.resource.properties,
         question.action_properties,
         question.context,
     ] {
-        count(members, &mut bytes, &mut values);
+        size.add(members, Size::ANY);
     }
     let ids = question.subject.id.len() + question.resource.id.len();
-    ids + bytes + values * VALUE + entities.count() * ENTITY
+    ids + size.bytes + size.values * VALUE + entities.count() * ENTITY
 }
