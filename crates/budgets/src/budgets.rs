@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use super::exhausted::{Exhausted, Holder};
 use super::meter::Meter;
 use super::near::{Near, nearest};
-use super::principals::{Payer, PrincipalMeters, part};
+use super::principals::{Payer, PrincipalMeters};
 use super::resource::Resource;
 use super::share::Share;
 use charter_domain::clock::Clock;
@@ -59,7 +59,7 @@ impl Budgets {
             meter.charge(share, amount, now)
         });
         charged.map_err(|retry_after| {
-            Exhausted::new(Holder::Organization, resource, share, retry_after)
+            Exhausted::new(Holder::Organization, resource, share.amount(), retry_after)
         })
     }
 
@@ -90,7 +90,7 @@ impl Budgets {
             .and_then(|meters| meters.get(resource.index()));
         let checked = meter.map_or(Ok(()), |meter| meter.clone().charge(share, 1, now));
         checked.map_err(|retry_after| {
-            Exhausted::new(Holder::Organization, resource, share, retry_after)
+            Exhausted::new(Holder::Organization, resource, share.amount(), retry_after)
         })
     }
 
@@ -104,17 +104,16 @@ impl Budgets {
         }
     }
 
-    /// Whether anything is left of the principal's part, and of the organization's share. Uses nothing.
+    /// Whether anything is left of the organization's share, and of what the principal may use of it. Uses nothing.
     pub fn check_as(&self, resource: Resource, payer: Payer) -> Result<(), Exhausted> {
-        if let Some(share) = self.share(resource) {
-            let checked = self
-                .principals
-                .check((resource, share), payer, &*self.clock);
-            checked.map_err(|retry_after| {
-                Exhausted::new(Holder::Principal, resource, part(share), retry_after)
-            })?;
-        }
-        self.check(resource, payer.organization)
+        self.check(resource, payer.organization)?;
+        let Some(share) = self.share(resource) else {
+            return Ok(());
+        };
+        let checked = self
+            .principals
+            .check((resource, share), payer, &*self.clock);
+        checked.map_err(|it| Exhausted::new(Holder::Principal, resource, it.limit, it.retry_after))
     }
 
     /// Uses one unit of a concurrent resource until the result is dropped.
@@ -329,28 +328,67 @@ mod tests {
     }
 
     #[test]
-    fn one_principal_has_at_most_half_of_what_its_organization_has() {
-        let (budgets, clock) = budgets(&[(Resource::DecisionLogBytes, an_hour(100))]);
+    fn one_principal_has_at_most_half_of_what_the_others_left() {
+        let log = Resource::DecisionLogBytes;
+        let (budgets, clock) = budgets(&[(log, an_hour(100))]);
         let payer = |principal| Payer::new(organization(1), Uuid::from_u128(principal));
         let (noisy, other) = (payer(7), payer(8));
-        budgets.spend_as(Resource::DecisionLogBytes, noisy, 50);
-        let exhausted = budgets
-            .check_as(Resource::DecisionLogBytes, noisy)
-            .expect_err("its part");
+        budgets.spend_as(log, noisy, 50);
+        let exhausted = budgets.check_as(log, noisy).expect_err("its half");
         assert_eq!((exhausted.holder, exhausted.limit), (Holder::Principal, 50));
-        assert_eq!(budgets.check_as(Resource::DecisionLogBytes, other), Ok(()));
-        budgets.spend_as(Resource::DecisionLogBytes, other, 50);
+        assert_eq!(budgets.check_as(log, other), Ok(()));
+        budgets.spend_as(log, other, 50);
         let exhausted = budgets
-            .check_as(Resource::DecisionLogBytes, payer(9))
+            .check_as(log, payer(9))
             .expect_err("the organization's share");
         assert_eq!(
             (exhausted.holder, exhausted.limit),
             (Holder::Organization, 100)
         );
         *clock.0.lock() += Duration::from_hours(1);
-        assert_eq!(budgets.check_as(Resource::DecisionLogBytes, noisy), Ok(()));
+        assert_eq!(budgets.check_as(log, noisy), Ok(()));
         budgets.forget_idle();
         assert!(budgets.principals.is_empty());
+    }
+
+    /// For three hours, each uses whatever it may: one more finds as much left as each of them has.
+    #[test]
+    fn principals_together_leave_something_for_another() {
+        let log = Resource::DecisionLogBytes;
+        for noisy in [1_u128, 2, 5, 20] {
+            let (budgets, clock) = budgets(&[(log, an_hour(1_000_000))]);
+            let payer = |principal| Payer::new(organization(1), Uuid::from_u128(principal));
+            for _ in 0..3 * 60 * 60 {
+                *clock.0.lock() += Duration::from_secs(1);
+                for principal in 1..=noisy {
+                    while budgets.check_as(log, payer(principal)).is_ok() {
+                        budgets.spend_as(log, payer(principal), 100);
+                    }
+                }
+            }
+            let mut left = 0;
+            while budgets.check_as(log, payer(1_000)).is_ok() {
+                budgets.spend_as(log, payer(1_000), 100);
+                left += 100;
+            }
+            let fair = 1_000_000 / (u64::try_from(noisy).expect("few") + 1);
+            assert!(left * 3 > fair, "{noisy} leave {left}, fair is {fair}");
+        }
+    }
+
+    #[test]
+    fn a_refused_principal_is_told_when_it_may_go_on() {
+        let log = Resource::DecisionLogBytes;
+        let (budgets, clock) = budgets(&[(log, an_hour(3_600))]);
+        let payer = |principal| Payer::new(organization(1), Uuid::from_u128(principal));
+        budgets.spend_as(log, payer(8), 600);
+        budgets.spend_as(log, payer(7), 2_000);
+        let exhausted = budgets.check_as(log, payer(7)).expect_err("over its half");
+        assert_eq!(exhausted.limit, 1_500);
+        *clock.0.lock() += exhausted.retry_after - Duration::from_secs(2);
+        budgets.check_as(log, payer(7)).expect_err("too early");
+        *clock.0.lock() += Duration::from_secs(3);
+        assert_eq!(budgets.check_as(log, payer(7)), Ok(()));
     }
 
     #[test]

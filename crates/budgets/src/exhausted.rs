@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::resource::Resource;
-use super::share::Share;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{}{}", .holder.sentence(), .resource.noun())]
@@ -37,7 +36,7 @@ impl Exhausted {
     pub(super) fn new(
         holder: Holder,
         resource: Resource,
-        share: Share,
+        limit: u64,
         retry_after: Duration,
     ) -> Self {
         metrics::counter!("charter_budget_exhausted_total", "resource" => resource.name())
@@ -45,7 +44,7 @@ impl Exhausted {
         Self {
             resource,
             holder,
-            limit: share.amount(),
+            limit,
             retry_after,
         }
     }

@@ -33,7 +33,11 @@ impl Meter {
         let wanted = self.used.saturating_add(amount.min(share.amount()));
         let over = wanted.saturating_sub(share.amount());
         if over > 0 {
-            return Err(self.time_until_refilled(share, over, now));
+            let since = match share {
+                Share::PerTime { .. } => now.saturating_sub(self.at),
+                Share::AtOnce(_) => Duration::ZERO,
+            };
+            return Err(share.time_to_refill(over).saturating_sub(since));
         }
         self.used = self.used.saturating_add(amount);
         Ok(())
@@ -68,25 +72,6 @@ impl Meter {
             self.at = self.at.saturating_add(taken);
         }
     }
-
-    fn time_until_refilled(&self, share: Share, amount: u64, now: Duration) -> Duration {
-        match share {
-            Share::PerTime { amount: all, per } => {
-                let since = now.saturating_sub(self.at);
-                time_of(amount, all, per).saturating_sub(since)
-            }
-            // It is unknown when a unit is returned.
-            Share::AtOnce(_) => Duration::from_secs(1),
-        }
-    }
-}
-
-/// The time to refill `amount` of `all`, rounded up to a nanosecond.
-fn time_of(amount: u64, all: u64, per: Duration) -> Duration {
-    let nanos = u128::from(amount)
-        .saturating_mul(per.as_nanos())
-        .div_ceil(u128::from(all.max(1)));
-    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
