@@ -52,6 +52,8 @@ const ROUNDS: usize = 5;
 const CONNECTIONS: usize = 32;
 const REQUESTS: usize = 20_000;
 const BATCH: usize = 100;
+/// Enough for a second of them.
+const BATCHED: usize = 500_000;
 const SERVICE_ACCOUNTS: usize = 10_000;
 const FORWARDED: &str = "/invoices/7";
 const SETTINGS: [(&str, &str); 6] = [
@@ -180,7 +182,7 @@ impl Bench {
         let subjects = self.subjects();
         let items = subjects.iter().cycle();
         let items: Vec<Value> = items
-            .take(REQUESTS)
+            .take(BATCHED)
             .map(|id| json!({"subject": {"type": "ServiceAccount", "id": id}}))
             .collect();
         let many = items.chunks(BATCH).map(|chunk| {
@@ -188,7 +190,7 @@ impl Bench {
             post("/access/v1/evaluations", &body)
         });
         let many: Vec<Vec<u8>> = many.collect();
-        let single = items.iter().map(|item| {
+        let single = items.iter().take(REQUESTS).map(|item| {
             let mut question = questions(&Value::Null);
             question["subject"] = item["subject"].clone();
             question.as_object_mut().expect("one").remove("evaluations");

@@ -1,7 +1,7 @@
 //! Scans the bytes that a client sends, in one pass and constant memory.
 //!
 //! It follows heads and body framing of HTTP/1.1 (RFC 9112) just far enough to find each request line: bodies are
-//! skipped by their length, HTTP/2 is ignored. The library refuses everything that the scanner cannot follow, so
+//! skipped by their length, HTTP/2 is left to [`super::http2_paths`]. The library refuses everything that the scanner cannot follow, so
 //! it stops there.
 
 use memchr::memchr;
@@ -18,6 +18,13 @@ const CHUNKED: &[u8] = b"chunked";
 
 /// Replaces each byte that no URI may contain; [`super::super::target`] then refuses it.
 const MARK: u8 = b'^';
+
+/// The target with each such byte replaced; `None` if it has none.
+pub(super) fn marked(target: &[u8]) -> Option<Vec<u8>> {
+    let replaced = |byte| if is_never_in_a_uri(byte) { MARK } else { byte };
+    let marked: Vec<u8> = target.iter().copied().map(replaced).collect();
+    (marked != target).then_some(marked)
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -129,6 +136,14 @@ impl Scanner {
     /// Whether the client has sent only complete requests so far.
     pub(super) fn is_between_requests(&self) -> bool {
         matches!(self.state, State::Start | State::Preface(0))
+    }
+
+    /// How many bytes of the HTTP/2 preface are still to come, if it may be one.
+    pub(super) const fn preface_left(&self) -> Option<usize> {
+        match self.state {
+            State::Preface(seen) => Some(PREFACE.len() - seen),
+            _ => None,
+        }
     }
 
     /// Whether the connection began with the HTTP/2 preface.

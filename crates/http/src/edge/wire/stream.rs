@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
 use super::head_timeout::HeadTimeout;
+use super::http2_paths::Http2Paths;
 use super::scanner::Scanner;
 use crate::edge::config::FixedLimits;
 use crate::edge::connections::OpenConnection;
@@ -36,8 +37,10 @@ pub struct WireStream<S> {
     linger: Duration,
     linger_deadline: Option<Pin<Box<Sleep>>>,
     linger_bytes: usize,
-    /// The part of [`END_OF_HEAD`] that the library has not read yet.
-    ending: &'static [u8],
+    /// Followed since the preface of HTTP/2.
+    paths: Option<Box<Http2Paths>>,
+    /// Bytes for the library to read before others: [`END_OF_HEAD`], or frames of HTTP/2.
+    ready: Bytes,
     /// Written by the library, but not yet on the wire.
     outgoing: Bytes,
     open: Option<OpenConnection>,
@@ -68,7 +71,8 @@ impl<S> WireStream<S> {
             linger: limits.linger,
             linger_deadline: None,
             linger_bytes: LINGER_BYTES,
-            ending: &[],
+            paths: None,
+            ready: Bytes::new(),
             outgoing: Bytes::new(),
             open: None,
         }
@@ -78,28 +82,48 @@ impl<S> WireStream<S> {
     /// makes the library refuse them now.
     fn scan(&mut self, buffer: &mut ReadBuf<'_>, before: usize) {
         let new = buffer.filled_mut().get_mut(before..).unwrap_or_default();
+        if let Some(paths) = &mut self.paths {
+            let is_end = new.is_empty();
+            if !is_end && paths.passes(new.len()) {
+                return;
+            }
+            let mut ready = Vec::new();
+            paths.follow(new, &mut ready);
+            if is_end {
+                ready.extend(paths.end());
+            }
+            self.head_timeout.follow(paths.is_in_head());
+            buffer.set_filled(before);
+            self.release(ready.into(), buffer);
+            return;
+        }
         if new.is_empty() {
             return;
         }
+        let preface = self.scanner.preface_left();
         let refused = self.scanner.scan(new);
         self.head_timeout.follow(self.scanner.is_in_head());
-        if self.scanner.is_http2()
-            && let Some(open) = &self.open
-        {
-            open.is_http2();
-        }
         if let Some(refused) = refused {
             buffer.set_filled(before + refused);
-            self.ending = END_OF_HEAD;
-            self.put_ending(buffer);
+            self.release(Bytes::from_static(END_OF_HEAD), buffer);
+        } else if self.scanner.is_http2()
+            && let Some(preface) = preface
+        {
+            self.paths = Some(Box::default());
+            if let Some(open) = &self.open {
+                open.is_http2();
+            }
+            if buffer.filled().len() > before + preface {
+                self.scan(buffer, before + preface);
+            }
         }
     }
 
-    fn put_ending(&mut self, buffer: &mut ReadBuf<'_>) {
-        let fitting = self.ending.len().min(buffer.remaining());
-        let (now, later) = self.ending.split_at(fitting);
-        buffer.put_slice(now);
-        self.ending = later;
+    /// Lets the library read `bytes`, now as far as there is room.
+    fn release(&mut self, bytes: Bytes, buffer: &mut ReadBuf<'_>) {
+        self.ready = bytes;
+        let fitting = self.ready.len().min(buffer.remaining());
+        buffer.put_slice(&self.ready.split_to(fitting));
     }
 }
 
@@ -109,20 +133,28 @@ impl<S: AsyncRead + Unpin> AsyncRead for WireStream<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if !self.ending.is_empty() {
-            self.put_ending(buffer);
-            return Poll::Ready(Ok(()));
-        }
         let before = buffer.filled().len();
-        let result = Pin::new(&mut self.inner).poll_read(context, buffer);
-        if self.head_timeout.is_over(context) {
-            tracing::debug!("closing a connection whose request head took too long");
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        loop {
+            if !self.ready.is_empty() {
+                let ready = std::mem::take(&mut self.ready);
+                self.release(ready, buffer);
+                return Poll::Ready(Ok(()));
+            }
+            let result = Pin::new(&mut self.inner).poll_read(context, buffer);
+            if self.head_timeout.is_over(context) {
+                tracing::debug!("closing a connection whose request head took too long");
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            let is_end = buffer.filled().len() == before;
+            if let Poll::Ready(Ok(())) = result {
+                self.scan(buffer, before);
+                // Nothing read would be the end: more is needed before the library may see any.
+                if !is_end && buffer.filled().len() == before {
+                    continue;
+                }
+            }
+            return result;
         }
-        if let Poll::Ready(Ok(())) = result {
-            self.scan(buffer, before);
-        }
-        result
     }
 }
 
