@@ -199,12 +199,17 @@ impl Serving {
         self.stop_background.cancel();
         self.background.close();
         by(end, "background work was", self.background.wait()).await;
-        if let Err(error) = self.app.replay.clean_stop().await {
-            tracing::error!(%error, "the replay guard could not record the clean stop");
-        }
+        let recorded = async {
+            if let Err(error) = self.app.replay.clean_stop().await {
+                tracing::error!(%error, "the replay guard could not record the clean stop");
+            }
+        };
+        by(end, "recording the clean stop was", recorded).await;
         if let Some(log) = self.app.decisions.clone() {
             // Blocks until the last line is written.
-            let _ = tokio::task::spawn_blocking(move || log.close()).await;
+            let closing = tokio::task::spawn_blocking(move || log.close());
+            let closed = async { drop(closing.await) };
+            by(end, "the decision log was", closed).await;
         }
         let closed = self.app.store.close();
         by(end, "database connections were", closed).await;

@@ -4,9 +4,10 @@
 //! before is committed when this one is, and what a reader finds are always all events up to some number: none
 //! comes in between later.
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::audit_list::{AuditEvent, AuditFilter, of_organization};
+use super::audit_rows::{EventRow, representable};
 use super::entity::audit_event;
 use super::{Error, TenantReader};
 
@@ -33,20 +34,21 @@ pub struct AuditPage {
 }
 
 impl TenantReader<'_> {
-    /// One page of the organization's events. `None` if `from` is behind the newest event: the database is older
+    /// One page of the organization's events. One that cannot be read is left out, which its number shows: it stops
+    /// no reader. `None` if `from` is behind the newest event: the database is older
     /// than the reader.
     pub async fn audit_page(&self, request: &AuditPageRequest) -> Result<Option<AuditPage>, Error> {
         use audit_event::Column;
         let _turn = self.wait_for_list().await?;
-        let last = self.last_event().await?;
-        if request.from.is_some_and(|from| from > last) {
+        let newest = self.last_event().await?;
+        if request.from.is_some_and(|from| from > newest) {
             return Ok(None);
         }
         let (first, end) = if request.oldest_first {
             let first = request.from.unwrap_or(0) + 1;
-            (first, (first + LOOKED_AT).min(last + 1))
+            (first, (first + LOOKED_AT).min(newest + 1))
         } else {
-            let end = request.from.unwrap_or(last + 1);
+            let end = request.from.unwrap_or(newest + 1);
             ((end - LOOKED_AT).max(1), end)
         };
         let filter = &request.filter;
@@ -58,20 +60,38 @@ impl TenantReader<'_> {
         } else {
             query.order_by_desc(Column::Sequence)
         };
-        let rows = query.limit(filter.limit.saturating_add(1));
-        let rows = rows.all(&self.store.reader).await?;
+        let reader = &self.store.reader;
+        let rows = representable(query, reader.get_database_backend())
+            .limit(filter.limit.saturating_add(1))
+            .into_model::<EventRow<audit_event::Model>>()
+            .all(reader)
+            .await?;
         let (mut events, mut bytes, mut is_full) = (Vec::new(), 0, false);
+        let (mut looked_at, mut last) = (0, None);
         for row in rows {
-            is_full = events.len() as u64 >= filter.limit || bytes > MAX_BYTES;
+            is_full = looked_at >= filter.limit || bytes > MAX_BYTES;
             if is_full {
                 break;
             }
-            bytes += row.changes.len();
-            events.push(AuditEvent::try_from(row)?);
+            (looked_at, last) = (looked_at + 1, Some(row.sequence));
+            let sequence = row.sequence;
+            let read = row.event.and_then(|event| {
+                bytes += event.changes.len();
+                AuditEvent::try_from(event)
+            });
+            match read {
+                Ok(event) => events.push(event),
+                Err(error) => tracing::error!(
+                    organization = %self.scope.organization_id(),
+                    sequence,
+                    %error,
+                    "an audit event cannot be read and is left out; `charter audit verify` tells more"
+                ),
+            }
             tokio::task::yield_now().await;
         }
-        let next = match events.last() {
-            Some(event) if is_full => Some(event.sequence),
+        let next = match last {
+            Some(_) if is_full => last,
             _ if request.oldest_first => Some(end - 1),
             _ => (first > 1).then_some(first),
         };

@@ -4,7 +4,7 @@
 //! another file, that one is opened.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
@@ -123,13 +123,12 @@ impl LineFile {
             self.file.lock()?;
             let written = cut_torn_line(&self.file).and_then(|()| {
                 self.is_synced = false;
-                (&self.file).write_all(&self.pending)?;
+                write_lines(&self.file, &mut self.pending)?;
                 self.file.metadata()
             });
             let unlocked = self.file.unlock();
             self.known = written?.len();
             unlocked?;
-            self.pending.clear();
         }
         Ok(Appended { missed })
     }
@@ -143,6 +142,27 @@ fn open(path: &Path) -> io::Result<File> {
     // The process that created it may have failed to sync its name.
     private::sync_dir_of(path)?;
     Ok(file)
+}
+
+/// Removes from `lines` what was written. A line that was torn stays: what is there of it is cut off before the next
+/// write.
+fn write_lines(mut file: impl io::Write, lines: &mut Vec<u8>) -> io::Result<()> {
+    let mut written = 0;
+    let result = loop {
+        match lines.get(written..) {
+            None | Some([]) => break Ok(()),
+            Some(rest) => match file.write(rest) {
+                Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
+                Ok(more) => written += more,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => break Err(error),
+            },
+        }
+    };
+    let written = lines.get(..written).unwrap_or_default();
+    let whole = written.iter().rposition(|byte| *byte == b'\n');
+    lines.drain(..whole.map_or(0, |end| end + 1));
+    result
 }
 
 /// Removes an incomplete line at the end, left by a failed write or a crash.
@@ -181,4 +201,48 @@ fn end_of_lines(file: &File) -> io::Result<u64> {
         end = start;
     }
     Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Has room for so many bytes.
+    struct Disk(usize, Vec<u8>);
+
+    impl io::Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let fitting = bytes.len().min(self.0).min(4);
+            if fitting == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.0 -= fitting;
+            self.1.extend(bytes.iter().take(fitting));
+            Ok(fitting)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn whole_lines_before_a_failed_write_are_not_written_again() {
+        for (room, left) in [
+            (0, "one\ntwo\nthree\n"),
+            (3, "one\ntwo\nthree\n"),
+            (4, "two\nthree\n"),
+            (10, "three\n"),
+            (13, "three\n"),
+            (14, ""),
+        ] {
+            let (mut disk, mut lines) = (Disk(room, Vec::new()), b"one\ntwo\nthree\n".to_vec());
+            let written = write_lines(&mut disk, &mut lines);
+            assert_eq!(
+                (written.is_ok(), lines.as_slice()),
+                (room == 14, left.as_bytes()),
+                "room for {room}"
+            );
+        }
+    }
 }

@@ -30,6 +30,9 @@ const WAITING: usize = 4;
 /// Time for a whole body, as the server gives by default.
 const BODY_DEADLINE: Duration = Duration::from_secs(15);
 
+/// Time for a client to read some of a response, which occupies one of the exchanges.
+const CLIENT_PAUSE: Duration = Duration::from_secs(60);
+
 /// Hop-by-hop headers (RFC 9110 section 7.6.1), besides those that `connection` names.
 const HOP_BY_HOP: [HeaderName; 9] = [
     CONNECTION,
@@ -191,7 +194,8 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// Forwards the body, waiting for the server and for slow clients.
+/// Forwards the body, waiting for the server and for slow clients. One that reads nothing for [`CLIENT_PAUSE`] is cut
+/// off.
 fn pass_on(body: ureq::Body, mut sender: Sender<Bytes, io::Error>, runtime: &Handle) {
     let mut reader = body.into_reader();
     let mut chunk = vec![0; CHUNK];
@@ -200,8 +204,11 @@ fn pass_on(body: ureq::Body, mut sender: Sender<Bytes, io::Error>, runtime: &Han
             Ok(0) => return,
             Ok(read) => {
                 let data = Bytes::copy_from_slice(chunk.get(..read).unwrap_or_default());
-                if runtime.block_on(sender.send_data(data)).is_err() {
-                    return;
+                let sending = tokio::time::timeout(CLIENT_PAUSE, sender.send_data(data));
+                match runtime.block_on(sending) {
+                    Ok(Ok(())) => {}
+                    Ok(Err(_gone)) => return,
+                    Err(_elapsed) => return sender.abort(io::ErrorKind::TimedOut.into()),
                 }
             }
             Err(error) => {

@@ -1,7 +1,7 @@
 //! An event that cannot be read is found, and hides no other.
 
-use charter_store::AuditFilter;
 use charter_store::audit_verify::Finding;
+use charter_store::{AuditFilter, AuditPageRequest, TenantReader};
 use sea_orm::DbBackend;
 use test_support::services::TestDatabase;
 
@@ -76,8 +76,42 @@ async fn an_unreadable_event_hides_no_other(database: TestDatabase) {
             let unread = listed.iter().filter(|(_, event)| event.is_err());
             let unread: Vec<i64> = unread.map(|(sequence, _)| *sequence).collect();
             assert_eq!((listed.len(), unread), (7, vec![sequence]), "{what}");
+            assert_eq!(
+                paged(&tenant, false).await,
+                others(sequence).rev().collect::<Vec<_>>()
+            );
+            assert_eq!(
+                paged(&tenant, true).await,
+                others(sequence).collect::<Vec<_>>()
+            );
             chained.restore().await;
         }
+    }
+}
+
+fn others(unreadable: i64) -> impl DoubleEndedIterator<Item = i64> {
+    (1..=7).filter(move |sequence| *sequence != unreadable)
+}
+
+/// The numbers of the events on all pages of two.
+async fn paged(tenant: &TenantReader<'_>, oldest_first: bool) -> Vec<i64> {
+    let (mut numbers, mut from) = (Vec::new(), None);
+    loop {
+        let request = AuditPageRequest {
+            filter: AuditFilter {
+                limit: 2,
+                ..AuditFilter::default()
+            },
+            oldest_first,
+            from,
+        };
+        let page = tenant.audit_page(&request).await.expect("a page");
+        let page = page.expect("not behind the newest");
+        numbers.extend(page.events.iter().map(|event| event.sequence));
+        if page.next.is_none() || page.next == from {
+            return numbers;
+        }
+        from = page.next;
     }
 }
 

@@ -17,7 +17,16 @@ const MAX_KEPT: usize = 4;
 pub struct Revisions {
     store: Arc<Store>,
     /// Least recently used first.
-    kept: Mutex<VecDeque<(Option<String>, Arc<Snapshot>)>>,
+    kept: Mutex<VecDeque<Kept>>,
+}
+
+/// Policies of a domain, `None` being the built-in one.
+#[derive(Debug, Clone)]
+struct Kept {
+    domain: Option<String>,
+    digest: String,
+    /// `None` if this version cannot load them.
+    snapshot: Option<Arc<Snapshot>>,
 }
 
 impl Revisions {
@@ -36,7 +45,7 @@ impl Revisions {
         digest: &str,
     ) -> Result<Option<Arc<Snapshot>>, Error> {
         if let Some(kept) = self.kept(domain, digest) {
-            return Ok(Some(kept));
+            return Ok(kept.snapshot);
         }
         let known = self.store.policies_of_digest(domain, digest).await?;
         let Some((revision, files)) = known else {
@@ -47,34 +56,40 @@ impl Revisions {
             Folder::without_place(of.as_deref(), files)
                 .and_then(|folder| Snapshot::from_folder(&folder))
         });
-        match loaded.await {
-            Ok(Ok(snapshot)) if **snapshot.digest() == *digest => {
-                let snapshot = Arc::new(snapshot);
-                let mut kept = self.kept.lock();
-                if kept.len() >= MAX_KEPT {
-                    kept.pop_front();
-                }
-                kept.push_back((domain.map(str::to_owned), Arc::clone(&snapshot)));
-                Ok(Some(snapshot))
-            }
-            _ => {
-                tracing::warn!(
-                    revision = revision.sequence,
-                    "earlier policies cannot be read by this version, their decisions are not explained"
-                );
-                Ok(None)
-            }
+        let loaded = match loaded.await {
+            Ok(Ok(snapshot)) if **snapshot.digest() == *digest => Ok(Arc::new(snapshot)),
+            Ok(Ok(snapshot)) => Err(format!("they have the digest {}", snapshot.digest())),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(panicked) => Err(panicked.to_string()),
+        };
+        let snapshot = loaded.inspect_err(|error| {
+            tracing::warn!(
+                revision = revision.sequence,
+                %error,
+                "earlier policies cannot be read by this version, their decisions are not explained"
+            );
+        });
+        let kept = Kept {
+            domain: domain.map(str::to_owned),
+            digest: digest.to_owned(),
+            snapshot: snapshot.ok(),
+        };
+        let snapshot = kept.snapshot.clone();
+        let mut all = self.kept.lock();
+        if all.len() >= MAX_KEPT {
+            all.pop_front();
         }
+        all.push_back(kept);
+        Ok(snapshot)
     }
 
-    fn kept(&self, domain: Option<&str>, digest: &str) -> Option<Arc<Snapshot>> {
-        let mut kept = self.kept.lock();
-        let is_it = |(of, kept): &(Option<String>, Arc<Snapshot>)| {
-            of.as_deref() == domain && **kept.digest() == *digest
-        };
-        let place = kept.iter().position(is_it)?;
-        let found = kept.remove(place)?;
-        kept.push_back(found.clone());
-        Some(found.1)
+    fn kept(&self, domain: Option<&str>, digest: &str) -> Option<Kept> {
+        let mut all = self.kept.lock();
+        let place = all
+            .iter()
+            .position(|it| it.domain.as_deref() == domain && it.digest == digest)?;
+        let found = all.remove(place)?;
+        all.push_back(found.clone());
+        Some(found)
     }
 }

@@ -1,6 +1,7 @@
 //! Counters that replicas share, over the guard's connection.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::guard::{RedisGuard, RedisGuardInner};
 
@@ -9,6 +10,8 @@ use super::guard::{RedisGuard, RedisGuardInner};
 pub struct SharedCounters {
     inner: Arc<RedisGuardInner>,
     process: u64,
+    /// Whether the last script failed.
+    is_failing: Arc<AtomicBool>,
 }
 
 impl RedisGuard {
@@ -19,6 +22,7 @@ impl RedisGuard {
         SharedCounters {
             inner: Arc::clone(&self.inner),
             process: u64::from_le_bytes(process),
+            is_failing: Arc::default(),
         }
     }
 }
@@ -32,13 +36,17 @@ impl SharedCounters {
     /// Runs a script; `None` while Redis is unreliable.
     pub(crate) async fn run(&self, script: &str, keys: &[String], args: &[u64]) -> Option<u64> {
         let epoch = self.inner.epoch.load_full()?;
-        match epoch.connection.run(script, keys, args).await {
-            Ok(number) => Some(number),
-            Err(error) => {
-                tracing::warn!(%error, "limits of anonymous clients are counted by this process alone meanwhile");
-                None
-            }
+        let ran = epoch.connection.run(script, keys, args).await;
+        // Once, and not for each request.
+        let failed_before = self.is_failing.swap(ran.is_err(), Ordering::Relaxed);
+        if let Err(error) = &ran
+            && !failed_before
+        {
+            tracing::warn!(%error, "limits of anonymous clients are counted by this process alone meanwhile");
+        } else if ran.is_ok() && failed_before {
+            tracing::info!("limits of anonymous clients are shared again");
         }
+        ran.ok()
     }
 
     /// Runs a script that returns a number for each key; `None` while Redis is unreliable, which the guard reports.
