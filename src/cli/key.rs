@@ -32,7 +32,12 @@ pub(super) enum Command {
         #[arg(long)]
         name: Option<String>,
         /// A permission of the new service account; repeat for more
-        #[arg(long = "permission", value_name = "PERMISSION", requires = "name")]
+        #[arg(
+            long = "permission",
+            value_name = "PERMISSION",
+            requires = "name",
+            conflicts_with = "service_account"
+        )]
         permissions: Vec<Permission>,
         /// When the key expires, `YYYY-MM-DDTHH:MM:SSZ`; never if left out
         #[arg(long, value_name = "TIME")]

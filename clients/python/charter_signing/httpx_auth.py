@@ -24,7 +24,7 @@ class SigningAuth(httpx.Auth):
         self, request: httpx.Request
     ) -> Generator[httpx.Request, httpx.Response, None]:
         url = request.url
-        self._signer.require_own_origin(url.scheme, url.host, url.port)
+        self._signer.require_own_origin(url.scheme, url.raw_host.decode("ascii"), url.port)
         # `raw_path` is what httpx writes into the request line, query included.
         target = url.raw_path.decode("ascii")
         request.headers.update(self._signer.sign(request.method, target, request.content))

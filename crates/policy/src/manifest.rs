@@ -76,7 +76,8 @@ impl Manifest {
                 (None, _) => format!("`{name}` is not listed in the manifest"),
             };
             faults.push(FolderFault::new(fault).help(
-                "the folder may still be on its way; when it is whole, `charter policy manifest` lists it",
+                "the folder may still be on its way; when it is whole, `charter policy manifest` lists it \
+                 (of a domain, with `--domain NAME`)",
             ));
         }
         if faults.is_empty() {

@@ -41,6 +41,11 @@ const HELP: &str = "a request file has `request` (`principal`, `action`, `resour
 ///
 /// The text does not have the format, or the schema does not allow the request.
 pub fn read(source: &Source, schema: &Schema) -> Result<(Request, Entities), LoadError> {
+    // As a struct by position it would be read as far as its first example.
+    if source.inner().trim_start().starts_with('[') {
+        let fault = FolderFault::new("the file is a list; a request file is one object").help(HELP);
+        return Err(LoadError::new(vec![fault]));
+    }
     let question: RequestFileJson<'_> = serde_json::from_str(source.inner()).map_err(|error| {
         let fault = json_fault(source, 0, &error, HELP);
         LoadError::new(vec![fault])

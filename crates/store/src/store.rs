@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DbBackend};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
 use super::audit::Log;
 use super::changes::{ChangeFeed, Versions};
@@ -55,6 +55,31 @@ impl Store {
             }
             Err(elapsed) => Err(Error::unavailable(elapsed)),
         }
+    }
+
+    /// The first fault in the structure of an SQLite file, which `PRAGMA quick_check` reads as a whole: seconds for
+    /// gigabytes. `None` if it has none, and for PostgreSQL.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] if the database does not answer.
+    pub async fn damage(&self) -> Result<Option<String>, Error> {
+        if self.reader.get_database_backend() != DbBackend::Sqlite {
+            return Ok(None);
+        }
+        let check = Statement::from_string(DbBackend::Sqlite, "PRAGMA quick_check(1)");
+        let row = match self.reader.query_one_raw(check).await {
+            Ok(row) => row,
+            // Damaged so that not even this can be read.
+            Err(error) if error.to_string().contains("malformed") => {
+                return Ok(Some(error.to_string()));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let found = row
+            .map(|row| row.try_get_by_index::<String>(0))
+            .transpose()?;
+        Ok(found.filter(|found| found != "ok"))
     }
 
     /// Reports every write, except times of last use.

@@ -64,6 +64,12 @@ pub(super) async fn look(
             pending: Vec::new(),
         };
     };
+    if let Some(Some(damage)) = part.take(store.damage().await) {
+        part.findings.push(format!(
+            "the database is damaged: {damage}. Restore it from a backup, without the `-wal` and `-shm` files of the \
+             damaged one (docs/operating.md, Restoring)"
+        ));
+    }
     let is_pending = |one: &MigrationStatus| !one.applied;
     let pending: Vec<String> = status
         .into_iter()

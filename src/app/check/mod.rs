@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::settings::Settings;
 use crate::settings::keys::{Key, Keys};
 use charter_authn::nonces::{
-    LeaseError, LeaseHolder, OpenError, RedisConfig, UnopenedRedisGuard, lease_holder,
+    LeaseError, LeaseHolder, OpenError, RedisConfig, UnopenedRedisGuard, find_lease,
 };
 use charter_domain::clock::{Clock, SystemClock};
 use charter_domain::entropy::OsEntropy;
@@ -164,11 +164,19 @@ async fn service(
     let Some(store) = &found.store else {
         return (part, false);
     };
-    let seen = lease_holder(store, &directory, settings.replay.lease).await;
-    let Some(occupant) = part.take(seen) else {
+    let found = find_lease(store, &directory, settings.replay.lease).await;
+    let Some(found) = part.take(found) else {
         return (part, false);
     };
-    match occupant {
+    if found.may_lack_nonces && !matches!(found.holder, LeaseHolder::Other(_)) {
+        part.findings.push(format!(
+            "`{}` is not the directory of the process that served this database last, or a copy of it: after a start, \
+             signed requests that it could have accepted get 503 until they have expired, about {} from then on",
+            directory.display(),
+            humantime::format_duration(settings.signing.max_skew)
+        ));
+    }
+    match found.holder {
         LeaseHolder::Nobody => (part.fact("lease", "held by nobody"), false),
         LeaseHolder::Gone(holder) => {
             part.note(format!(

@@ -86,7 +86,7 @@ impl LastAccepted {
         let Some(before) = last.version else {
             return Ok(());
         };
-        let held = "write a newer one with `charter policy manifest`; to go back, restore the \
+        let held = "write a newer one with `charter policy manifest` (of a domain, with `--domain NAME`); to go back, restore the \
                     older files and list them under a newer version, as `charter policy rollback` does";
         match version {
             Some(version) if version < before => Err(format!(

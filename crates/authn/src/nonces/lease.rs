@@ -85,30 +85,47 @@ pub enum LeaseHolder {
     Other(String),
 }
 
+/// What a start with a journal's directory would find.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundLease {
+    pub holder: LeaseHolder,
+    /// Whether the directory lacks nonces of the process that served the database last: it was lost, copied or
+    /// restored, or another directory was used. After a start, requests that could have been accepted until then are
+    /// refused.
+    pub may_lack_nonces: bool,
+}
+
 /// Finds the process that serves the database. Takes up to `time`, as [`live_holder`]; locks and writes nothing.
 ///
 /// # Errors
 ///
 /// [`OpenError::Directory`], and the database's as [`OpenError::Lease`].
-pub async fn lease_holder(
+pub async fn find_lease(
     store: &Store,
     directory: &Path,
     time: Duration,
-) -> Result<LeaseHolder, OpenError> {
+) -> Result<FoundLease, OpenError> {
     let in_lease = |error| OpenError::Lease(LeaseError::Store(error));
     let left = read_state(directory).map_err(|source| OpenError::Directory {
         path: directory.to_owned(),
         source,
     })?;
     let seen = store.guard_lease().await.map_err(in_lease)?;
-    let Some(lease) = seen.filter(|lease| !lease.released) else {
-        return Ok(LeaseHolder::Nobody);
+    let is_own = seen.as_ref().is_some_and(|lease| {
+        left.is_some_and(|left| !left.copied && left.state.is_directory_of(&lease.run))
+    });
+    let may_lack_nonces = seen.is_some() && !is_own;
+    let holder = match seen.filter(|lease| !lease.released) {
+        None => LeaseHolder::Nobody,
+        Some(lease) => match live_holder(store, time).await.map_err(in_lease)? {
+            None => LeaseHolder::Gone(lease.holder),
+            Some(holder) if is_own => LeaseHolder::Own(holder),
+            Some(holder) => LeaseHolder::Other(holder),
+        },
     };
-    let is_own = left.is_some_and(|left| !left.copied && left.state.is_directory_of(&lease.run));
-    Ok(match live_holder(store, time).await.map_err(in_lease)? {
-        None => LeaseHolder::Gone(lease.holder),
-        Some(holder) if is_own => LeaseHolder::Own(holder),
-        Some(holder) => LeaseHolder::Other(holder),
+    Ok(FoundLease {
+        holder,
+        may_lack_nonces,
     })
 }
 

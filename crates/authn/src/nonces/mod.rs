@@ -32,7 +32,7 @@ mod upkeep;
 pub use claim_error::ClaimError;
 pub use config::Config;
 pub use guard::ReplayGuard;
-pub use lease::{LeaseHolder, lease_holder, live_holder};
+pub use lease::{FoundLease, LeaseHolder, find_lease, live_holder};
 pub use nonce_store::NonceStore;
 pub use open_error::{LeaseError, OpenError};
 pub use quota::Bounds;

@@ -27,10 +27,11 @@ pub fn check(version: Version, uri: &Uri, headers: &HeaderMap) -> Result<(), Api
         _ => false,
     };
     if !is_served {
-        return Err(
-            ApiError::invalid(Code::InvalidRequest, "only HTTP/1.1 and HTTP/2 are served")
-                .closing(),
-        );
+        return Err(ApiError::invalid(
+            Code::InvalidRequest,
+            "HTTP/1.0 is not served: use HTTP/1.1",
+        )
+        .closing());
     }
     if crate::edge::wire::has_conflicting_framing(headers) {
         return Err(ApiError::invalid(

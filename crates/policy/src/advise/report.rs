@@ -130,7 +130,7 @@ impl Display for Advice {
             let count = self.evaluations;
             writeln!(
                 f,
-                "note: {count} of them were only asked about, and count as used"
+                "note: of all decisions on record, {count} only answered an evaluation; they count as uses"
             )?;
         }
         if self.denied_now > 0 {
