@@ -26,18 +26,19 @@ pub(super) fn require<'a>(
     Ok(())
 }
 
-/// Authorizes everything that a service account already has: a key to it grants all of that.
+/// Authorizes everything that a service account already has: a key to it grants all of that. A name that the schema in
+/// force does not declare is denied like any other: it may come back.
 pub(super) fn require_all_of(
     authorizer: &Authorizer,
     service_account: &ServiceAccount,
 ) -> Result<(), ApiError> {
     let (roles, permissions) = (&service_account.roles, &service_account.permissions);
-    require_held(authorizer, &**roles, &**permissions)
+    require(authorizer, &**roles, &**permissions)
 }
 
 /// Authorizes everything that several service accounts have: reactivating them grants all of that.
 pub(super) fn require_names(authorizer: &Authorizer, names: &GrantedNames) -> Result<(), ApiError> {
-    require_held(authorizer, &names.roles, &names.permissions)
+    require(authorizer, &names.roles, &names.permissions)
 }
 
 /// Authorizes the additions of a change, or everything if it reactivates the service account.
@@ -79,20 +80,6 @@ pub(super) fn require_known(
         ));
     }
     Ok(())
-}
-
-/// Names that the schema no longer declares have no effect, so they need no authorization.
-fn require_held<'a>(
-    authorizer: &Authorizer,
-    roles: impl IntoIterator<Item = &'a String>,
-    permissions: impl IntoIterator<Item = &'a String>,
-) -> Result<(), ApiError> {
-    let catalogue = authorizer.snapshot().catalogue();
-    let roles = roles.into_iter().filter(|name| catalogue.has_role(name));
-    let permissions = permissions
-        .into_iter()
-        .filter(|name| catalogue.has_permission(name));
-    require(authorizer, roles, permissions)
 }
 
 fn added(before: &[String], after: &[String]) -> Vec<String> {

@@ -19,7 +19,7 @@ use charter_domain::invitation::InvitedRole;
 use charter_domain::organization::Organization;
 use charter_domain::permission::Permission;
 use charter_domain::timestamp;
-use charter_domain::user::User;
+use charter_domain::user::{OWNER, User};
 
 use super::answer::{Done, ShownList};
 
@@ -89,6 +89,11 @@ impl Operation for ChangeRole {
 
     fn object((PathUuid(id), _): &Self::Input) -> Option<UserId> {
         *id
+    }
+
+    /// An owner must get another role before it can be removed.
+    fn only_removes((_, Body(change)): &Self::Input, Member(member): &Self::Object) -> bool {
+        member.role == OWNER && change.role != OWNER
     }
 }
 

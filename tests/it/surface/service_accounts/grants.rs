@@ -17,6 +17,7 @@ on_both_services!(
     a_key_grants_all_that_its_owner_has,
     waking_up_grants_all_that_the_sleeper_has,
     ones_own_key_is_rotated_without_asking,
+    names_that_the_schema_lacks_are_no_free_grants,
     one_denial_changes_nothing,
     a_denial_names_what_was_refused,
 );
@@ -214,11 +215,13 @@ async fn ones_own_key_is_rotated_without_asking(service: &Service) {
         .post(&format!("{}/rotate", member.key()), json!({}))
         .await
         .created();
-    service
-        .holder(&rotated)
-        .get("/organizations/info")
-        .await
-        .ok();
+    let holder = service.holder(&rotated);
+    holder.get("/organizations/info").await.ok();
+    // The other key of the same service account, which still signs, is none of its own.
+    let sibling = holder
+        .post(&format!("{}/rotate", member.key()), json!({}))
+        .await;
+    sibling.assert_refused(403, "NOT_PERMITTED");
     // A second key of its own is a grant like any other.
     member
         .post(&member.keys(), json!({}))
@@ -230,6 +233,32 @@ async fn ones_own_key_is_rotated_without_asking(service: &Service) {
         .post(&format!("{}/rotate", reader.key()), json!({}))
         .await;
     refused.assert_refused(403, "NOT_PERMITTED");
+}
+
+/// The schema may declare them again.
+async fn names_that_the_schema_lacks_are_no_free_grants(service: &Service) {
+    let acme = service.organization("acme").await;
+    let manager = acme.manager().await;
+    let herald = acme
+        .signer_with(Grants {
+            roles: &["herald"],
+            ..Grants::default()
+        })
+        .await;
+    let set = |body: Value| manager.patch(&herald.path(), body);
+    let rotate = format!("{}/rotate", herald.key());
+    for path in [&herald.keys(), &rotate] {
+        let refused = manager.post(path, json!({})).await;
+        refused.assert_refused(403, "NOT_PERMITTED");
+        let message = refused.json()["error"]["message"].to_string();
+        assert!(message.contains("herald"), "{message}");
+    }
+    set(json!({"is_active": false})).await.ok();
+    set(json!({"is_active": true}))
+        .await
+        .assert_refused(403, "NOT_PERMITTED");
+    set(json!({"is_active": true, "roles": []})).await.ok();
+    manager.post(&herald.keys(), json!({})).await.created();
 }
 
 async fn one_denial_changes_nothing(service: &Service) {

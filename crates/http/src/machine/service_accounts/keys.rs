@@ -148,7 +148,7 @@ pub async fn rotate(request: Authorized<RotateKey>) -> Result<Created<NewAccessK
         .write(move |write| async move {
             let (owner, old) = (object.owner.service_account.id, object.key.id);
             let authorizer = &write.authorizer;
-            let is_own = authorizer.caller().service_account_id() == Some(owner);
+            let is_own = authorizer.caller().access_key_id() == Some(old);
             let check = |key: &KeyToMake<'_>| {
                 if !is_own {
                     grants::require_all_of(authorizer, key.owner)?;
