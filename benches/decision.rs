@@ -10,6 +10,7 @@
 #[path = "policies/generated.rs"]
 mod generated;
 
+use std::fs;
 use std::hint::black_box;
 use std::path::Path;
 use std::time::Duration;
@@ -22,7 +23,7 @@ use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::{Clock, SystemClock};
 use charter_domain::permission::Permission;
 use generated::generated;
-use test_support::policy_world::{Tenant, address, now, shipped};
+use test_support::policy_world::{Tenant, address, copy_of_shipped, now, shipped};
 
 /// Duration of one run.
 const RUN: Duration = Duration::from_millis(20);
@@ -30,8 +31,8 @@ const RUN: Duration = Duration::from_millis(20);
 fn main() {
     let clock = SystemClock::start();
     println!(
-        "{:>22} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
-        "policies", "load ms", "prepare", "own", "account", "whole set", "ratio"
+        "{:>28} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
+        "policies", "load ms", "prepare", "again", "own", "account", "whole set", "ratio"
     );
     let mut base = None;
     let mut row = |title: &str, folder: &Path| {
@@ -41,8 +42,9 @@ fn main() {
         let costs = costs(&clock, &snapshot);
         let base = *base.get_or_insert(costs.own);
         println!(
-            "{title:>22} {load:>9.1} {:>9.2} {:>9.2} {:>9.2} {:>9.1} {:>9.2}",
+            "{title:>28} {load:>9.1} {:>9.2} {:>9.2} {:>9.2} {:>9.2} {:>9.1} {:>9.2}",
             costs.prepare,
+            costs.again,
             costs.own,
             costs.account,
             costs.whole_set,
@@ -54,6 +56,24 @@ fn main() {
         row(&format!("{size} spread"), folder.path());
     }
     row("shipped", &shipped());
+    for (title, condition) in [
+        (
+            "shipped, one reads time",
+            "context.now < datetime(\"2000-01-01\")",
+        ),
+        (
+            "shipped, one reads address",
+            "context.source_ip.isInRange(ip(\"203.0.113.77/32\"))",
+        ),
+    ] {
+        let folder = copy_of_shipped();
+        let policy = format!(
+            "@id(\"bench\")\nforbid (principal, action == Action::\"organizations:GetOrganization\", resource)\n\
+             when {{ {condition} }};\n"
+        );
+        fs::write(folder.path().join("bench.cedar"), policy).expect("a policy");
+        row(title, folder.path());
+    }
     for size in [100, 1_000, 10_000] {
         let folder = generated(size, false);
         row(&format!("{size} on one action"), folder.path());
@@ -63,6 +83,8 @@ fn main() {
 
 struct Costs {
     prepare: f64,
+    /// As `own`, with the record that the caller was prepared with: its outcome may be remembered (ADR 0026).
+    again: f64,
     own: f64,
     account: f64,
     whole_set: f64,
@@ -86,6 +108,10 @@ fn costs(clock: &SystemClock, snapshot: &Snapshot) -> Costs {
         Permission::GetOrganization,
         Resource::Organization(&tenant.organization),
     );
+    let again = question(
+        Permission::GetOrganization,
+        Resource::Organization(principal.caller().organization()),
+    );
     let account = question(Permission::GetAccount, tenant.account());
     assert!(
         snapshot.decide(&own).is_allowed(),
@@ -102,6 +128,9 @@ fn costs(clock: &SystemClock, snapshot: &Snapshot) -> Costs {
     Costs {
         prepare: time(clock, || {
             black_box(Principal::prepare(&caller, snapshot));
+        }),
+        again: time(clock, || {
+            black_box(snapshot.decide(black_box(&again)));
         }),
         own: time(clock, || {
             black_box(snapshot.decide(black_box(&own)));

@@ -26,6 +26,7 @@ pub(crate) fn generated(size: usize, spread: bool) -> TempDir {
         .filter(|permission| {
             let name = permission.as_str();
             !name.starts_with("team:")
+                && !name.starts_with("me:")
                 && !name.ends_with("Settings")
                 && !name.contains("Deactivate")
         })

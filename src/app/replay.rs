@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use backon::Retryable as _;
 use secrecy::SecretBox;
+use tokio::time::Instant;
 
 use crate::settings::keys::Keys;
 use crate::settings::{ReplayStore, Settings};
@@ -102,10 +103,11 @@ pub(super) async fn open(
         }
         PendingGuard::Shared(pending, config) => {
             let limit = settings.database.start_timeout;
+            let end = Instant::now() + limit;
             let attempt = || pending.open(&config, store, clock, entropy);
             let guard = attempt
                 .retry(database::pauses(limit))
-                .when(may_pass)
+                .when(|error| may_pass(error) && Instant::now() < end)
                 .notify(|error, _pause| tracing::warn!(%error, ?limit, "waiting for Redis"))
                 .await?;
             Ok(Opened {

@@ -144,6 +144,10 @@ impl Servers {
                 .map_err(|error| Fault::Address(error.to_string()))
         };
         let Some((scheme, rest)) = url.split_once("+sentinel://") else {
+            // The library would ignore them.
+            if url.contains(['?', '#']) {
+                return Err(Fault::Address("an unknown parameter".to_owned()));
+            }
             return Ok(Self::One(info(url.to_owned())?));
         };
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
@@ -258,6 +262,8 @@ mod tests {
     #[test]
     fn malformed_addresses_are_refused() {
         for url in [
+            "redis://one/0?insecure=true",
+            "rediss://one/0#insecure",
             "redis+sentinel://one",
             "redis+sentinel://one/",
             "redis+sentinel:///main",
