@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::app::{self, StartError};
-use crate::settings::keys;
+use crate::settings::keys::NewKeys;
 use charter_authn::secrets::{Binding, SealError, Sealer};
 use charter_domain::access_key::{AccessKey, SealedSecret};
 use charter_domain::entropy::OsEntropy;
@@ -30,7 +30,12 @@ pub struct KeysArgs {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Print new keys as a part of a settings file: sealing, audit, replay, token, refresh
-    Generate,
+    ///
+    /// With `--json` as the member `keys` of one document, for tools that write settings themselves.
+    Generate {
+        #[command(flatten)]
+        output: OutputArgs,
+    },
     /// Seal the secrets of all access keys with the first sealing key, so that the others can be removed
     ///
     /// Works while the service runs. First restart every process with the new key in first place. Queued emails stay
@@ -45,8 +50,14 @@ enum Command {
 
 pub fn run(args: &KeysArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     match &args.command {
-        Command::Generate => {
-            write!(out, "{}", *keys::generate(&OsEntropy))?;
+        Command::Generate { output } => {
+            let keys = NewKeys::generate(&OsEntropy);
+            let text = if output.json {
+                keys.to_json()
+            } else {
+                keys.to_toml()
+            };
+            out.write_all(text.as_bytes())?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Reseal { settings, output } => settings.operate(async |operator| {
