@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use crate::app::check::{self, Part};
 use crate::settings::Settings;
 
-use super::Error;
 use super::operator::SettingsArgs;
 use super::output::{OutputArgs, document_to};
-use super::serve;
+use super::{Error, progress, serve};
+use charter_domain::progress::Progress;
 
 /// Check all that a start of the service needs, without serving and without writing anything
 ///
@@ -37,7 +37,11 @@ pub fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
         Ok(settings) => {
             let program = serve::this_program()?;
             let work = async { Ok(check::check(&settings, &program).await) };
-            let mut parts = super::operator::block_on(work)?;
+            let what = "checking what a start needs";
+            let shown = progress::show(what, args.output, &Progress::default());
+            let parts = super::operator::block_on(work);
+            drop(shown);
+            let mut parts = parts?;
             parts.extend(traces(&settings));
             parts
         }

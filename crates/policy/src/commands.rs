@@ -8,6 +8,7 @@ use charter_authz::fault::LoadError;
 use charter_authz::folder::Folder;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::{Clock as _, SystemClock};
+use charter_domain::progress::Progress;
 use serde_json::{Value, json};
 
 use crate::analysis::{self, Options};
@@ -132,17 +133,17 @@ pub struct Tested {
     pub report: TestReport,
 }
 
-/// Runs the folder's examples.
+/// Runs the folder's examples, each a step of the progress.
 ///
 /// # Errors
 ///
 /// All faults of the folder.
-pub fn test(dir: &Path) -> Result<Tested, LoadError> {
+pub fn test(dir: &Path, progress: &Progress) -> Result<Tested, LoadError> {
     let folder = Folder::read(dir)?;
     let snapshot = Snapshot::from_folder(&folder)?;
     Ok(Tested {
         dir: dir.to_owned(),
-        report: test::run(&folder, &snapshot)?,
+        report: test::run_with_progress(&folder, &snapshot, progress)?,
         snapshot,
     })
 }

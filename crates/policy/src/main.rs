@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use charter_domain::progress::Progress;
 use charter_policy::analysis::Options;
 use charter_policy::commands::{self, CommandError};
 use charter_policy::domain_arg::{DomainArg, DomainArgError};
@@ -121,7 +122,8 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<ExitCode, Error> {
             folder,
             min_coverage,
         } => {
-            let tested = commands::test(&folder.resolve()?).map_err(CommandError::from)?;
+            let tested = commands::test(&folder.resolve()?, &Progress::default())
+                .map_err(CommandError::from)?;
             tested.output(*min_coverage).map_err(CommandError::from)?
         }
         Command::Prove { folder, solver } => {

@@ -10,10 +10,13 @@ use serde_json::json;
 
 use super::super::Error;
 use super::super::output::OutputArgs;
+use super::super::progress;
 use super::folder_args::FolderArgs;
 use super::manifest;
 use charter_authz::fault::LoadError;
+use charter_authz::folder::Folder;
 use charter_authz::snapshot::Snapshot;
+use charter_domain::progress::Progress;
 use charter_policy::format;
 use charter_policy::manifest::{Manifest, NAME};
 use charter_system::atomic;
@@ -41,20 +44,10 @@ pub(super) fn run(args: &FmtArgs, out: &mut dyn Write) -> Result<ExitCode, Error
     let refused = |error: LoadError| Error::Policies(error.report());
     let (dir, _) = args.folder.resolve()?;
     let folder = args.folder.read(&dir)?;
-    // The formatter recurses; loading limits the depth.
-    Snapshot::from_folder(&folder).map_err(refused)?;
-    let mut changes = Vec::new();
-    let mut faults = Vec::new();
-    for source in folder.policy_files() {
-        match format::formatted(source) {
-            Ok(Some(text)) => changes.push((PathBuf::from(source.name()), text)),
-            Ok(None) => {}
-            Err(more) => faults.extend(more),
-        }
-    }
-    if !faults.is_empty() {
-        return Err(refused(LoadError::new(faults)));
-    }
+    let shown = progress::show("formatting", args.output, &Progress::default());
+    let changes = changes(&folder).map_err(refused);
+    drop(shown);
+    let changes = changes?;
     let manifest = Manifest::read(&folder).map_err(|fault| refused(LoadError::new(vec![fault])))?;
     for (file, text) in &changes {
         if !args.check {
@@ -100,6 +93,26 @@ pub(super) fn run(args: &FmtArgs, out: &mut dyn Write) -> Result<ExitCode, Error
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// The files that are not formatted, with their new texts.
+fn changes(folder: &Folder) -> Result<Vec<(PathBuf, String)>, LoadError> {
+    // The formatter recurses; loading limits the depth.
+    Snapshot::from_folder(folder)?;
+    let mut changes = Vec::new();
+    let mut faults = Vec::new();
+    for source in folder.policy_files() {
+        match format::formatted(source) {
+            Ok(Some(text)) => changes.push((PathBuf::from(source.name()), text)),
+            Ok(None) => {}
+            Err(more) => faults.extend(more),
+        }
+    }
+    if faults.is_empty() {
+        Ok(changes)
+    } else {
+        Err(LoadError::new(faults))
+    }
 }
 
 /// Atomically, so that a service that watches the folder never reads a partial file. Symbolic links are kept.
