@@ -155,9 +155,10 @@ impl Tested {
     ///
     /// The report has no JSON form.
     pub fn output(&self, min_coverage: u8) -> serde_json::Result<CommandOutput> {
-        let header = folder_header::line(&self.dir, &self.snapshot);
+        let (dir, digest) = (&self.dir, self.snapshot.digest());
+        let header = folder_header::line(dir, digest);
         Ok(CommandOutput {
-            document: folder_header::document(&self.dir, &self.snapshot, &self.report)?,
+            document: folder_header::document(dir, digest, &self.report)?,
             text: format!("{}{header}", self.report.text(min_coverage)),
             exit_code: failed_unless(self.report.holds(min_coverage)),
         })
@@ -180,9 +181,10 @@ pub fn prove(
     let against = against.map(Snapshot::load).transpose()?;
     let clock = SystemClock::start();
     let proofs = analysis::prove(&snapshot, against.as_ref(), &solver()?, options, &clock);
+    let header = folder_header::line(dir, snapshot.digest());
     Ok(CommandOutput {
-        document: folder_header::document(dir, &snapshot, &proofs)?,
-        text: format!("{}{}", proofs.report(), folder_header::line(dir, &snapshot)),
+        document: folder_header::document(dir, snapshot.digest(), &proofs)?,
+        text: format!("{}{header}", proofs.report()),
         exit_code: failed_unless(proofs.is_proved()),
     })
 }
@@ -212,7 +214,7 @@ pub fn diff(
     if let Value::Object(members) = &mut document {
         members.insert("roles".to_owned(), roles.document());
         for (side, name, of) in [("old", old_name, &old), ("new", new_name, &new)] {
-            text.push_str(&folder_header::line(Path::new(name), &of.snapshot));
+            text.push_str(&folder_header::line(Path::new(name), of.snapshot.digest()));
             let named = json!({"folder": name, "digest": of.snapshot.digest().to_string()});
             members.insert(format!("{side}_folder"), named);
         }

@@ -27,5 +27,6 @@ pub(super) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<ExitCode, Err
     let shown = progress::show("checking the policies", args.output, &Progress::default());
     let checked = commands::check(&dir, settings.manifest);
     drop(shown);
-    finish(checked, |error| args.folder.faults(error), args.output, out)
+    let faults = |error| args.folder.faults(error);
+    finish(checked, Some(&dir), faults, args.output, out)
 }

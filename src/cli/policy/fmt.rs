@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
 use serde_json::json;
@@ -17,6 +18,7 @@ use charter_authz::fault::LoadError;
 use charter_authz::folder::Folder;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::progress::Progress;
+use charter_policy::folder_header;
 use charter_policy::format;
 use charter_policy::manifest::{Manifest, NAME};
 use charter_system::atomic;
@@ -35,7 +37,8 @@ pub(super) struct FmtArgs {
     check: bool,
 }
 
-/// Prints the names of changed files. Exit code 1 if `--check` finds some.
+/// Prints the names of changed files, then the folder with the digest that it has now. Exit code 1 if `--check` finds
+/// some.
 ///
 /// # Errors
 ///
@@ -64,9 +67,16 @@ pub(super) fn run(args: &FmtArgs, out: &mut dyn Write) -> Result<ExitCode, Error
             left_alone = true;
         }
     }
+    let digest = if args.check || changes.is_empty() {
+        Arc::clone(folder.digest())
+    } else {
+        Arc::clone(args.folder.read(&dir)?.digest())
+    };
     let names = || changes.iter().map(|(file, _)| file.display().to_string());
     let document = || {
         json!({
+            "folder": dir.display().to_string(),
+            "digest": *digest,
             "changed": names().collect::<Vec<_>>(),
             "written": !args.check,
             "manifest_version": listed.as_ref().map(|manifest| manifest.version),
@@ -86,7 +96,7 @@ pub(super) fn run(args: &FmtArgs, out: &mut dyn Write) -> Result<ExitCode, Error
                 dir.join(NAME).display()
             )?;
         }
-        Ok(())
+        write!(out, "{}", folder_header::line(&dir, &digest))
     })?;
     Ok(if args.check && !changes.is_empty() {
         ExitCode::FAILURE

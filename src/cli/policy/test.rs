@@ -57,5 +57,6 @@ pub(super) fn run(args: &TestArgs, out: &mut dyn Write) -> Result<ExitCode, Erro
     let output = tested
         .map_err(CommandError::from)
         .and_then(|tested| Ok(tested.output(min_coverage)?));
-    finish(output, |error| args.folder.faults(error), args.output, out)
+    let faults = |error| args.folder.faults(error);
+    finish(output, Some(&dir), faults, args.output, out)
 }
