@@ -17,7 +17,9 @@ use charter_domain::progress::Progress;
 /// Check all that a start of the service needs, without serving and without writing anything
 ///
 /// It may run beside the service. The exit code is 0 if the service would start and serve, 1 if it would start and
-/// refuse requests, else 2.
+/// refuse requests, else 2. A policy folder that a start refuses is 0 with a note if the service would start with the
+/// policies accepted last (`policies.start = "last-accepted"`), and 2 if not; `charter policy check`, `test` and
+/// `prove` judge a folder by itself.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
     #[command(flatten)]

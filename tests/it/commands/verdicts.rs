@@ -89,3 +89,48 @@ fn every_verdict_names_its_folder_and_digest() {
         (&json!("nowhere"), &Value::Null)
     );
 }
+
+#[test]
+fn a_check_names_the_folder_that_it_refuses_apart_from_the_policies_in_force() {
+    let folder = whole_copy_of_shipped();
+    let dir = folder.path().display().to_string();
+    let home = Home::new()
+        .with("CHARTER__POLICIES__DIR", &dir)
+        .with("CHARTER__POLICIES__PROOFS", "off")
+        .with("CHARTER__POLICIES__TESTS", "off");
+    let installation = Installation::in_home(home);
+    installation.serve().stop();
+    let policies = || {
+        let document = installation.json(&["check", "--json"]);
+        assert_eq!(document["ok"], true, "{document}");
+        let parts = document["parts"].as_array().expect("parts");
+        let part = parts.iter().find(|part| part["name"] == "policies");
+        part.expect("a part").clone()
+    };
+    let accepted = policies()["facts"].clone();
+    assert!(accepted.get("in_force").is_none(), "{accepted}");
+    let text = "@id(\"more\")\nforbid (principal, action, resource) when { nothing };\n";
+    fs::write(folder.path().join("more.cedar"), text).expect("a policy");
+    let part = policies();
+    let facts = &part["facts"];
+    assert_eq!(facts["folder"], dir);
+    assert_eq!(facts["in_force"], "the policies accepted last");
+    for same in ["digest", "whole_folder", "policies", "invariants"] {
+        assert_eq!(facts[same], accepted[same], "{same}");
+    }
+    let refused = facts["refused_whole_folder"].as_str().expect("a digest");
+    assert_ne!(facts["whole_folder"], refused);
+    let note = part["notes"][0].as_str().expect("a note");
+    assert!(note.contains("more.cedar:2:"), "{note}");
+    let printed = installation.run(&["check"]).success();
+    let digest = accepted["digest"].as_str().expect("a digest");
+    let line = format!(
+        "folder {dir}, refused whole folder {refused}, in force the policies accepted last, digest {digest}, "
+    );
+    assert!(printed.contains(&line), "{printed}");
+
+    // Where a start would not go on with them, it is a fault.
+    let mut strict = installation.home.command(&["check", &installation.config]);
+    let strict = strict.env("CHARTER__POLICIES__START", "strict").output();
+    assert_eq!(strict.expect("the binary runs").status.code(), Some(2));
+}
