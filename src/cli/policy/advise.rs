@@ -19,7 +19,7 @@ use charter_domain::id::ServiceAccountId;
 use charter_domain::progress::Progress;
 use charter_domain::timestamp::{self, MalformedTimestamp, Timestamp};
 use charter_policy::advise::{
-    AdviceRequest, Verdict, HeldGrants, LogPeriod, RefusedAdvice, Subject, advise,
+    AdviceRequest, AdviceVerdict, HeldGrants, LogPeriod, RefusedAdvice, Subject, advise,
 };
 use charter_policy::domain_arg::DomainArg;
 use charter_policy::solver_args::SolverArgs;
@@ -129,8 +129,8 @@ pub(super) fn run(args: &AdviseArgs, out: &mut dyn Write) -> Result<ExitCode, Er
         write!(out, "{advice}")?;
     }
     Ok(match advice.verdict {
-        Verdict::NotFound(_) => ExitCode::from(1),
-        Verdict::Narrower | Verdict::NothingToLeaveOut => ExitCode::SUCCESS,
+        AdviceVerdict::NotFound(_) => ExitCode::from(1),
+        AdviceVerdict::Narrower | AdviceVerdict::NothingToLeaveOut => ExitCode::SUCCESS,
     })
 }
 
