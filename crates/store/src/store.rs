@@ -65,8 +65,8 @@ impl Store {
         &self.changes
     }
 
-    /// Grows whenever the database may have been replaced by one that lacks the latest writes, such as a standby that was
-    /// promoted: with each connection that other processes' writes are followed over.
+    /// Grows whenever the database may have been replaced by one that lacks the latest writes, such as a standby that
+    /// was promoted: with each connection that other processes' writes are followed over.
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.feed.number()
