@@ -72,7 +72,8 @@ fn mask(settings: &Settings) -> Result<Mask, StartError> {
     Ok(Mask::parse(&decisions.mask, decisions.mask_style)?)
 }
 
-/// The configured masks that match no field and no attribute that the schema of the built-in or another domain declares.
+/// The configured masks that match no field and no attribute that the schema of the built-in or another domain
+/// declares.
 fn unmatched(settings: &Settings, attributes: &BTreeSet<String>) -> Vec<StartError> {
     let masked = settings.decisions.mask.iter();
     let is_attribute =

@@ -9,15 +9,17 @@ use serde_json::{Value, json};
 use crate::app::check::{self, Part};
 use crate::settings::Settings;
 
-use super::Error;
 use super::operator::SettingsArgs;
 use super::output::{OutputArgs, document_to};
-use super::serve;
+use super::{Error, progress, serve};
+use charter_domain::progress::Progress;
 
 /// Check all that a start of the service needs, without serving and without writing anything
 ///
 /// It may run beside the service. The exit code is 0 if the service would start and serve, 1 if it would start and
-/// refuse requests, else 2.
+/// refuse requests, else 2. A policy folder that a start refuses is 0 with a note if the service would start with the
+/// policies accepted last (`policies.start = "last-accepted"`), and 2 if not; `charter policy check`, `test` and
+/// `prove` judge a folder by itself.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
     #[command(flatten)]
@@ -37,7 +39,11 @@ pub fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
         Ok(settings) => {
             let program = serve::this_program()?;
             let work = async { Ok(check::check(&settings, &program).await) };
-            let mut parts = super::operator::block_on(work)?;
+            let what = "checking what a start needs";
+            let shown = progress::show(what, args.output, &Progress::default());
+            let parts = super::operator::block_on(work);
+            drop(shown);
+            let mut parts = parts?;
             parts.extend(traces(&settings));
             parts
         }

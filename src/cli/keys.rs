@@ -7,15 +7,16 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::app::{self, StartError};
-use crate::settings::keys;
+use crate::settings::keys::NewKeys;
 use charter_authn::secrets::{Binding, SealError, Sealer};
 use charter_domain::access_key::{AccessKey, SealedSecret};
 use charter_domain::entropy::OsEntropy;
+use charter_domain::progress::Progress;
 use charter_store::{self as store, Store};
 
-use super::Error;
 use super::operator::{Operator, SettingsArgs};
 use super::output::OutputArgs;
+use super::{Error, progress};
 
 /// Secrets that are read at once.
 const PAGE: u64 = 200;
@@ -30,7 +31,12 @@ pub struct KeysArgs {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Print new keys as a part of a settings file: sealing, audit, replay, token, refresh
-    Generate,
+    ///
+    /// With `--json` as the member `keys` of one document, for tools that write settings themselves.
+    Generate {
+        #[command(flatten)]
+        output: OutputArgs,
+    },
     /// Seal the secrets of all access keys with the first sealing key, so that the others can be removed
     ///
     /// Works while the service runs. First restart every process with the new key in first place. Queued emails stay
@@ -45,12 +51,22 @@ enum Command {
 
 pub fn run(args: &KeysArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     match &args.command {
-        Command::Generate => {
-            write!(out, "{}", *keys::generate(&OsEntropy))?;
+        Command::Generate { output } => {
+            let keys = NewKeys::generate(&OsEntropy);
+            let text = if output.json {
+                keys.to_json()
+            } else {
+                keys.to_toml()
+            };
+            out.write_all(text.as_bytes())?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Reseal { settings, output } => settings.operate(async |operator| {
-            let found = Resealing::run(operator).await?;
+            let progress = Progress::default();
+            let shown = progress::show("sealing anew, secrets", *output, &progress);
+            let found = Resealing::run(operator, &progress).await;
+            drop(shown);
+            let found = found?;
             let Resealing { sealed, failed } = &found;
             let document = || json!({ "sealed_anew": sealed, "failed": failed });
             output.either(out, document, |out| {
@@ -89,7 +105,7 @@ struct Resealing {
 }
 
 impl Resealing {
-    async fn run(operator: &Operator) -> Result<Self, Error> {
+    async fn run(operator: &Operator, progress: &Progress) -> Result<Self, Error> {
         let keys = operator.settings.require_keys().map_err(StartError::from)?;
         let sealer = app::sealer(keys)?;
         let current = keys.sealing.first().map_or("", |key| key.id());
@@ -104,14 +120,20 @@ impl Resealing {
         }
         let mut done = Self::default();
         // A process may have sealed with an old key meanwhile.
-        while done.pass(store, &sealer, current).await? > 0 {
+        while done.pass(store, &sealer, current, progress).await? > 0 {
             done.failed.clear();
         }
         Ok(done)
     }
 
     /// Once over all that are sealed with another key; how many were sealed anew.
-    async fn pass(&mut self, store: &Store, sealer: &Sealer, current: &str) -> Result<u64, Error> {
+    async fn pass(
+        &mut self,
+        store: &Store,
+        sealer: &Sealer,
+        current: &str,
+        progress: &Progress,
+    ) -> Result<u64, Error> {
         let (before, mut after) = (self.sealed, None);
         loop {
             let page = store.list_keys_to_reseal(current, after, PAGE).await?;
@@ -119,6 +141,7 @@ impl Resealing {
                 return Ok(self.sealed - before);
             };
             after = Some(*last);
+            progress.expect(page.len() as u64);
             for (id, found) in page {
                 let anew = found
                     .map_err(|error| error.to_string())
@@ -133,6 +156,7 @@ impl Resealing {
                     },
                     Err(why) => Err(why),
                 };
+                progress.advance(1);
                 match resealed {
                     Ok(()) => self.sealed += 1,
                     Err(why) => self.failed.push(format!("{id}: {why}")),

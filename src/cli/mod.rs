@@ -138,14 +138,13 @@ mod tests {
     use super::*;
 
     /// Commands whose output is not text for people, so they have no `--json`.
-    const OTHERWISE: [&str; 7] = [
+    const OTHERWISE: [&str; 6] = [
         // Log.
         "charter serve",
         "charter proxy",
         // Prints the response body as received.
         "charter request",
-        // Print a part of a settings file, a JSON document, a script or files.
-        "charter keys generate",
+        // Print a JSON document, a script or files.
         "charter openapi",
         "charter completions",
         "charter man",

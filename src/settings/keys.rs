@@ -143,25 +143,71 @@ pub(super) fn read(reader: &mut Reader) -> Option<Keys> {
     })
 }
 
-/// New keys for all purposes, as the `[keys]` section of a settings file.
+/// New keys for all purposes, as settings have them.
+pub struct NewKeys(Vec<(&'static str, Zeroizing<String>)>);
+
+/// The settings that hold a single key, not a list.
+const SINGLE: &str = "replay";
+
+impl NewKeys {
+    #[must_use]
+    pub fn generate(entropy: &dyn Entropy) -> Self {
+        let purposes = ["sealing", "audit", SINGLE, "token", "refresh"];
+        Self(
+            purposes
+                .map(|purpose| (purpose, new_key(purpose, entropy)))
+                .into(),
+        )
+    }
+
+    /// The `[keys]` section of a settings file.
+    #[must_use]
+    pub fn to_toml(&self) -> Zeroizing<String> {
+        let mut text = Zeroizing::new(String::from("[keys]\n"));
+        for (purpose, value) in self.values() {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{purpose} = {}", *value);
+        }
+        text
+    }
+
+    /// A JSON document with the member `keys`, whose members are the settings.
+    #[must_use]
+    pub fn to_json(&self) -> Zeroizing<String> {
+        let mut text = Zeroizing::new(String::from("{\n  \"keys\": {"));
+        let mut before = "";
+        for (purpose, value) in self.values() {
+            let _ = write!(text, "{before}\n    \"{purpose}\": {}", *value);
+            before = ",";
+        }
+        text.push_str("\n  }\n}\n");
+        text
+    }
+
+    /// The values of the settings, the same in TOML and JSON: no character of a key needs an escape.
+    fn values(&self) -> impl Iterator<Item = (&'static str, Zeroizing<String>)> {
+        self.0.iter().map(|(purpose, key)| {
+            let value = match *purpose {
+                SINGLE => format!("\"{}\"", **key),
+                _ => format!("[\"{}\"]", **key),
+            };
+            (*purpose, Zeroizing::new(value))
+        })
+    }
+}
+
+/// New keys as the `[keys]` section of a settings file.
 #[must_use]
 pub fn generate(entropy: &dyn Entropy) -> Zeroizing<String> {
-    let mut text = Zeroizing::new(String::from("[keys]\n"));
-    for purpose in ["sealing", "audit", "replay", "token", "refresh"] {
-        let mut material = Zeroizing::new([0; KEY_BYTES]);
-        entropy.fill(material.as_mut());
-        let mut suffix = [0; 4];
-        entropy.fill(&mut suffix);
-        let suffix = u32::from_le_bytes(suffix);
-        let encoded = Zeroizing::new(STANDARD.encode(material.as_ref()));
-        let entry = Zeroizing::new(format!("\"{purpose}-{suffix:08x}:{}\"", encoded.as_str()));
-        let entry = entry.as_str();
-        // Writing to a string cannot fail.
-        let _ = if purpose == "replay" {
-            writeln!(text, "{purpose} = {entry}")
-        } else {
-            writeln!(text, "{purpose} = [{entry}]")
-        };
-    }
-    text
+    NewKeys::generate(entropy).to_toml()
+}
+
+fn new_key(purpose: &str, entropy: &dyn Entropy) -> Zeroizing<String> {
+    let mut material = Zeroizing::new([0; KEY_BYTES]);
+    entropy.fill(material.as_mut());
+    let mut suffix = [0; 4];
+    entropy.fill(&mut suffix);
+    let suffix = u32::from_le_bytes(suffix);
+    let encoded = Zeroizing::new(STANDARD.encode(material.as_ref()));
+    Zeroizing::new(format!("{purpose}-{suffix:08x}:{}", *encoded))
 }

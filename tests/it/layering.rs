@@ -1,5 +1,5 @@
 //! Checks the layers of ARCHITECTURE.md beyond what the compiler does: which crates may use which, which crate owns a
-//! library, how long a file may be and what it may be called.
+//! library, how long a file and its lines of prose may be, and what it may be called.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use crate::sources::{self, Source};
 
 const MAX_LINES: usize = 400;
+/// Of lines of prose, in characters.
+const MAX_WIDTH: usize = 120;
 const VAGUE_NAMES: [&str; 4] = ["utils", "common", "helpers", "types"];
 /// Folders of the root package, and the modules above each, which it may not name.
 const ABOVE: [(&str, &[&str]); 3] = [
@@ -121,6 +123,80 @@ fn faults_of(source: &Source) -> Vec<String> {
         .into_iter()
         .map(|fault| format!("{}: {fault}", source.path))
         .collect()
+}
+
+/// The numbers of the lines of prose that are too long: of Markdown what is neither a table nor code, of other files
+/// the comments, which begin with `comment`.
+fn long_lines(text: &str, comment: Option<&str>) -> Vec<usize> {
+    let mut is_code = false;
+    let numbered = text.lines().zip(1..);
+    numbered
+        .filter(|(line, _)| {
+            let start = line.trim_start();
+            let is_fence = start.starts_with("```");
+            is_code ^= is_fence;
+            let is_prose = match comment {
+                Some(comment) => start.starts_with(comment),
+                None => !(is_code || is_fence || start.starts_with('|')),
+            };
+            is_prose && line.chars().count() > MAX_WIDTH
+        })
+        .map(|(_, number)| number)
+        .collect()
+}
+
+/// Where prose is: the repository without hidden and built folders.
+fn files_with_prose() -> Vec<PathBuf> {
+    let mut open = vec![root().to_owned()];
+    let mut files = Vec::new();
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let entry = entry.unwrap();
+            let name = entry.file_name();
+            let name = name.to_str().unwrap_or_default();
+            if name.starts_with('.') || ["target", "node_modules"].contains(&name) {
+                continue;
+            }
+            match entry.file_type().unwrap() {
+                kind if kind.is_dir() => open.push(entry.path()),
+                kind if kind.is_file() => files.push(entry.path()),
+                _ => {}
+            }
+        }
+    }
+    files
+}
+
+#[test]
+fn lines_of_prose_have_at_most_120_characters() {
+    let mut faults = Vec::new();
+    for file in files_with_prose() {
+        let comment = match file.extension().and_then(|extension| extension.to_str()) {
+            Some("md") => None,
+            Some("rs" | "cedar") => Some("//"),
+            Some("toml") => Some("#"),
+            _ => continue,
+        };
+        let text = std::fs::read_to_string(&file).unwrap();
+        for number in long_lines(&text, comment) {
+            faults.push(format!("{}:{number}", file.display()));
+        }
+    }
+    faults.sort_unstable();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn a_long_line_of_prose_is_found_and_one_of_code_or_a_table_is_not() {
+    let (long, most) = ("ä".repeat(MAX_WIDTH + 1), "ä".repeat(MAX_WIDTH));
+    let text = format!("{most}\n{long}\n```\n{long}\n```\n{long}\n| {long} |\n");
+    assert_eq!(long_lines(&text, None), [2, 6]);
+    let text = format!("// {long}\n    /// {long}\nlet x = \"{long}\";\n// short\n");
+    assert_eq!(long_lines(&text, Some("//")), [1, 2]);
+    assert_eq!(
+        long_lines(&format!("# {long}\nx = '{long}'"), Some("#")),
+        [1]
+    );
 }
 
 #[test]

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod access;
+mod actors;
 mod circles;
 mod clock_jumps;
 mod commands;

@@ -8,6 +8,7 @@ use charter_authz::fault::LoadError;
 use charter_authz::folder::Folder;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::{Clock as _, SystemClock};
+use charter_domain::progress::Progress;
 use serde_json::{Value, json};
 
 use crate::analysis::{self, Options};
@@ -132,17 +133,17 @@ pub struct Tested {
     pub report: TestReport,
 }
 
-/// Runs the folder's examples.
+/// Runs the folder's examples, each a step of the progress.
 ///
 /// # Errors
 ///
 /// All faults of the folder.
-pub fn test(dir: &Path) -> Result<Tested, LoadError> {
+pub fn test(dir: &Path, progress: &Progress) -> Result<Tested, LoadError> {
     let folder = Folder::read(dir)?;
     let snapshot = Snapshot::from_folder(&folder)?;
     Ok(Tested {
         dir: dir.to_owned(),
-        report: test::run(&folder, &snapshot)?,
+        report: test::run_with_progress(&folder, &snapshot, progress)?,
         snapshot,
     })
 }
@@ -154,9 +155,10 @@ impl Tested {
     ///
     /// The report has no JSON form.
     pub fn output(&self, min_coverage: u8) -> serde_json::Result<CommandOutput> {
-        let header = folder_header::line(&self.dir, &self.snapshot);
+        let (dir, digest) = (&self.dir, self.snapshot.digest());
+        let header = folder_header::line(dir, digest);
         Ok(CommandOutput {
-            document: folder_header::document(&self.dir, &self.snapshot, &self.report)?,
+            document: folder_header::document(dir, digest, &self.report)?,
             text: format!("{}{header}", self.report.text(min_coverage)),
             exit_code: failed_unless(self.report.holds(min_coverage)),
         })
@@ -179,9 +181,10 @@ pub fn prove(
     let against = against.map(Snapshot::load).transpose()?;
     let clock = SystemClock::start();
     let proofs = analysis::prove(&snapshot, against.as_ref(), &solver()?, options, &clock);
+    let header = folder_header::line(dir, snapshot.digest());
     Ok(CommandOutput {
-        document: folder_header::document(dir, &snapshot, &proofs)?,
-        text: format!("{}{}", proofs.report(), folder_header::line(dir, &snapshot)),
+        document: folder_header::document(dir, snapshot.digest(), &proofs)?,
+        text: format!("{}{header}", proofs.report()),
         exit_code: failed_unless(proofs.is_proved()),
     })
 }
@@ -211,7 +214,7 @@ pub fn diff(
     if let Value::Object(members) = &mut document {
         members.insert("roles".to_owned(), roles.document());
         for (side, name, of) in [("old", old_name, &old), ("new", new_name, &new)] {
-            text.push_str(&folder_header::line(Path::new(name), &of.snapshot));
+            text.push_str(&folder_header::line(Path::new(name), of.snapshot.digest()));
             let named = json!({"folder": name, "digest": of.snapshot.digest().to_string()});
             members.insert(format!("{side}_folder"), named);
         }

@@ -6,9 +6,11 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use charter_domain::progress::Progress;
 use charter_policy::analysis::Options;
 use charter_policy::commands::{self, CommandError};
 use charter_policy::domain_arg::{DomainArg, DomainArgError};
+use charter_policy::folder_header;
 use charter_policy::solver_args::SolverArgs;
 use charter_policy::terminal_safe::TerminalSafeWriter;
 use clap::{Args, Parser, Subcommand};
@@ -65,6 +67,18 @@ enum Command {
     },
 }
 
+impl Command {
+    /// The one folder that it is about.
+    fn folder(&self) -> Option<PathBuf> {
+        match self {
+            Self::Check { folder, .. } | Self::Test { folder, .. } | Self::Prove { folder, .. } => {
+                folder.resolve().ok()
+            }
+            Self::Diff { .. } => None,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 struct FolderArg {
     /// The policy folder
@@ -97,7 +111,11 @@ fn main() -> ExitCode {
     let out = &mut TerminalSafeWriter::new(&mut out);
     let done = match run(&cli, out) {
         Err(Error::Command(CommandError::Policies(error))) if cli.json => {
-            let printed = writeln!(out, "{:#}", error.document());
+            let document = match cli.command.folder() {
+                Some(dir) => folder_header::document_of_faults(&dir, &error),
+                None => error.document(),
+            };
+            let printed = writeln!(out, "{document:#}");
             printed.map(|()| ExitCode::from(2)).map_err(Error::from)
         }
         done => done,
@@ -121,7 +139,8 @@ fn run(cli: &Cli, out: &mut dyn Write) -> Result<ExitCode, Error> {
             folder,
             min_coverage,
         } => {
-            let tested = commands::test(&folder.resolve()?).map_err(CommandError::from)?;
+            let tested = commands::test(&folder.resolve()?, &Progress::default())
+                .map_err(CommandError::from)?;
             tested.output(*min_coverage).map_err(CommandError::from)?
         }
         Command::Prove { folder, solver } => {

@@ -69,6 +69,7 @@ mod store;
 mod tenant;
 mod users;
 mod write;
+mod write_metrics;
 mod write_nonces;
 
 pub use access_keys::{KeyToMake, NewKey};

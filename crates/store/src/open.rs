@@ -12,6 +12,7 @@ use super::connect::{Pools, connect, connect_read_only};
 use super::contention::OrganizationQueue;
 use super::error::Error;
 use super::store::Store;
+use super::write_metrics::WriteMetrics;
 use super::{credentials, session_rotation, sessions};
 use charter_budgets::Budgets;
 use charter_domain::clock::Clock;
@@ -82,6 +83,7 @@ impl Store {
             lists: OrganizationQueue::new("lists", lists_at_once(backend)),
             budgets,
             presence: pools.presence,
+            write_metrics: WriteMetrics::new(),
         })
     }
 }

@@ -10,6 +10,7 @@ use super::changes::{ChangeFeed, Versions};
 use super::connect::{Connection, Presence};
 use super::contention::OrganizationQueue;
 use super::error::Error;
+use super::write_metrics::WriteMetrics;
 use charter_budgets::Budgets;
 use charter_domain::clock::Clock;
 use charter_domain::entropy::Entropy;
@@ -31,6 +32,7 @@ pub struct Store {
     pub(super) lists: OrganizationQueue,
     pub(super) budgets: Arc<Budgets>,
     pub(super) presence: Presence,
+    pub(super) write_metrics: WriteMetrics,
 }
 
 impl Store {
@@ -88,8 +90,8 @@ impl Store {
         &self.changes
     }
 
-    /// Grows whenever the database may have been replaced by one that lacks the latest writes, such as a standby that was
-    /// promoted: with each connection that other processes' writes are followed over.
+    /// Grows whenever the database may have been replaced by one that lacks the latest writes, such as a standby that
+    /// was promoted: with each connection that other processes' writes are followed over.
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.feed.number()

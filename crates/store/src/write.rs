@@ -311,7 +311,8 @@ impl Write<'_> {
             self.transaction.commit_with(effects).await
         };
         let taken = self.store.clock.monotonic().saturating_sub(self.started);
-        metrics::histogram!("charter_store_write_seconds").record(taken.as_secs_f64());
+        let metrics = &self.store.write_metrics;
+        metrics.seconds.record(taken.as_secs_f64());
         if !committed? {
             return Err(Error::Stale);
         }
@@ -320,7 +321,7 @@ impl Write<'_> {
             budgets.spend(Resource::StoredBytes, *organization, *bytes);
         }
         let events = self.heads.len().try_into().unwrap_or(u64::MAX);
-        metrics::counter!("charter_audit_events_total").increment(events);
+        metrics.audit_events.increment(events);
         self.store.audit.publish(&self.heads);
         Ok(())
     }

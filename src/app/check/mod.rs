@@ -248,6 +248,9 @@ async fn policy_folder(
     };
     let health = started.health;
     if let Some(refused) = health.refused {
+        part = part
+            .fact("refused_whole_folder", refused.digest.as_deref())
+            .fact("in_force", "the policies accepted last");
         part.note(format!(
             "the policy folder cannot be taken; a start would go on with the policies that were in force \
              before, and say so in /readyz (`policies.start`)\n{}",

@@ -1,5 +1,5 @@
-//! The folder of one domain, from its first reading until it is gone. It runs beside those of the other domains and waits
-//! for none of them.
+//! The folder of one domain, from its first reading until it is gone. It runs beside those of the other domains and
+//! waits for none of them.
 
 use std::sync::Arc;
 use std::time::Duration;

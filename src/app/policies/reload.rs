@@ -1,5 +1,5 @@
-//! Follows all folders while the service runs: the built-in one, those of the domains and that of the shadow. None waits
-//! for another.
+//! Follows all folders while the service runs: the built-in one, those of the domains and that of the shadow. None
+//! waits for another.
 
 use std::sync::Arc;
 

@@ -19,7 +19,7 @@ use charter_domain::id::ServiceAccountId;
 use charter_domain::progress::Progress;
 use charter_domain::timestamp::{self, MalformedTimestamp, Timestamp};
 use charter_policy::advise::{
-    AdviceRequest, HeldGrants, LogPeriod, RefusedAdvice, Subject, Verdict, advise,
+    AdviceRequest, AdviceVerdict, HeldGrants, LogPeriod, RefusedAdvice, Subject, advise,
 };
 use charter_policy::domain_arg::DomainArg;
 use charter_policy::solver_args::SolverArgs;
@@ -90,7 +90,7 @@ pub(super) fn run(args: &AdviseArgs, out: &mut dyn Write) -> Result<ExitCode, Er
         Folder::read(&dir).map_err(|error| Error::Policies(of_argument(error, option).report()))?;
     let snapshot = match Snapshot::from_folder(&folder) {
         Ok(snapshot) => snapshot,
-        Err(error) => return folder_fault::report(&error, args.output.json, out),
+        Err(error) => return folder_fault::report(Some(&dir), &error, args.output.json, out),
     };
     let subject = args.subject()?;
     let own_log = [settings.decisions.dir.clone()];
@@ -129,8 +129,8 @@ pub(super) fn run(args: &AdviseArgs, out: &mut dyn Write) -> Result<ExitCode, Er
         write!(out, "{advice}")?;
     }
     Ok(match advice.verdict {
-        Verdict::NotFound(_) => ExitCode::from(1),
-        Verdict::Narrower | Verdict::NothingToLeaveOut => ExitCode::SUCCESS,
+        AdviceVerdict::NotFound(_) => ExitCode::from(1),
+        AdviceVerdict::Narrower | AdviceVerdict::NothingToLeaveOut => ExitCode::SUCCESS,
     })
 }
 

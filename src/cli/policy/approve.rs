@@ -14,6 +14,7 @@ use charter_domain::audit::{Actor, AuditContext};
 use charter_domain::clock::{Clock, SystemClock};
 use charter_domain::entropy::OsEntropy;
 use charter_domain::id::ApprovalId;
+use charter_domain::progress::Progress;
 use charter_domain::text::{Name, is_forbidden};
 use charter_policy::diff;
 use charter_policy::domain_arg::DomainArg;
@@ -23,6 +24,7 @@ use charter_store::{self as store, LastRevision, NewPolicyApproval};
 use super::super::Error;
 use super::super::operator::{Operator, SettingsArgs};
 use super::super::output::OutputArgs;
+use super::super::progress;
 use super::folder_args::unknown_domain;
 
 /// The longest reason, in bytes.
@@ -124,7 +126,11 @@ pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, E
             return Err(Error::refused(digest(), "is in force already"));
         }
         let mut changes = Vec::new();
-        show_changes(operator, dir, &folder, &last, &mut changes)?;
+        let progress = Progress::default();
+        let shown = progress::show("comparing, kinds of request", args.output, &progress);
+        let compared = show_changes(operator, dir, &folder, &last, &progress, &mut changes);
+        drop(shown);
+        compared?;
         if !args.output.json {
             out.write_all(&changes)?;
         }
@@ -194,6 +200,7 @@ fn show_changes(
     dir: &Path,
     folder: &Folder,
     last: &LastRevision,
+    progress: &Progress,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     let faulty = |error: charter_authz::fault::LoadError| Error::Policies(error.report());
@@ -228,6 +235,7 @@ fn show_changes(
     let compared = Solver::find(operator.settings.policies.solver.as_deref())
         .map_err(|error| error.to_string())
         .and_then(|solver| {
+            let solver = solver.with_progress(progress);
             diff::compare_sets(
                 &before,
                 &new,

@@ -3,13 +3,15 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use charter_policy::commands;
 use clap::Args;
 
 use super::super::Error;
 use super::super::output::OutputArgs;
+use super::super::progress;
 use super::finish::finish;
 use super::folder_args::FolderArgs;
+use charter_domain::progress::Progress;
+use charter_policy::commands;
 
 /// Parse and validate a folder, as the service does before it loads it
 #[derive(Debug, Args)]
@@ -22,6 +24,9 @@ pub(super) struct CheckArgs {
 
 pub(super) fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let (dir, settings) = args.folder.resolve()?;
+    let shown = progress::show("checking the policies", args.output, &Progress::default());
     let checked = commands::check(&dir, settings.manifest);
-    finish(checked, |error| args.folder.faults(error), args.output, out)
+    drop(shown);
+    let faults = |error| args.folder.faults(error);
+    finish(checked, Some(&dir), faults, args.output, out)
 }

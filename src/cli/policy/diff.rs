@@ -51,5 +51,5 @@ pub(super) fn run(args: &DiffArgs, out: &mut dyn Write) -> Result<ExitCode, Erro
     let shown = progress::show("comparing, kinds of request", args.output, &progress);
     let compared = commands::diff(&old, &new, args.solver.limits(), solver);
     drop(shown);
-    finish(compared, |error| error, args.output, out)
+    finish(compared, None, |error| error, args.output, out)
 }

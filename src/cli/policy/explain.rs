@@ -15,6 +15,7 @@ use serde_json::json;
 use super::super::Error;
 use super::super::operator::SettingsArgs;
 use super::super::output::{OutputArgs, document_to};
+use super::asked_snapshot::AskedSnapshot;
 use super::folder_args::{of_argument, unknown_domain};
 use super::{folder_fault, revision};
 use charter_authz::fault::LoadError;
@@ -63,32 +64,33 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 pub(super) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let settings = args.settings.load()?;
     let decisions = args.decisions.as_ref().unwrap_or(&settings.decisions.dir);
-    let (record, explanation) = match (&args.id, &args.request) {
+    let faults = |(dir, error): (PathBuf, LoadError), out: &mut dyn Write| {
+        let error = of_argument(error, args.policies.as_ref().map(|_| "--policies"));
+        folder_fault::report(Some(&dir), &error, args.output.json, out)
+    };
+    let (record, asked, explanation) = match (&args.id, &args.request) {
         (Some(id), _) => {
             let record = find_record(decisions, id, settings.replay.is_shared())?;
             let domain = domain_of(&args.domain, &record)?;
-            let snapshot = match &args.policies {
-                Some(policies) => match Snapshot::load(&within(policies, &domain)?) {
-                    Ok(snapshot) => snapshot,
-                    Err(error) => {
-                        let error = of_argument(error, Some("--policies"));
-                        return folder_fault::report(&error, args.output.json, out);
-                    }
+            let asked = match &args.policies {
+                Some(policies) => match AskedSnapshot::load(within(policies, &domain)?) {
+                    Ok(asked) => asked,
+                    Err(error) => return faults(error, out),
                 },
-                None => snapshot_of(&args.settings, &settings.policies.dir, &domain, &record)?,
+                None => policies_of(&args.settings, &settings.policies.dir, &domain, &record)?,
             };
-            let explanation = explain::explain_record(&snapshot, &record)
+            let explanation = explain::explain_record(&asked.snapshot, &record)
                 .map_err(|rule| Error::argument(id.clone(), rule))?;
-            (Some(record), explanation)
+            (Some(record), asked, explanation)
         }
         (None, Some(file)) => {
             let policies = args.policies.as_ref().unwrap_or(&settings.policies.dir);
-            match Snapshot::load(&within(policies, &args.domain)?) {
-                Ok(snapshot) => (None, explain_request_file(file, &snapshot)?),
-                Err(error) => {
-                    let error = of_argument(error, args.policies.as_ref().map(|_| "--policies"));
-                    return folder_fault::report(&error, args.output.json, out);
+            match AskedSnapshot::load(within(policies, &args.domain)?) {
+                Ok(asked) => {
+                    let explanation = explain_request_file(file, &asked.snapshot)?;
+                    (None, asked, explanation)
                 }
+                Err(error) => return faults(error, out),
             }
         }
         (None, None) => return Err(Error::argument("ID", "or `--request` must be given")),
@@ -109,7 +111,7 @@ pub(super) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<ExitCode, E
             Some(record) => json!({"recorded": record, "notes": notes, "explanation": explanation}),
             None => json!(explanation),
         };
-        document_to(out, &document)?;
+        document_to(out, &asked.named(document))?;
     } else {
         if let Some(record) = &record {
             write!(out, "{} of {}", record.id, record.at)?;
@@ -121,7 +123,7 @@ pub(super) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<ExitCode, E
         for note in &notes {
             writeln!(out, "note: {note}")?;
         }
-        write!(out, "{explanation}")?;
+        write!(out, "{explanation}{}", asked.line())?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -152,25 +154,28 @@ fn within(policies: &Path, domain: &DomainArg) -> Result<PathBuf, Error> {
 
 /// The policies that made the decision: the folder if it has the same digest, else from the
 /// database.
-fn snapshot_of(
+fn policies_of(
     settings: &SettingsArgs,
     dir: &Path,
     domain: &DomainArg,
     record: &DecisionRecord,
-) -> Result<Snapshot, Error> {
-    let folder = domain.within(dir).ok();
-    let folder = folder.and_then(|dir| Folder::read(&dir).ok());
-    if let Some(folder) = folder.filter(|folder| **folder.digest() == *record.policy_digest) {
-        return Snapshot::from_folder(&folder).map_err(faulty);
+) -> Result<AskedSnapshot, Error> {
+    if let Ok(dir) = domain.within(dir)
+        && let Ok(folder) = Folder::read(&dir)
+        && **folder.digest() == *record.policy_digest
+    {
+        let snapshot = Snapshot::from_folder(&folder).map_err(faulty)?;
+        return Ok(AskedSnapshot::of_folder(dir, snapshot));
     }
     let (name, digest) = (record.domain.as_deref(), &record.policy_digest);
     let known =
         settings.operate(async |operator| revision::of_digest(operator, name, digest).await)?;
-    known.ok_or_else(|| {
+    known.map(AskedSnapshot::recorded).ok_or_else(|| {
         Error::refused(
             record.id.clone(),
             format!(
-                "was decided by policies that are no longer known here, with the digest {digest}: name their folder with `--policies`"
+                "was decided by policies that are no longer known here, with the digest {digest}: name their folder \
+                 with `--policies`"
             ),
         )
     })
@@ -203,7 +208,8 @@ fn find_record(dir: &Path, id: &str, has_replicas: bool) -> Result<DecisionRecor
     }
     found.ok_or_else(|| {
         let elsewhere = if has_replicas {
-            ": each replica has its own, which `--decisions` names; of a denial, `GET /decisions/{id}` tells at any of them"
+            ": each replica has its own, which `--decisions` names; of a denial, `GET /decisions/{id}` tells at any \
+             of them"
         } else {
             ""
         };

@@ -1,6 +1,7 @@
 //! Ends the commands that `charter-policy` has, too.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use charter_authz::fault::LoadError;
@@ -10,9 +11,11 @@ use super::super::Error;
 use super::super::output::OutputArgs;
 use super::folder_fault;
 
-/// Prints the output, or the faults of the folder with the advice that `faults` gives.
+/// Prints the output, or the faults with the advice that `faults` gives. `dir`: the one folder that the command is
+/// about.
 pub(super) fn finish(
     done: Result<CommandOutput, CommandError>,
+    dir: Option<&Path>,
     faults: impl FnOnce(LoadError) -> LoadError,
     output: OutputArgs,
     out: &mut dyn Write,
@@ -20,7 +23,7 @@ pub(super) fn finish(
     match done {
         Ok(done) => Ok(done.print(output.json, out)?),
         Err(CommandError::Policies(error)) => {
-            folder_fault::report(&faults(error), output.json, out)
+            folder_fault::report(dir, &faults(error), output.json, out)
         }
         Err(CommandError::Solver(error)) => Err(error.into()),
         Err(CommandError::Json(error)) => Err(error.into()),

@@ -4,16 +4,21 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
 use serde_json::json;
 
 use super::super::Error;
 use super::super::output::OutputArgs;
+use super::super::progress;
 use super::folder_args::FolderArgs;
 use super::manifest;
 use charter_authz::fault::LoadError;
+use charter_authz::folder::Folder;
 use charter_authz::snapshot::Snapshot;
+use charter_domain::progress::Progress;
+use charter_policy::folder_header;
 use charter_policy::format;
 use charter_policy::manifest::{Manifest, NAME};
 use charter_system::atomic;
@@ -32,7 +37,8 @@ pub(super) struct FmtArgs {
     check: bool,
 }
 
-/// Prints the names of changed files. Exit code 1 if `--check` finds some.
+/// Prints the names of changed files, then the folder with the digest that it has now. Exit code 1 if `--check` finds
+/// some.
 ///
 /// # Errors
 ///
@@ -41,20 +47,10 @@ pub(super) fn run(args: &FmtArgs, out: &mut dyn Write) -> Result<ExitCode, Error
     let refused = |error: LoadError| Error::Policies(error.report());
     let (dir, _) = args.folder.resolve()?;
     let folder = args.folder.read(&dir)?;
-    // The formatter recurses; loading limits the depth.
-    Snapshot::from_folder(&folder).map_err(refused)?;
-    let mut changes = Vec::new();
-    let mut faults = Vec::new();
-    for source in folder.policy_files() {
-        match format::formatted(source) {
-            Ok(Some(text)) => changes.push((PathBuf::from(source.name()), text)),
-            Ok(None) => {}
-            Err(more) => faults.extend(more),
-        }
-    }
-    if !faults.is_empty() {
-        return Err(refused(LoadError::new(faults)));
-    }
+    let shown = progress::show("formatting", args.output, &Progress::default());
+    let changes = changes(&folder).map_err(refused);
+    drop(shown);
+    let changes = changes?;
     let manifest = Manifest::read(&folder).map_err(|fault| refused(LoadError::new(vec![fault])))?;
     for (file, text) in &changes {
         if !args.check {
@@ -71,9 +67,16 @@ pub(super) fn run(args: &FmtArgs, out: &mut dyn Write) -> Result<ExitCode, Error
             left_alone = true;
         }
     }
+    let digest = if args.check || changes.is_empty() {
+        Arc::clone(folder.digest())
+    } else {
+        Arc::clone(args.folder.read(&dir)?.digest())
+    };
     let names = || changes.iter().map(|(file, _)| file.display().to_string());
     let document = || {
         json!({
+            "folder": dir.display().to_string(),
+            "digest": *digest,
             "changed": names().collect::<Vec<_>>(),
             "written": !args.check,
             "manifest_version": listed.as_ref().map(|manifest| manifest.version),
@@ -93,13 +96,33 @@ pub(super) fn run(args: &FmtArgs, out: &mut dyn Write) -> Result<ExitCode, Error
                 dir.join(NAME).display()
             )?;
         }
-        Ok(())
+        write!(out, "{}", folder_header::line(&dir, &digest))
     })?;
     Ok(if args.check && !changes.is_empty() {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// The files that are not formatted, with their new texts.
+fn changes(folder: &Folder) -> Result<Vec<(PathBuf, String)>, LoadError> {
+    // The formatter recurses; loading limits the depth.
+    Snapshot::from_folder(folder)?;
+    let mut changes = Vec::new();
+    let mut faults = Vec::new();
+    for source in folder.policy_files() {
+        match format::formatted(source) {
+            Ok(Some(text)) => changes.push((PathBuf::from(source.name()), text)),
+            Ok(None) => {}
+            Err(more) => faults.extend(more),
+        }
+    }
+    if faults.is_empty() {
+        Ok(changes)
+    } else {
+        Err(LoadError::new(faults))
+    }
 }
 
 /// Atomically, so that a service that watches the folder never reads a partial file. Symbolic links are kept.

@@ -1,17 +1,21 @@
 //! Prints a folder's faults in the requested format.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use super::super::Error;
 use super::super::output::document_to;
 use charter_authz::fault::LoadError;
+use charter_policy::folder_header;
 
 /// Exit code of errors.
 const CANNOT_WORK: u8 = 2;
 
-/// Prints the faults as JSON, or returns them as the error.
+/// Prints the faults as JSON, with the folder and its digest if it is a single one, or returns them as the error, which
+/// names the files.
 pub(super) fn report(
+    dir: Option<&Path>,
     error: &LoadError,
     json: bool,
     out: &mut dyn Write,
@@ -19,6 +23,10 @@ pub(super) fn report(
     if !json {
         return Err(Error::Policies(error.report()));
     }
-    document_to(out, &error.document())?;
+    let document = match dir {
+        Some(dir) => folder_header::document_of_faults(dir, error),
+        None => error.document(),
+    };
+    document_to(out, &document)?;
     Ok(ExitCode::from(CANNOT_WORK))
 }

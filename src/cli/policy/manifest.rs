@@ -11,6 +11,7 @@ use charter_authz::fault::LoadError;
 use charter_authz::folder::Folder;
 use charter_authz::snapshot::Snapshot;
 use charter_policy::counted::counted;
+use charter_policy::folder_header;
 use charter_policy::manifest::{self, Manifest};
 use charter_system::atomic;
 
@@ -58,9 +59,14 @@ pub(super) fn run(args: &ManifestArgs, out: &mut dyn Write) -> Result<ExitCode, 
                 "manifest": dir.join(manifest::NAME).display().to_string(),
                 "version": manifest.version,
                 "files": manifest.files,
+                "folder": dir.display().to_string(),
+                "digest": **folder.digest(),
             })
         },
-        |out| writeln!(out, "{}", describe(&dir, &manifest)),
+        |out| {
+            writeln!(out, "{}", describe(&dir, &manifest))?;
+            write!(out, "{}", folder_header::line(&dir, folder.digest()))
+        },
     )?;
     Ok(ExitCode::SUCCESS)
 }

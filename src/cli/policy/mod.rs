@@ -3,6 +3,7 @@
 mod advise;
 mod approvals;
 mod approve;
+mod asked_snapshot;
 mod check;
 mod diff;
 mod explain;

@@ -14,8 +14,8 @@ use charter_policy::new_domain::{self, NewDomainError};
 
 /// Write a small domain into the policy folder's `domains/NAME`, ready to be edited
 ///
-/// It has a schema, a policy, an invariant, examples and a route, and passes `check`, `test` and `prove`. Nothing that is
-/// there is overwritten.
+/// It has a schema, a policy, an invariant, examples and a route, and passes `check`, `test` and `prove`. Nothing that
+/// is there is overwritten.
 #[derive(Debug, Args)]
 pub(super) struct NewDomainArgs {
     /// Its name, part of its addresses: `a-z 0-9 -`

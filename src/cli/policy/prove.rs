@@ -40,9 +40,11 @@ pub(super) fn run(args: &ProveArgs, out: &mut dyn Write) -> Result<ExitCode, Err
     let against = args.against.as_deref();
     let against = against.map(|folder| args.folder.domain.within(folder));
     let against = against.transpose().map_err(unknown_domain)?;
-    if let Some(Err(error)) = against.as_deref().map(Folder::read) {
+    if let Some(against) = &against
+        && let Err(error) = Folder::read(against)
+    {
         let error = of_argument(error, Some("--against"));
-        return folder_fault::report(&error, args.output.json, out);
+        return folder_fault::report(Some(against), &error, args.output.json, out);
     }
     let options = Options {
         limits: args.solver.limits(),
@@ -56,5 +58,6 @@ pub(super) fn run(args: &ProveArgs, out: &mut dyn Write) -> Result<ExitCode, Err
     let shown = progress::show("proving, claims", args.output, &progress);
     let proved = commands::prove(&dir, against.as_deref(), &options, solver);
     drop(shown);
-    finish(proved, |error| args.folder.faults(error), args.output, out)
+    let faults = |error| args.folder.faults(error);
+    finish(proved, Some(&dir), faults, args.output, out)
 }

@@ -63,9 +63,9 @@ pub(super) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<ExitCode, Er
     let asked = AskedFolders::of(dir, &args.domain)?;
     let asked = match asked.load(mode, |domain| in_force(&args.settings, domain)) {
         Ok(asked) => asked,
-        Err(FolderError::Faults(error)) => {
+        Err(FolderError::Faults(dir, error)) => {
             let error = of_argument(error, args.policies.as_ref().map(|_| "--policies"));
-            return folder_fault::report(&error, args.output.json, out);
+            return folder_fault::report(Some(&dir), &error, args.output.json, out);
         }
         Err(FolderError::Other(error)) => return Err(error),
     };
@@ -86,11 +86,12 @@ pub(super) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<ExitCode, Er
         }
     }
     if args.output.json {
-        document_to(out, &outcome)?;
+        document_to(out, &asked.named(serde_json::to_value(&outcome)?))?;
     } else {
         print_flips(&outcome, out)?;
         print_notes(&outcome, out)?;
         print_summary(&outcome, mode, out)?;
+        write!(out, "{}", asked.lines())?;
     }
     let differs = match mode {
         ReplayMode::Candidate => outcome.flips > 0,

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::{Value, json};
+
 use charter_authz::fault::LoadError;
 use charter_authz::folder::{DOMAINS, is_custom_domain};
 use charter_authz::snapshot::Snapshot;
@@ -9,16 +11,17 @@ use charter_policy::domain_arg::{self, DomainArg};
 use charter_policy::replay::{ReplayMode, ReplayPolicies};
 
 use super::super::Error;
+use super::asked_snapshot::AskedSnapshot;
 use super::folder_args::unknown_domain;
 
 /// The folders by domain; `None` is the built-in one.
 pub(super) struct AskedFolders(Vec<(Option<String>, PathBuf)>);
 
-/// Their policies.
-pub(super) struct AskedPolicies(Vec<(Option<String>, Snapshot)>);
+/// Their policies. The one that was named comes first.
+pub(super) struct AskedPolicies(Vec<(Option<String>, AskedSnapshot)>);
 
 pub(super) enum FolderError {
-    Faults(LoadError),
+    Faults(PathBuf, LoadError),
     Other(Error),
 }
 
@@ -56,12 +59,14 @@ impl AskedFolders {
     ) -> Result<AskedPolicies, FolderError> {
         let mut loaded = Vec::new();
         for (domain, dir) in self.0 {
-            let snapshot = match (Snapshot::load(&dir), mode) {
-                (Ok(snapshot), _) => snapshot,
-                (Err(error), ReplayMode::Candidate) => return Err(FolderError::Faults(error)),
+            let snapshot = match (AskedSnapshot::load(dir), mode) {
+                (Ok(asked), _) => asked,
+                (Err((dir, error)), ReplayMode::Candidate) => {
+                    return Err(FolderError::Faults(dir, error));
+                }
                 (Err(_), ReplayMode::Reproduce) => {
                     match in_force(domain.as_deref()).map_err(FolderError::Other)? {
-                        Some(snapshot) => snapshot,
+                        Some(snapshot) => AskedSnapshot::recorded(snapshot),
                         None if domain.is_some() => continue,
                         None => return Err(FolderError::Other(unknown_policies())),
                     }
@@ -86,12 +91,37 @@ impl AskedPolicies {
 
     pub(super) fn policies(&self) -> ReplayPolicies<'_> {
         let mut policies = ReplayPolicies::default();
-        for (domain, snapshot) in &self.0 {
+        for (domain, asked) in &self.0 {
             match domain {
-                Some(name) => drop(policies.domains.insert(name, snapshot)),
-                None => policies.built_in = Some(snapshot),
+                Some(name) => drop(policies.domains.insert(name, &asked.snapshot)),
+                None => policies.built_in = Some(&asked.snapshot),
             }
         }
         policies
+    }
+
+    /// A line for each folder.
+    pub(super) fn lines(&self) -> String {
+        self.0
+            .iter()
+            .map(|(domain, asked)| match domain {
+                Some(name) => format!("domain `{name}`: {}", asked.line()),
+                None => asked.line(),
+            })
+            .collect()
+    }
+
+    /// The document with `folder` and `digest` of what was named, and the same of each domain in `domains`.
+    pub(super) fn named(&self, document: Value) -> Value {
+        let mut document = match self.0.first() {
+            Some((_, first)) => first.named(document),
+            None => document,
+        };
+        let domains = self.0.iter().filter_map(|(domain, asked)| {
+            let name = domain.clone()?;
+            Some((name, asked.named(json!({}))))
+        });
+        document["domains"] = Value::Object(domains.collect());
+        document
     }
 }

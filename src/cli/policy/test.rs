@@ -38,8 +38,9 @@ pub(super) struct TestArgs {
 pub(super) fn run(args: &TestArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let (dir, settings) = args.folder.resolve()?;
     let min_coverage = args.min_coverage.unwrap_or(settings.min_coverage);
-    let shown = progress::show("running the examples", args.output, &Progress::default());
-    let tested = commands::test(&dir);
+    let progress = Progress::default();
+    let shown = progress::show("running the examples", args.output, &progress);
+    let tested = commands::test(&dir, &progress);
     drop(shown);
     let junit = match &tested {
         Ok(tested) => tested.report.junit(),
@@ -56,5 +57,6 @@ pub(super) fn run(args: &TestArgs, out: &mut dyn Write) -> Result<ExitCode, Erro
     let output = tested
         .map_err(CommandError::from)
         .and_then(|tested| Ok(tested.output(min_coverage)?));
-    finish(output, |error| args.folder.faults(error), args.output, out)
+    let faults = |error| args.folder.faults(error);
+    finish(output, Some(&dir), faults, args.output, out)
 }

@@ -15,6 +15,13 @@ fn generated_keys_are_a_settings_file_and_never_the_same() {
         let printed = home.run(&["keys", "generate"]).success();
         let settings = Settings::from_sources(&printed, []).expect("settings");
         let keys = settings.require_keys().expect("keys");
+        let json = home.run(&["keys", "generate", "--json"]).success();
+        let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        let same = toml::to_string(&json).expect("TOML");
+        let settings_of_json = Settings::from_sources(&same, []).expect("settings");
+        let others = settings_of_json.require_keys().expect("keys");
+        assert!(seen.insert(*others.replay.expose()));
+        assert!(seen.insert(*others.refresh[0].expose()));
         assert!(seen.insert(*keys.replay.expose()));
         assert!(seen.insert(*keys.sealing[0].expose()));
         assert_eq!((keys.token.len(), keys.refresh.len()), (1, 1));

@@ -89,6 +89,8 @@ fn every_answer_is_one_document() {
         members(&formatted),
         [
             "changed",
+            "digest",
+            "folder",
             "manifest_left_alone",
             "manifest_version",
             "written"

@@ -20,6 +20,7 @@ mod tenants;
 mod traces;
 mod unprinted;
 mod unusable;
+mod verdicts;
 mod writable_policies;
 
 use test_support::process::{Charter, Home, Outcome};

@@ -61,6 +61,20 @@ async fn metric(operations: SocketAddr, name: &str) -> f64 {
     value.expect("a value").parse().expect("a number")
 }
 
+#[tokio::test]
+async fn every_write_of_the_process_is_counted_and_timed() {
+    let home = Home::new().with("CHARTER__POLICIES__PROOFS", "off");
+    let running = Running::start(home.command(&["serve", "--demo"]));
+    let counted = metric(running.operations, "charter_audit_events_total").await;
+    let timed = metric(running.operations, "charter_store_write_seconds_count").await;
+    let verified = home.verify_audit().success();
+    let written = format!("events: {counted},");
+    assert!(verified.contains(&written), "{written} {verified}");
+    assert!(counted > 0.0 && timed > 0.0, "{timed}");
+    running.signal("-TERM");
+    assert_eq!(running.exit_code(), Some(0));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_that_nobody_reads_holds_up_neither_requests_nor_the_stop() {
     let home = Home::new()

@@ -9,7 +9,7 @@ use charter_domain::clock::SystemClock;
 use charter_domain::permission::Permission as P;
 use charter_domain::progress::Progress;
 use charter_policy::advise::{
-    Advice, AdviceRequest, HeldGrants, LogPeriod, RefusedAdvice, Subject, Verdict, advise,
+    Advice, AdviceRequest, AdviceVerdict, HeldGrants, LogPeriod, RefusedAdvice, Subject, advise,
 };
 use serde_json::Value;
 use test_support::policy_solver::{limits, solver};
@@ -93,7 +93,7 @@ fn a_service_account_keeps_the_permissions_that_it_used() {
         ],
     );
     let advice = after_use(&all, &[P::GetOrganization, P::ListAccounts]);
-    assert_eq!(advice.verdict, Verdict::Narrower, "{advice}");
+    assert_eq!(advice.verdict, AdviceVerdict::Narrower, "{advice}");
     assert_eq!(advice.decisions, 2, "{advice}");
     assert_eq!(advice.uses[0].never, ["audit:ListEvents"]);
     // Less is allowed of giving away, too: what it no longer holds it cannot pass on.
@@ -116,7 +116,7 @@ fn a_service_account_keeps_the_permissions_that_it_used() {
         &["organizations:GetOrganization", "accounts:ListAccounts"],
     );
     let advice = after_use(&needed, &[P::GetOrganization, P::ListAccounts]);
-    assert_eq!(advice.verdict, Verdict::NothingToLeaveOut, "{advice}");
+    assert_eq!(advice.verdict, AdviceVerdict::NothingToLeaveOut, "{advice}");
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_role_gives_way_to_the_permissions_that_were_used() {
     }
     // Whoever holds a permission passes it on, which the role does not allow.
     let advice = after_use(&held(&["admin"], &[]), &[P::GetOrganization, P::CreateKey]);
-    let Verdict::NotFound(why) = &advice.verdict else {
+    let AdviceVerdict::NotFound(why) = &advice.verdict else {
         panic!("{advice}");
     };
     assert!(
@@ -135,11 +135,11 @@ fn a_role_gives_way_to_the_permissions_that_were_used() {
     );
     // A smaller role does.
     let advice = after_use(&held(&["admin"], &[]), &[P::GetOrganization]);
-    assert_eq!(advice.verdict, Verdict::Narrower, "{advice}");
+    assert_eq!(advice.verdict, AdviceVerdict::Narrower, "{advice}");
     assert!(advice.diff.contains("\n+role member\n"), "{advice}");
     let both = held(&["admin", "member"], &["organizations:GetOrganization"]);
     let advice = after_use(&both, &[P::GetOrganization]);
-    assert_eq!(advice.verdict, Verdict::Narrower, "{advice}");
+    assert_eq!(advice.verdict, AdviceVerdict::Narrower, "{advice}");
     assert!(advice.diff.contains("\n-role admin\n"), "{advice}");
     assert!(advice.diff.contains("\n-role member\n"), "{advice}");
     assert!(
@@ -155,7 +155,7 @@ fn grants_that_were_given_away_are_kept() {
     }
     let all = held(&[], &["organizations:GetOrganization", "audit:ListEvents"]);
     let advice = after_use(&all, &[P::GrantPermission]);
-    assert_eq!(advice.verdict, Verdict::Narrower, "{advice}");
+    assert_eq!(advice.verdict, AdviceVerdict::Narrower, "{advice}");
     assert!(
         advice.diff.contains("\n-permission audit:ListEvents\n"),
         "{advice}"
@@ -251,7 +251,7 @@ fn grants_that_another_domain_reads_are_kept() {
     log.close();
     let advised = advise_account(&world.bench, &shipped(), held(&["member", "admin"], &[]));
     let advised = advised.expect("covered");
-    assert_eq!(advised.verdict, Verdict::Narrower, "{advised}");
+    assert_eq!(advised.verdict, AdviceVerdict::Narrower, "{advised}");
     assert!(advised.diff.contains("\n-role admin\n"), "{advised}");
     assert!(!advised.diff.contains("\n-role member\n"), "{advised}");
 }
@@ -304,7 +304,7 @@ fn counted_decisions_are_not_shown_to_be_allowed_where_policies_read_the_context
     let ask = || {
         let advice = advise_account(&world.bench, &world.folder.path(), all.clone());
         let advice = advice.expect("covered");
-        assert_eq!(advice.verdict, Verdict::Narrower, "{advice}");
+        assert_eq!(advice.verdict, AdviceVerdict::Narrower, "{advice}");
         advice
     };
     let advice = ask();
@@ -333,7 +333,7 @@ fn the_log_is_read_twice_however_many_grants_are_tried() {
     let progress = Progress::default();
     let both = held(&["admin", "member"], &[used]);
     let advice = advise_with_progress(&world.bench, &shipped(), both, &progress);
-    assert_eq!(advice.expect("covered").verdict, Verdict::Narrower);
+    assert_eq!(advice.expect("covered").verdict, AdviceVerdict::Narrower);
     let sizes = files(&world.bench.dir()).into_iter().map(|file| {
         let file = fs::metadata(file).expect("a file");
         file.len()
@@ -357,7 +357,7 @@ fn a_role_that_another_domain_reads_is_not_added_again() {
         advise_account(&world.bench, &shipped(), held(roles, &[])).expect("covered")
     };
     let advice = advised(&["member"], P::GetOrganization);
-    assert_eq!(advice.verdict, Verdict::NothingToLeaveOut, "{advice}");
+    assert_eq!(advice.verdict, AdviceVerdict::NothingToLeaveOut, "{advice}");
     // What is held already, in another order, is no advice either.
     let advice = advised(&["admin", "member"], P::ListDecisions);
     assert_eq!((&advice.patch, &*advice.diff), (&None, ""), "{advice}");

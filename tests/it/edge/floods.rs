@@ -1,5 +1,5 @@
-//! Frames of HTTP/2 that cost the server more than their sender (RFC 9113 section 10.5): whoever sends too many is told to go,
-//! and others are served meanwhile.
+//! Frames of HTTP/2 that cost the server more than their sender (RFC 9113 section 10.5): whoever sends too many is told
+//! to go, and others are served meanwhile.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -146,8 +146,8 @@ async fn requests_that_are_reset_at_once_end_their_connection() {
     server.stop().await;
 }
 
-/// Slowly, each request begins before it is reset. Then the number of requests ends the connection, of a client too that
-/// ignores GOAWAY and answers no PING.
+/// Slowly, each request begins before it is reset. Then the number of requests ends the connection, of a client too
+/// that ignores GOAWAY and answers no PING.
 #[tokio::test]
 async fn requests_that_are_reset_later_end_their_connection() {
     let server = Server::with(EdgeConfig {

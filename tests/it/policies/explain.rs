@@ -260,7 +260,11 @@ fn the_command_prints_text_and_json() {
     assert_eq!(code, Some(0), "{err}");
     let printed: Value = serde_json::from_str(&out).expect("JSON");
     assert_eq!(printed["ruling"], "not_permitted");
-    insta::assert_json_snapshot!(printed, {".policy_digest" => "[digest]"});
+    assert_eq!(printed["folder"], shipped().display().to_string());
+    insta::assert_json_snapshot!(
+        printed,
+        {".policy_digest" => "[digest]", ".digest" => "[digest]", ".folder" => "[folder]"}
+    );
     for wrong in [
         "",
         "[]",

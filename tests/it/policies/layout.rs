@@ -37,7 +37,10 @@ fn crooked() -> Edited {
 #[test]
 fn the_shipped_folder_is_laid_out() {
     let (code, printed) = policy(&["fmt", "--check"], &shipped());
-    assert_eq!((code, printed.as_str()), (Some(0), ""));
+    assert_eq!(code, Some(0), "{printed}");
+    assert_eq!(printed.lines().count(), 1, "{printed}");
+    let named = format!("folder `{}`, digest ", shipped().display());
+    assert!(printed.starts_with(&named), "{printed}");
 }
 
 #[test]
@@ -57,7 +60,10 @@ fn a_folder_that_a_manifest_lists_is_listed_again_once_it_is_laid_out() {
     assert!(printed.contains("manifest      version 2"), "{printed}");
 
     // With nothing to do, nothing is written.
-    assert_eq!(policy(&["fmt"], folder.path()), (Some(0), String::new()));
+    let (code, printed) = policy(&["fmt"], folder.path());
+    assert_eq!(code, Some(0), "{printed}");
+    assert_eq!(printed.lines().count(), 1, "{printed}");
+    assert!(printed.starts_with("folder "), "{printed}");
 }
 
 /// What somebody has not listed yet, the formatter does not vouch for.

@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 use super::shared::{LEASE, ROOMY, Shared};
 use super::*;
 
-/// The upkeep finds it a second later: claims must not wait for that. With its clock ahead it would have Redis forget too
-/// early; with its clock behind it would accept what Redis has forgotten.
+/// The upkeep finds it a second later: claims must not wait for that. With its clock ahead it would have Redis forget
+/// too early; with its clock behind it would accept what Redis has forgotten.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_guard_whose_clock_was_set_accepts_nothing() {
     type Set = fn(&HandClock, Duration);

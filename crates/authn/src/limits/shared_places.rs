@@ -1,5 +1,5 @@
-//! Places of sign-ins under way at all replicas, in Redis. Each counts as a failure until it is decided, so that a burst
-//! over several replicas gets no more guesses than the same guesses one by one.
+//! Places of sign-ins under way at all replicas, in Redis. Each counts as a failure until it is decided, so that a
+//! burst over several replicas gets no more guesses than the same guesses one by one.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Authenticates access tokens: verified tokens are cached, sessions are read (ADR 0013).
+//! Authenticates access tokens: verified tokens are cached until they expire (ADR 0013), sessions until a write
+//! changes them (ADR 0028).
 
 use std::sync::Arc;
 

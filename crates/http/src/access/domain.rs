@@ -49,7 +49,8 @@ impl<'a> Domain<'a> {
         })
     }
 
-    /// Of [`Domain::parts`]. `explain`: the decision is told by its id, and so has a line of its own in the decision log.
+    /// Of [`Domain::parts`]. `explain`: the decision is told by its id, and so has a line of its own in the decision
+    /// log.
     pub(super) async fn evaluate(
         &self,
         question: &Question,

@@ -11,7 +11,8 @@ use crate::respond::{ApiError, Code};
 /// kept for no longer than it takes to refuse them.
 pub(super) const LIBRARY_LIMIT: usize = 4;
 
-/// `INVALID_REQUEST` for a head that HTTP/1.1 would refuse: of more than so many fields, or bytes with the request line.
+/// `INVALID_REQUEST` for a head that HTTP/1.1 would refuse: of more than so many fields, or bytes with the request
+/// line.
 pub(super) fn check(
     request: &Request,
     max_fields: usize,

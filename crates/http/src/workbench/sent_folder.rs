@@ -43,8 +43,8 @@ pub(super) struct SentFolder {
 }
 
 impl SentFolder {
-    /// The folder, perhaps of a domain of one's own, of `folder` (texts by name) or `changes` (texts by name, null for a file that is removed); `None`
-    /// if both are left out.
+    /// The folder, perhaps of a domain of one's own, of `folder` (texts by name) or `changes` (texts by name, null for
+    /// a file that is removed); `None` if both are left out.
     ///
     /// # Errors
     ///

@@ -11,7 +11,7 @@ use super::grants::assuming;
 use super::log_pass::{LogPeriod, RefusedAdvice};
 use super::narrow::{RequestKind, RequestKinds, reads_context, without_role};
 use super::needed_grants::NeededGrants;
-use super::report::{Advice, JudgedLogEnd, PolicyUse, UseCount, Verdict};
+use super::report::{Advice, AdviceVerdict, JudgedLogEnd, PolicyUse, UseCount};
 use super::subject::{Concern, HeldGrants, Subject};
 use super::uses::{JudgedLog, Uses, Wanted};
 use crate::diff::{Diff, compare_sets};
@@ -100,7 +100,7 @@ impl<'a> AdviceRequest<'a> {
             evaluations: uses.evaluations,
             denied_now: uses.denied_now,
             uses: of,
-            verdict: Verdict::NothingToLeaveOut,
+            verdict: AdviceVerdict::NothingToLeaveOut,
             counted_shown: false,
             narrowed: Vec::new(),
             solver: None,
@@ -165,7 +165,7 @@ impl<'a> AdviceRequest<'a> {
         let candidates = std::slice::from_ref(&candidate);
         let judged = self.judged(&advice, &uses, &log, self.snapshot, candidates)?;
         let mut advice = judged.into_iter().next().unwrap_or(advice);
-        if advice.verdict == Verdict::Narrower {
+        if advice.verdict == AdviceVerdict::Narrower {
             advice.diff = diff;
             advice.notes.extend(lost);
             let examples = test::run(&folder, &candidate).map_err(|it| policies(it.report()))?;
@@ -219,22 +219,24 @@ impl<'a> AdviceRequest<'a> {
                     || !reads_context(after).map_err(policies)?,
                 verdict: if diff.is_wider() {
                     let report = diff.report();
-                    Verdict::NotFound(format!("the edit is not proved to be narrower:\n{report}"))
+                    AdviceVerdict::NotFound(format!(
+                        "the edit is not proved to be narrower:\n{report}"
+                    ))
                 } else {
-                    Verdict::Narrower
+                    AdviceVerdict::Narrower
                 },
                 ..advice.clone()
             });
         }
         let proved = judged.iter_mut().zip(candidates);
         let mut proved: Vec<(&mut Advice, &Snapshot)> = proved
-            .filter(|(advice, _)| advice.verdict == Verdict::Narrower)
+            .filter(|(advice, _)| advice.verdict == AdviceVerdict::Narrower)
             .collect();
         for some in proved.chunks_mut(CANDIDATES_PER_PASS) {
             let after: Vec<&Snapshot> = some.iter().map(|(_, after)| *after).collect();
             for ((advice, _), lost) in some.iter_mut().zip(log.lost(before, &after)?) {
                 if lost.count > 0 {
-                    advice.verdict = Verdict::NotFound(format!(
+                    advice.verdict = AdviceVerdict::NotFound(format!(
                         "the edit denies {} decisions that were allowed, such as {}",
                         lost.count,
                         lost.examples.join(", ")
@@ -271,7 +273,7 @@ impl<'a> AdviceRequest<'a> {
         let mut first_refusal = None;
         let mut best: Option<Advice> = None;
         for (mut advice, candidate) in judged.into_iter().zip(candidates) {
-            if advice.verdict != Verdict::Narrower {
+            if advice.verdict != AdviceVerdict::Narrower {
                 first_refusal.get_or_insert(advice);
                 continue;
             }

@@ -17,5 +17,5 @@ mod uses;
 
 pub use advice::{AdviceRequest, advise};
 pub use log_pass::{LogPeriod, RefusedAdvice};
-pub use report::{Advice, JudgedLogEnd, PolicyUse, UseCount, Verdict};
+pub use report::{Advice, AdviceVerdict, JudgedLogEnd, PolicyUse, UseCount};
 pub use subject::{HeldGrants, Subject};

@@ -33,7 +33,7 @@ pub struct Advice {
     /// The policies of the subject, or one entry for all of a service account's grants.
     pub uses: Vec<PolicyUse>,
     /// The verdict on the narrower version.
-    pub verdict: Verdict,
+    pub verdict: AdviceVerdict,
     /// Whether the verdict covers decisions that the log only counts.
     pub counted_shown: bool,
     /// Permissions that it narrows, according to the solver.
@@ -95,7 +95,7 @@ impl UseCount {
 /// The verdict on a narrower version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "is", content = "why")]
-pub enum Verdict {
+pub enum AdviceVerdict {
     /// Everything was used, or what was not cannot be narrowed.
     NothingToLeaveOut,
     /// Proved to allow nothing more, and replayed to allow everything that was allowed.
@@ -144,11 +144,11 @@ impl Display for Advice {
             writeln!(f, "note: {note}")?;
         }
         match &self.verdict {
-            Verdict::NothingToLeaveOut => {
+            AdviceVerdict::NothingToLeaveOut => {
                 return writeln!(f, "nothing to leave out");
             }
-            Verdict::NotFound(why) => return writeln!(f, "nothing advised: {why}"),
-            Verdict::Narrower => {}
+            AdviceVerdict::NotFound(why) => return writeln!(f, "nothing advised: {why}"),
+            AdviceVerdict::Narrower => {}
         }
         let solver = self.solver.as_deref().unwrap_or_default();
         writeln!(

@@ -10,6 +10,7 @@ use cedar_policy::{Policy, PolicyId};
 use charter_authz::fault::LoadError;
 use charter_authz::folder::Folder;
 use charter_authz::snapshot::Snapshot;
+use charter_domain::progress::Progress;
 
 use self::coverage::CoverageTracker;
 use self::example::{Example, ExpectedDecision};
@@ -36,7 +37,22 @@ pub fn junit_of_faults(error: &LoadError) -> Result<String, quick_junit::Seriali
 /// A file of examples does not have the format, with file, line and caret. Failed examples are in
 /// the report.
 pub fn run(folder: &Folder, snapshot: &Snapshot) -> Result<TestReport, LoadError> {
+    run_with_progress(folder, snapshot, &Progress::default())
+}
+
+/// The same; each example is a step.
+///
+/// # Errors
+///
+/// As [`run`].
+pub fn run_with_progress(
+    folder: &Folder,
+    snapshot: &Snapshot,
+    progress: &Progress,
+) -> Result<TestReport, LoadError> {
     let tests = example::read(folder.tests()).map_err(LoadError::new)?;
+    let examples: usize = tests.files.iter().map(|file| file.cases.len()).sum();
+    progress.expect(examples as u64);
     let policies: Vec<&Policy> = snapshot.policies().policies().collect();
     let by_action = PoliciesByAction::of(policies.iter().copied());
     let mut tracker = CoverageTracker::of(policies);
@@ -48,10 +64,14 @@ pub fn run(folder: &Folder, snapshot: &Snapshot) -> Result<TestReport, LoadError
             cases: file
                 .cases
                 .iter()
-                .map(|example| CaseReport {
-                    name: example.name.clone(),
-                    line: example.line,
-                    failure: run_case(example, &tests, snapshot, &by_action, &mut tracker),
+                .map(|example| {
+                    let failure = run_case(example, &tests, snapshot, &by_action, &mut tracker);
+                    progress.advance(1);
+                    CaseReport {
+                        name: example.name.clone(),
+                        line: example.line,
+                        failure,
+                    }
                 })
                 .collect(),
         })

@@ -72,7 +72,8 @@ impl PrivatePostgres {
         }
     }
 
-    /// Makes it possible to fail its system calls from the next start on; `None`, with a message, if this machine cannot.
+    /// Makes it possible to fail its system calls from the next start on; `None`, with a message, if this machine
+    /// cannot.
     pub fn with_faults(mut self) -> Option<Self> {
         let faults = Faults::below(self.directory.path())?;
         for file in faults.files() {

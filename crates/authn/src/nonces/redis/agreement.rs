@@ -197,8 +197,8 @@ impl RedisGuardInner {
         Ok(true)
     }
 
-    /// Waits a moment for running replicas to begin the epoch: they know what they have accepted, so they close less than
-    /// a start has to.
+    /// Waits a moment for running replicas to begin the epoch: they know what they have accepted, so they close less
+    /// than a start has to.
     pub(super) async fn leave_to_running(
         &self,
         connection: &Connection,

@@ -128,8 +128,8 @@ impl RedisGuardInner {
         Ok(())
     }
 
-    /// Whether the wall clock has gone evenly since it agreed with that of Redis. One that was set back makes dates valid
-    /// whose nonces Redis has forgotten; one that was set forward makes it forget too early.
+    /// Whether the wall clock has gone evenly since it agreed with that of Redis. One that was set back makes dates
+    /// valid whose nonces Redis has forgotten; one that was set forward makes it forget too early.
     fn check_steady(&self, epoch: &Arc<Epoch>) -> Result<(), ClaimError> {
         let jump = self
             .offset()
