@@ -1,8 +1,8 @@
 //! What shows only after many repetitions, under load or after kills.
 //!
 //! Each promise runs in a short form with all other tests. The long forms, minutes each, are the
-//! ignored tests whose names end in `_in_full`: `cargo endurance` runs them one after another. Of the longest,
-//! `CHARTER_ENDURANCE_ROUNDS=500..1000` runs a part.
+//! ignored tests whose names end in `_in_full`: `cargo endurance` runs them one after another, `cargo faults` those of
+//! `faults` alone, with their short forms. Of the longest, `CHARTER_ENDURANCE_ROUNDS=500..1000` runs a part.
 #![cfg(test)]
 
 mod changes;

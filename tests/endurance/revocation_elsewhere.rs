@@ -16,11 +16,15 @@ use test_support::signed_client::{Answer, Client, Credentials, Signed};
 use super::rounds::rounds;
 
 const BOUND: Duration = Duration::from_secs(1);
+/// In seconds; requests of the present are within the clock skew all the same.
+const JUMP: i64 = 120;
 
 /// Who revokes.
 enum Revoker {
     Service(SocketAddr, Box<Credentials>),
     Command(Arc<Home>),
+    /// The service's wall clock steps ahead before the command, and far back after it.
+    UnderJumps(Arc<Home>),
 }
 
 impl Revoker {
@@ -31,16 +35,21 @@ impl Revoker {
                 let answer = written(&mut client, || manager.sign("DELETE", path, "")).await;
                 assert_eq!(answer.status, 204, "{}", answer.json());
             }
-            Self::Command(home) => {
-                let home = Arc::clone(home);
-                let run = move || home.run(&["key", "--demo", "revoke", &access_key]);
-                tokio::task::spawn_blocking(run)
-                    .await
-                    .expect("it runs")
-                    .success();
+            Self::Command(home) => run_command(home, access_key).await,
+            Self::UnderJumps(home) => {
+                home.faults().step_clock(JUMP);
+                run_command(home, access_key).await;
+                home.faults().step_clock(-JUMP);
             }
         }
     }
+}
+
+async fn run_command(home: &Arc<Home>, access_key: String) {
+    let home = Arc::clone(home);
+    let run = move || home.run(&["key", "--demo", "revoke", &access_key]);
+    let ended = tokio::task::spawn_blocking(run).await;
+    ended.expect("it runs").success();
 }
 
 fn text<'a>(value: &'a Value, name: &str) -> &'a str {
@@ -163,6 +172,18 @@ async fn beside_a_command(rounds: Range<usize>) {
     home.verify_audit();
 }
 
+async fn under_a_jumping_clock(rounds: Range<usize>) {
+    let Some(home) = unlimited(Home::new()).with_faults() else {
+        return;
+    };
+    let home = Arc::new(home);
+    let charter = home.serve();
+    let revoker = Revoker::UnderJumps(Arc::clone(&home));
+    revocations_hold_within_a_second(rounds, &charter, revoker).await;
+    charter.stop();
+    home.verify_audit();
+}
+
 async fn between_two_services(rounds: Range<usize>) {
     let (Some(database), Some(redis)) = (TestDatabase::empty_postgres().await, Redis::start())
     else {
@@ -198,6 +219,17 @@ async fn between_two_services(rounds: Range<usize>) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commands_revocation_holds_within_a_second() {
     beside_a_command(0..6).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revocation_holds_within_a_second_while_the_clock_jumps() {
+    under_a_jumping_clock(0..6).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "minutes: each round runs a command"]
+async fn a_revocation_holds_within_a_second_while_the_clock_jumps_in_full() {
+    under_a_jumping_clock(rounds(1_000)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -31,6 +31,10 @@ impl History {
         self.told.writes.iter().filter(|it| it.acknowledged).count()
     }
 
+    pub(crate) const fn lives(&self) -> usize {
+        self.lives
+    }
+
     /// Work for a service that has just begun; what clients sent to its predecessors is spent there, too.
     pub(crate) async fn go_on(&mut self, charter: &Charter) -> Load {
         const LAST: usize = 10;

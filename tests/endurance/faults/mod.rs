@@ -6,3 +6,4 @@ mod history;
 mod network;
 mod running;
 mod starting;
+mod targets;

@@ -1,63 +1,20 @@
 //! Calls that fail while clients write.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use test_support::choices::Choices;
-use test_support::process::{Charter, Home};
+use test_support::policy_solver::solver;
+use test_support::policy_world::copy;
+use test_support::process::{Charter, Home, policies};
 use test_support::services::TestDatabase;
 use test_support::services::faults::{Call, Fault, How, Plan};
 use test_support::signed_client::Client;
 use test_support::signed_client::WAIT_TIMEOUT;
 
 use super::history::{History, recover, until_ready};
+use super::targets::{AT_FIRST, PROOFS, SOME, TARGETS, Target, is_of, without_database};
 use crate::load::Load;
-
-type Target = (Call, &'static str, u32);
-
-/// What a running service does to its files, with a bound on how many of such calls succeed before
-/// one fails.
-const TARGETS: [Target; 32] = [
-    // A transaction takes some dozens.
-    (Call::Write, "*/charter.db-wal", 60),
-    (Call::Sync, "*/charter.db-wal", 8),
-    // Checkpoints.
-    (Call::Write, "*/charter.db", 40),
-    (Call::Sync, "*/charter.db", 2),
-    (Call::Write, "*/replay/*.journal", 20),
-    (Call::Write, "*/replay/tally", 20),
-    // Half a minute begins.
-    (Call::Open, "*/replay/.*.new", 1),
-    (Call::Write, "*/replay/.*.new", 1),
-    (Call::Sync, "*/replay/.*.new", 1),
-    (Call::Name, "*/replay/*.journal", 1),
-    (Call::Name, "*/replay/state.json", 1),
-    (Call::Sync, "*/replay", 1),
-    (Call::Write, "*/audit-heads.jsonl", 10),
-    (Call::Sync, "*/audit-heads.jsonl", 2),
-    (Call::Write, "*/decisions/decisions-*.jsonl", 10),
-    (Call::Sync, "*/decisions/decisions-*.jsonl", 2),
-    (Call::Open, "*/decisions/decisions-*.jsonl", 2),
-    (Call::Open, "*/decisions/.decisions-*.jsonl.*.new", 2),
-    (Call::Write, "*/decisions/.decisions-*.jsonl.*.new", 2),
-    (Call::Sync, "*/decisions/.decisions-*.jsonl.*.new", 2),
-    (Call::Name, "*/decisions/decisions-*.jsonl", 2),
-    (Call::Sync, "*/decisions", 2),
-    (Call::Write, "*/decisions/.decisions-*.index.*.new", 2),
-    (Call::Sync, "*/decisions/.decisions-*.index.*.new", 2),
-    (Call::Name, "*/decisions/decisions-*.index", 2),
-    (Call::Write, "*/decision-head.json", 10),
-    (Call::Sync, "*/decision-head.json", 2),
-    (Call::Open, "*/mail/*.new", 1),
-    (Call::Write, "*/mail/*.new", 1),
-    (Call::Sync, "*/mail/*.new", 1),
-    (Call::Name, "*/mail/*.eml", 1),
-    (Call::Sync, "*/mail", 1),
-];
-
-/// What is done once in the life of a data directory: the first mail makes a directory.
-const AT_FIRST: [Target; 2] = [(Call::Name, "*/mail", 1), (Call::Sync, "*/data", 1)];
 
 #[derive(Debug, Clone, Copy)]
 enum Ending {
@@ -92,13 +49,48 @@ fn plan((call, path, most): Target, choices: &mut Choices) -> Plan {
         call,
         path: path.to_owned(),
         after: below(choices, most),
-        times: [1, 2, u32::MAX][choices.below(3)],
+        times: if call == Call::SyncAndOpen {
+            [2, 3, u32::MAX][choices.below(3)]
+        } else {
+            [1, 2, u32::MAX][choices.below(3)]
+        },
         how: if call == Call::Write && choices.below(2) == 0 {
             How::Full
         } else {
             How::Io
         },
     }
+}
+
+/// A home whose policies are proved and can be edited, and everything that fails there.
+fn in_full(home: Home) -> (Home, Vec<Target>) {
+    let home = with_settings(home);
+    if solver().is_none() {
+        return (home, TARGETS.to_vec());
+    }
+    let folder = home.file("policies");
+    copy(&policies(), &folder);
+    let home = home
+        .with("CHARTER__POLICIES__DIR", &folder.display().to_string())
+        .with("CHARTER__POLICIES__PROOFS", "required")
+        .with("CHARTER__POLICIES__CHECK_TIMEOUT", "600s")
+        .with("PATH", "/usr/local/bin:/usr/bin:/bin");
+    (home, [&TARGETS[..], &PROOFS[..]].concat())
+}
+
+/// Another text each time; it is checked, and proved, in the background.
+fn edit_policies(home: &Home, life: usize, number: usize) {
+    let file = home.file("policies").join("edit.cedar");
+    let address = format!(
+        "2001:db8::{life:x}:{:x}:{:x}",
+        number >> 16,
+        number & 0xffff
+    );
+    let condition = format!("context.source_ip == ip(\"{address}\")");
+    let text = format!(
+        "@id(\"edit\")\nforbid (principal is User, action, resource) when {{ {condition} }};\n"
+    );
+    std::fs::write(file, text).expect("an edit");
 }
 
 /// Until it has failed, and clients have heard of it.
@@ -122,9 +114,15 @@ async fn bring_about(
             load.wait_until(is_tried).await;
         }
     }
-    let has_happened = || fault.failed() > 0 || load.answered() > before + ENOUGH;
+    if plan.path.contains("/policies/") {
+        edit_policies(home, history.lives(), before);
+    }
+    // The opening fails after the sync.
+    let kinds = if plan.call == Call::SyncAndOpen { 2 } else { 1 };
+    let has_happened = || fault.failed() >= kinds || load.answered() > before + ENOUGH;
     load.wait_until(has_happened).await;
-    assert!(fault.failed() > 0, "{} calls seen: {plan:?}", fault.seen());
+    let seen = fault.seen();
+    assert!(fault.failed() >= kinds, "{seen} calls seen: {plan:?}");
     let since = load.answered();
     load.wait_until(|| load.answered() > since + 20).await;
 }
@@ -187,7 +185,7 @@ async fn live(home: &Home, history: &mut History, plans: &[Plan], ending: Ending
 
 /// Lives with those calls failing in turn, until there were so many, and so many writes acknowledged.
 async fn nothing_is_lost(home: Home, targets: &[Target], lives: usize, acknowledged: usize) {
-    let Some(home) = with_settings(home).with_faults() else {
+    let Some(home) = home.with_faults() else {
         return;
     };
     let mut choices = Choices::new(17);
@@ -207,32 +205,16 @@ async fn nothing_is_lost(home: Home, targets: &[Target], lives: usize, acknowled
     println!("{life} lives, {acknowledged} writes acknowledged, all there");
 }
 
-/// Those whose files there are on PostgreSQL, too.
-fn without_database(targets: &[Target]) -> Vec<Target> {
-    let of_service = targets.iter().filter(|it| !it.1.contains("charter.db"));
-    of_service.copied().collect()
-}
-
-/// Those that come without waiting for half a minute, and one of a kind.
-const SOME: [Target; 6] = [
-    (Call::Sync, "*/charter.db-wal", 8),
-    (Call::Write, "*/audit-heads.jsonl", 10),
-    (Call::Write, "*/decisions/decisions-*.jsonl", 10),
-    (Call::Write, "*/charter.db-wal", 60),
-    (Call::Name, "*/mail/*.eml", 1),
-    (Call::Write, "*/replay/*.journal", 20),
-];
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn acknowledged_writes_outlive_failing_calls_on_sqlite() {
-    nothing_is_lost(Home::new(), &SOME, 2, 0).await;
+    nothing_is_lost(with_settings(Home::new()), &SOME, 2, 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn acknowledged_writes_outlive_failing_calls_on_postgres() {
     if let Some(database) = TestDatabase::empty_postgres().await {
         let some = without_database(&SOME);
-        nothing_is_lost(Home::on(database), &some, 1, 0).await;
+        nothing_is_lost(with_settings(Home::on(database)), &some, 1, 0).await;
     }
 }
 
@@ -272,32 +254,27 @@ async fn a_failed_sync_is_retried() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "minutes: each call on each file, and 10,000 writes"]
+#[ignore = "minutes: each call on each file, and 20,000 writes"]
 async fn acknowledged_writes_outlive_failing_calls_in_full() {
-    nothing_is_lost(Home::new(), &TARGETS, 36, 10_000).await;
+    let (home, targets) = in_full(Home::new());
+    nothing_is_lost(home, &targets, 36, 20_000).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "minutes: each call on each file, and 10,000 writes"]
+#[ignore = "minutes: each call on each file, and 20,000 writes"]
 async fn acknowledged_writes_outlive_failing_calls_on_postgres_in_full() {
     if let Some(database) = TestDatabase::empty_postgres().await {
-        let own = without_database(&TARGETS);
-        nothing_is_lost(Home::on(database), &own, 28, 10_000).await;
+        let (home, targets) = in_full(Home::on(database));
+        nothing_is_lost(home, &without_database(&targets), 28, 20_000).await;
     }
-}
-
-fn is_of((call, path): &(Call, PathBuf), target: &Target) -> bool {
-    let path = path.display().to_string();
-    let (before, end) = target.1.rsplit_once('*').expect("a pattern");
-    let mut parts = before.split('*');
-    *call == target.0 && path.ends_with(end) && parts.all(|part| path.contains(part))
 }
 
 /// A file that is not in the table would never be seen to fail.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a minute: until the next half minute of the replay guard has begun"]
 async fn the_table_has_all_that_a_running_service_writes_in_full() {
-    let Some(home) = with_settings(Home::new()).with_faults() else {
+    let (home, targets) = in_full(Home::new());
+    let Some(home) = home.with_faults() else {
         return;
     };
     let charter = home.serve();
@@ -306,17 +283,22 @@ async fn the_table_has_all_that_a_running_service_writes_in_full() {
     load.wait_for(6).await;
     home.faults().record();
     history.register(&charter).await;
+    let proves = targets.len() > TARGETS.len();
+    if proves {
+        edit_policies(&home, 0, 1);
+    }
     let seen = |target: &'static str| {
         let calls = home.faults().recorded();
         calls
             .iter()
             .any(|made| is_of(made, &(Call::Sync, target, 0)))
     };
-    // The next half minute, a checkpoint and another decision file.
+    // The next half minute, a checkpoint, another decision file and a proof.
     load.wait_until(|| {
         seen("*/replay/.*.new")
             && seen("*/charter.db")
             && seen("*/decisions/.decisions-*.jsonl.*.new")
+            && (!proves || seen("*/policies/proofs/.*.proof.*.new"))
     })
     .await;
     let calls = home.faults().recorded();
@@ -325,8 +307,8 @@ async fn the_table_has_all_that_a_running_service_writes_in_full() {
     load.ended().await;
     let missing: BTreeSet<_> = calls
         .iter()
-        .filter(|(call, path)| *call != Call::Open && path.starts_with(home.data()))
-        .filter(|made| !AT_FIRST.iter().chain(&TARGETS).any(|it| is_of(made, it)))
+        .filter(|(_, path)| path.starts_with(home.data()))
+        .filter(|made| !AT_FIRST.iter().chain(&targets).any(|it| is_of(made, it)))
         .collect();
     assert!(missing.is_empty(), "{missing:#?}");
 }

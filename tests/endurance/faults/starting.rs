@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt as _;
 
+use test_support::policy_solver::solver;
 use test_support::process::Home;
 use test_support::services::TestDatabase;
 use test_support::services::faults::{Call, How, Plan};
@@ -12,11 +13,24 @@ use test_support::signed_client::Client;
 use super::history::until_ready;
 use crate::rounds::rounds;
 
+/// Without proofs, which are the same each time.
 fn new(database: Option<TestDatabase>) -> Option<Home> {
     let home = database.map_or_else(Home::new, Home::on);
-    // The policies are the shipped ones each time.
-    home.with("CHARTER__POLICIES__PROOFS", "off")
-        .with("CHARTER__POLICIES__TESTS", "off")
+    faulty(home.with("CHARTER__POLICIES__PROOFS", "off"))
+}
+
+/// With proofs, which are kept in the data directory.
+fn proving() -> Option<Home> {
+    solver()?;
+    let home = Home::new().with("PATH", "/usr/local/bin:/usr/bin:/bin");
+    faulty(
+        home.with("CHARTER__POLICIES__PROOFS", "required")
+            .with("CHARTER__POLICIES__CHECK_TIMEOUT", "600s"),
+    )
+}
+
+fn faulty(home: Home) -> Option<Home> {
+    home.with("CHARTER__POLICIES__TESTS", "off")
         // It waits for a database that does not answer.
         .with("CHARTER__DATABASE__START_TIMEOUT", "0s")
         .with_faults()
@@ -64,9 +78,11 @@ async fn start_twice(home: &Home, plan: &Plan) {
             drop(fault);
             charter.kill();
         }
-        Err(ended) if plan.how == How::Killed => {
+        // Else its policy check was killed.
+        Err(ended) if ended.signal().is_some() => {
             drop(fault);
             assert_eq!(ended.signal(), Some(9), "{plan:?}: {said}");
+            assert_eq!(plan.how, How::Killed, "{plan:?}: {said}");
         }
         Err(ended) => {
             drop(fault);
@@ -139,6 +155,11 @@ async fn starts_fail(on_postgres: bool) {
     let first_starts = plans(calls_of_start(&later));
     let later_starts = plans(calls_of_start(&later));
     let counts = (first_starts.len(), later_starts.len());
+    // What is opened at a start only.
+    for file in ["audit-heads.jsonl", "decision-head.json", "replay/tally"] {
+        let fails = |plan: &Plan| plan.call == Call::Open && plan.path.ends_with(file);
+        assert!(later_starts.iter().any(fails), "{file} is always opened");
+    }
     // What is written once in a directory's life is among them.
     for file in [
         "keys.toml",
@@ -189,6 +210,49 @@ async fn a_first_start_that_was_cut_off_is_finished_by_the_next() {
             start_twice(&home, &plan).await;
         }
     }
+}
+
+/// Makes a start prove again.
+fn forget_proofs(home: &Home) {
+    drop(std::fs::remove_dir_all(home.data().join("policies")));
+}
+
+#[test]
+fn a_start_whose_proofs_cannot_be_kept_is_a_start() {
+    let Some(home) = proving() else {
+        return;
+    };
+    let fault = home.faults().begin(&Plan {
+        how: How::Full,
+        ..Plan::all(Call::Write, "*/data/policies/proofs/*")
+    });
+    let charter = home.serve();
+    assert!(fault.failed() > 0, "no proof was to be kept");
+    drop(fault);
+    charter.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "minutes: each call on each file of the proofs"]
+async fn a_start_whose_proofs_fail_leaves_nothing_behind_in_full() {
+    let Some(home) = proving() else {
+        return;
+    };
+    home.serve().stop();
+    forget_proofs(&home);
+    let mut calls = calls_of_start(&home);
+    calls.retain(|(_, path), _| path.contains("/data/policies"));
+    let plans = plans(calls);
+    for call in [Call::Open, Call::Write, Call::Sync, Call::Name] {
+        assert!(plans.iter().any(|plan| plan.call == call), "no {call:?}");
+    }
+    for number in rounds(plans.len()) {
+        let plan = &plans[number];
+        println!("{number}: {plan:?}");
+        forget_proofs(&home);
+        start_twice(&home, plan).await;
+    }
+    println!("{} plans of the proofs of a start", plans.len());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -81,12 +81,16 @@ impl Home {
         text.replace(&self.directory.path().display().to_string(), "HOME")
     }
 
-    /// The value of the setting.
+    /// Of the test database, or the value of the setting.
     pub fn database_url(&self) -> String {
-        self.database.as_ref().map_or_else(
-            || format!("sqlite://{}", self.data().join("charter.db").display()),
-            |database| database.url().to_owned(),
-        )
+        let set = || {
+            let mut settings = self.settings.iter().rev();
+            let set = settings.find(|(name, _)| name == "CHARTER__DATABASE__URL");
+            set.map(|(_, value)| value.clone())
+        };
+        let own = || format!("sqlite://{}", self.data().join("charter.db").display());
+        let database = self.database.as_ref().map(|it| it.url().to_owned());
+        database.or_else(set).unwrap_or_else(own)
     }
 
     /// The standard error of all services that ran here.

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -143,6 +144,26 @@ int unlink(const char *path) {
 int mkdir(const char *path, mode_t mode) {
     REAL(int, "mkdir", const char *, mode_t);
     return fails(NAME, "name", path) ? -1 : real(path, mode);
+}
+
+/* The policy check is started without the service's environment, and its calls fail, too. */
+int posix_spawnp(pid_t *id, const char *program, const posix_spawn_file_actions_t *actions,
+                 const posix_spawnattr_t *attributes, char *const arguments[], char *const environment[]) {
+    REAL(int, "posix_spawnp", pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,
+         char *const[], char *const[]);
+    static char library[4200], file[4200];
+    size_t count = 0;
+    while (environment[count]) count++;
+    char **extended = calloc(count + 3, sizeof *extended);
+    if (!control || !extended) return real(id, program, actions, attributes, arguments, environment);
+    memcpy(extended, environment, count * sizeof *extended);
+    snprintf(library, sizeof library, "LD_PRELOAD=%s", getenv("LD_PRELOAD"));
+    snprintf(file, sizeof file, "FAILING_CALLS=%s", getenv("FAILING_CALLS"));
+    extended[count] = library;
+    extended[count + 1] = file;
+    int result = real(id, program, actions, attributes, arguments, extended);
+    free(extended);
+    return result;
 }
 
 int clock_gettime(clockid_t clock, struct timespec *time) {

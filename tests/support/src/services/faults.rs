@@ -18,9 +18,16 @@ pub enum Call {
     Open = 4,
     /// `rename`, `unlink`, `mkdir`
     Name = 8,
+    /// `fsync`, `fdatasync` and `open`: a connection whose commit fails is closed, and the next one cannot be opened.
+    SyncAndOpen = 2 | 4,
 }
 
 impl Call {
+    /// Whether the calls of the other kind are among these.
+    pub const fn includes(self, other: Self) -> bool {
+        self as u32 & other as u32 != 0
+    }
+
     fn named(name: &str) -> Self {
         match name {
             "write" => Self::Write,

@@ -72,6 +72,14 @@ impl PrivatePostgres {
         }
     }
 
+    /// It waits for its disk from now on.
+    pub fn durable(mut self) -> Self {
+        self.stop();
+        self.options.push_str(" -c fsync=on");
+        self.start_again();
+        self
+    }
+
     /// Makes it possible to fail its system calls from the next start on; `None`, with a message, if this machine
     /// cannot.
     pub fn with_faults(mut self) -> Option<Self> {
