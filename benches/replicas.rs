@@ -2,8 +2,8 @@
 //! the signed read with nonces on Redis compared with nonces in memory, and changes of one organization on PostgreSQL
 //! compared with pgbench.
 //!
-//! `cargo bench --bench replicas`, or `-- NAME …` for some of `claims`, `reads` and `writes`. Starts PostgreSQL and Redis of
-//! its own; compare the ratios.
+//! `cargo bench --bench replicas`, or `-- NAME …` for some of `claims`, `reads` and `writes`. Starts PostgreSQL and
+//! Redis of its own; compare the ratios.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![expect(

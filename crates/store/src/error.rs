@@ -304,8 +304,9 @@ fn classify_sqlite(code: &str) -> Class {
     }
 }
 
-/// Whether SQLite could not read or write its files, or found them damaged: IOERR, CORRUPT, FULL, NOTADB. It may
-/// have rolled back the transaction.
+/// Whether SQLite could not read or write its files, or found them damaged: READONLY, IOERR, CORRUPT, FULL, NOTADB. It
+/// may have rolled back the transaction. A file that it could not open for writing it opens for reading alone, and the
+/// connection stays so.
 pub(super) fn is_disk_failure(error: &DbErr) -> bool {
     let (DbErr::Exec(RuntimeErr::SqlxError(source)) | DbErr::Query(RuntimeErr::SqlxError(source))) =
         error
@@ -317,7 +318,7 @@ pub(super) fn is_disk_failure(error: &DbErr) -> bool {
         .and_then(|error| error.try_downcast_ref::<sqlx::sqlite::SqliteError>());
     let code = sqlite.and_then(sqlx::error::DatabaseError::code);
     code.and_then(|code| code.parse::<u32>().ok())
-        .is_some_and(|extended| matches!(extended & 0xff, 10 | 11 | 13 | 26))
+        .is_some_and(|extended| matches!(extended & 0xff, 8 | 10 | 11 | 13 | 26))
 }
 
 /// Whether PostgreSQL, or the network, has ended the connection of a statement.

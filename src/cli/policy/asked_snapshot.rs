@@ -51,8 +51,10 @@ impl AskedSnapshot {
     /// The document with the members `folder`, null for recorded policies, and `digest`.
     pub(super) fn named(&self, mut document: Value) -> Value {
         let folder = self.dir.as_ref().map(|dir| dir.display().to_string());
-        document["folder"] = json!(folder);
-        document["digest"] = json!(**self.snapshot.digest());
+        if let Some(members) = document.as_object_mut() {
+            members.insert("folder".to_owned(), json!(folder));
+            members.insert("digest".to_owned(), json!(**self.snapshot.digest()));
+        }
         document
     }
 }

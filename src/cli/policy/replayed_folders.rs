@@ -121,7 +121,9 @@ impl AskedPolicies {
             let name = domain.clone()?;
             Some((name, asked.named(json!({}))))
         });
-        document["domains"] = Value::Object(domains.collect());
+        if let Some(members) = document.as_object_mut() {
+            members.insert("domains".to_owned(), Value::Object(domains.collect()));
+        }
         document
     }
 }

@@ -31,7 +31,7 @@ const WAITING: usize = 4;
 const BODY_DEADLINE: Duration = Duration::from_secs(15);
 
 /// Time for a client to read some of a response, which occupies one of the exchanges.
-const CLIENT_PAUSE: Duration = Duration::from_secs(60);
+const CLIENT_PAUSE: Duration = Duration::from_mins(1);
 
 /// Hop-by-hop headers (RFC 9110 section 7.6.1), besides those that `connection` names.
 const HOP_BY_HOP: [HeaderName; 9] = [

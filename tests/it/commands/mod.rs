@@ -4,6 +4,7 @@
 mod arguments;
 mod audit;
 mod check;
+mod check_restored;
 mod documents;
 mod invitations;
 mod json;

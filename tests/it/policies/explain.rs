@@ -332,7 +332,8 @@ fn a_request_file_of_another_form_is_told_with_its_form() {
             "{\"request\": 1, \"entities\": []}",
             "expected an object with `principal`",
         ),
-        ("[]", "expected an object with `request` and `entities`"),
+        ("[]", "the file is a list"),
+        ("1", "expected an object with `request` and `entities`"),
         ("\u{feff}{}", "begins with a byte order mark"),
     ] {
         let source = Arc::new(NamedSource::new("question", Arc::from(text)));

@@ -73,7 +73,7 @@ fn each_literal_path_is_marked_and_indexed_as_it_was() {
     for kept in [0x40, 0, 0x10] {
         assert_marked(&named(kept, b"/a#b"), &named(kept, b"/a^b"));
     }
-    let long = [b'a'; 20_000];
+    let long = vec![b'a'; 20_000];
     let (path, marked) = ([&long[..], b"#"].concat(), [&long[..], b"^"].concat());
     let sent = frame(HEADERS, END_HEADERS, &[]);
     assert_eq!(followed(&sent, 5), sent);
@@ -126,10 +126,10 @@ fn what_cannot_be_read_is_left_to_the_library() {
         frame(HEADERS, END_HEADERS | PADDED, &[200, 0x04]),
         frame(HEADERS, END_HEADERS | PRIORITY, &[1]),
         [frame(HEADERS, 0, &path), frame(0, 0, b""), headers(&path)].concat(),
-        [frame(HEADERS, 0, &[0; MAX_FRAME + 1]), headers(&path)].concat(),
+        [frame(HEADERS, 0, &vec![0; MAX_FRAME + 1]), headers(&path)].concat(),
         [
             frame(HEADERS, 0, &path),
-            frame(CONTINUATION, 0, &[0; MAX_FRAME]).repeat(9),
+            frame(CONTINUATION, 0, &vec![0; MAX_FRAME]).repeat(9),
         ]
         .concat(),
         frame(HEADERS, 0, &path),

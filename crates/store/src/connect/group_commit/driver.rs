@@ -153,6 +153,7 @@ impl Driver {
         }
         let (has_last, step) = (last.is_some(), if goes_on { GO_ON } else { COMMIT });
         if let Err(error) = opening.open(connection).await {
+            self.distrust_after(&error);
             drop(answer.send(Err(error)));
             self.leave(connection).await;
             return false;
@@ -257,6 +258,7 @@ impl Driver {
         let connection = self.place().await?;
         if let Err(error) = execute(&connection, BEGIN).await {
             drop(connection);
+            self.distrust_after(&error);
             // Another process has the lock; else the pool finds it out.
             self.let_go().await;
             return Err(error);
@@ -293,6 +295,13 @@ impl Driver {
     fn is_trusted(&self) -> bool {
         let trusts = |open: &Open| self.health.trusts(open.since.elapsed());
         self.open.as_ref().is_some_and(trusts)
+    }
+
+    /// A connection that cannot begin, because of its files, is closed.
+    fn distrust_after(&self, error: &DbErr) {
+        if is_disk_failure(error) {
+            self.health.distrust(error);
+        }
     }
 
     /// Gives the connection back to the pool, which asks it whether it is outside of a transaction.
