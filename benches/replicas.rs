@@ -117,7 +117,7 @@ fn writes(database: &TestDatabase) {
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let rate = text.lines().find_map(|line| line.strip_prefix("tps = "));
         let rate = rate.and_then(|rate| rate.split(' ').next()?.parse::<f64>().ok());
-        rate.unwrap_or_else(|| panic!("{output:?}"))
+        rate.expect("the rate that pgbench prints")
     };
     let (mut ours, mut one, mut many) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..=ROUNDS {

@@ -165,7 +165,7 @@ fn a_refused_principal_is_told_when_it_may_go_on() {
     budgets.spend_as(log, payer(7), 2_000);
     let exhausted = budgets.check_as(log, payer(7)).expect_err("over its half");
     assert_eq!(exhausted.limit, 1_500);
-    *clock.0.lock() += exhausted.retry_after - Duration::from_secs(2);
+    *clock.0.lock() += exhausted.retry_after.saturating_sub(Duration::from_secs(2));
     budgets.check_as(log, payer(7)).expect_err("too early");
     *clock.0.lock() += Duration::from_secs(3);
     assert_eq!(budgets.check_as(log, payer(7)), Ok(()));

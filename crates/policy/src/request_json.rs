@@ -43,7 +43,9 @@ const HELP: &str = "a request file has `request` (`principal`, `action`, `resour
 pub fn read(source: &Source, schema: &Schema) -> Result<(Request, Entities), LoadError> {
     // As a struct by position it would be read as far as its first example.
     if source.inner().trim_start().starts_with('[') {
-        let fault = FolderFault::new("the file is a list; a request file is one object").help(HELP);
+        let fault = FolderFault::new("the file is a list; a request file is one object")
+            .help(HELP)
+            .at(source, 0, 1);
         return Err(LoadError::new(vec![fault]));
     }
     let question: RequestFileJson<'_> = serde_json::from_str(source.inner()).map_err(|error| {

@@ -40,13 +40,14 @@ fn every_answer_is_one_document() {
     let up = answer(&["migrate", "up", "--json"]);
     assert_eq!(members(&up[0]), ["name", "state"]);
     assert_eq!(answer(&["migrate", "status", "--json"]), up);
-    let acme = answer(&[
+    let create = [
         "organization",
         "create",
         "--name=Acme",
         "--slug=acme",
         "--json",
-    ]);
+    ];
+    let acme = answer(&create);
     let shown = answer(&["organization", "show", "acme", "--json"]);
     assert_eq!(
         answer(&["organization", "list", "--json"]),
@@ -98,6 +99,20 @@ fn every_answer_is_one_document() {
     );
     let manifest = answer(&["policy", "manifest", "--json"]);
     assert_eq!(manifest["version"], 1);
+    an_approval_is_one_document(&answer);
+    let rollback = answer(&["policy", "rollback", "1", "--json"]);
+    assert_eq!(rollback["written"], false);
+    let tested = answer(&["policy", "test", "--json"]);
+    assert_eq!(tested["folder"], dir);
+    let verified = answer(&["policy", "verify-log", "--json"]);
+    assert_eq!(verified["findings"], Value::from(Vec::<Value>::new()));
+    let log = installation.home.data().join("decisions");
+    let replayed = answer(&["policy", "replay", &log.display().to_string(), "--json"]);
+    assert_eq!(replayed["flips"], 0);
+    assert_eq!(answer(&["check", "--json"])["ok"], true);
+}
+
+fn an_approval_is_one_document(answer: &impl Fn(&[&str]) -> Value) {
     let digest = answer(&["policy", "check", "--json"])["whole_folder"].clone();
     let digest = digest.as_str().expect("a digest");
     let approve = [
@@ -121,14 +136,4 @@ fn every_answer_is_one_document() {
     let id = approved["id"].as_str().expect("an id");
     let withdrawn = answer(&["policy", "withdraw", id, "--by=ada", "--json"]);
     assert_eq!(withdrawn["withdrawn"], approved["id"]);
-    let rollback = answer(&["policy", "rollback", "1", "--json"]);
-    assert_eq!(rollback["written"], false);
-    let tested = answer(&["policy", "test", "--json"]);
-    assert_eq!(tested["folder"], dir);
-    let verified = answer(&["policy", "verify-log", "--json"]);
-    assert_eq!(verified["findings"], Value::from(Vec::<Value>::new()));
-    let log = installation.home.data().join("decisions");
-    let replayed = answer(&["policy", "replay", &log.display().to_string(), "--json"]);
-    assert_eq!(replayed["flips"], 0);
-    assert_eq!(answer(&["check", "--json"])["ok"], true);
 }

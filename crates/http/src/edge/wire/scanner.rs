@@ -1,8 +1,8 @@
 //! Scans the bytes that a client sends, in one pass and constant memory.
 //!
 //! It follows heads and body framing of HTTP/1.1 (RFC 9112) just far enough to find each request line: bodies are
-//! skipped by their length, HTTP/2 is left to [`super::http2_paths`]. The library refuses everything that the scanner cannot follow, so
-//! it stops there.
+//! skipped by their length, HTTP/2 is left to [`super::http2_paths`]. The library refuses everything that the scanner
+//! cannot follow, so it stops there.
 
 use memchr::memchr;
 
