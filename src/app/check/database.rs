@@ -64,6 +64,12 @@ pub(super) async fn look(
             pending: Vec::new(),
         };
     };
+    if let Some(later) = status.iter().rfind(|one| !one.known) {
+        part.note(format!(
+            "a later version has migrated the database, up to `{}`, and lets this one run",
+            later.name
+        ));
+    }
     let is_pending = |one: &MigrationStatus| !one.applied;
     let pending: Vec<String> = status
         .into_iter()
