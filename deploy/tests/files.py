@@ -3,12 +3,12 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 
+import kubernetes
 from stack import DEPLOY, ROOT, program
 
 SNAPSHOT = ROOT / "src/telemetry/snapshots/charter__telemetry__catalogue__tests__the_metrics_are_these.snap"
@@ -96,39 +96,6 @@ def unit(checks, binary, directory):
          ("security", "--offline=true", "--threshold=20", str(path)))
 
 
-def kubernetes_policies(checks, binary, directory):
-    """The ConfigMap, laid out as the kubelet does it, is the folder it was made of."""
-    before = checks.tried
-    folder = Path(directory) / "policies"
-    shutil.copytree(ROOT / "policies", folder)
-    environment = {**os.environ, "CHARTER__POLICIES__PROOFS": "off", "CHARTER__POLICIES__TESTS": "off",
-                   "CHARTER__POLICIES__DIR": str(folder), "CHARTER__DATA_DIR": str(Path(directory) / "none")}
-
-    def charter(*arguments):
-        done = subprocess.run([binary, *arguments], capture_output=True, text=True, env=environment)
-        checks.expect(f"charter {' '.join(arguments[:2])}", done.returncode == 0, done.stdout + done.stderr)
-        return done.stdout
-
-    charter("policy", "manifest", str(folder))
-    script = str(DEPLOY / "kubernetes/policies-configmap")
-    made = json.loads(subprocess.run([script, str(folder)], capture_output=True, check=True).stdout)
-    deployment = (DEPLOY / "kubernetes/charter.yaml").read_text()
-    items = dict(re.findall(r"- \{key: (\S+), path: (\S+)\}", deployment))
-    checks.expect("charter.yaml places every policy file", items.keys() == made["data"].keys(),
-                  items.keys() ^ made["data"].keys())
-    mounted, revision = Path(directory) / "mounted", "..2026_01_01_00_00_00.1"
-    for key, path in items.items():
-        file = mounted / revision / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(made["data"].get(key, ""))
-    (mounted / "..data").symlink_to(revision)
-    for top in sorted({path.split("/")[0] for path in items.values()}):
-        (mounted / top).symlink_to(f"..data/{top}")
-    digests = [json.loads(charter("policy", "check", "--json", str(each))).get("digest") for each in (folder, mounted)]
-    checks.expect("the mounted policies are those of the folder", digests[0] == digests[1] is not None, digests)
-    checks.group("policies as a Kubernetes volume", before)
-
-
 def placeholders(checks):
     """No key or password is in these files."""
     before = checks.tried
@@ -192,5 +159,5 @@ def run(checks, binary):
          ("test", "rules", str(DEPLOY / "prometheus/alerts.test.yaml")))
     with tempfile.TemporaryDirectory(prefix="charter-deploy-") as directory:
         unit(checks, binary, directory)
-        kubernetes_policies(checks, binary, directory)
+        kubernetes.run(checks, binary, Path(directory))
         package(checks, binary, directory)

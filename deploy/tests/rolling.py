@@ -20,11 +20,14 @@ ALTER TABLE access_keys ADD COLUMN next_version bigint;
 ALTER TABLE audit_events ADD COLUMN next_version text;
 CREATE TABLE next_version (id bigint PRIMARY KEY);
 INSERT INTO seaql_migrations (version, applied_at) VALUES ('m29990101_000001_next_version', 0);
+INSERT INTO compatible_migrations (name, needs) SELECT 'm29990101_000001_next_version', max(version)
+  FROM seaql_migrations WHERE version < 'm2999';
 COMMIT;
 """
 THIS_SCHEMA = """BEGIN;
 SET LOCAL lock_timeout = '500ms';
 DELETE FROM seaql_migrations WHERE version = 'm29990101_000001_next_version';
+DELETE FROM compatible_migrations WHERE name = 'm29990101_000001_next_version';
 DROP TABLE next_version;
 ALTER TABLE organizations DROP COLUMN next_version;
 ALTER TABLE service_accounts DROP COLUMN next_version;
@@ -98,6 +101,11 @@ def run(checks, cluster):
     with Load(cluster) as load:
         sql(cluster, NEXT_SCHEMA)
         checks.expect("this version runs on the next one's schema", load.more(200))
+        process = cluster.running["charter2"]
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+        cluster.start_replica(2)
+        checks.expect("and starts on it", load.more(200))
         sql(cluster, THIS_SCHEMA)
         checks.expect("and after it is taken back", load.more(200))
     # ALTER TABLE waits for its lock for half a second at a time, and writes of the one organization behind it: one that

@@ -2,6 +2,11 @@
 //!
 //! A released migration is never edited. Migrations use tables and columns but none of the service's types, which
 //! change over time.
+//!
+//! A migration on whose schema earlier programs may still run ends with `lets_run(manager, self.name(), NEEDS)`, where
+//! NEEDS is the latest migration that such a program must have. What only adds is compatible: tables, columns that may
+//! be left out of an insert, indexes. What takes away comes a version later and needs the migration with which programs
+//! stopped to use it (ADR 0035).
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::MigrationTrait;
@@ -24,6 +29,7 @@ mod m20261129_000014_domain_policies;
 mod m20261129_000015_replica_folders;
 mod m20261129_000016_key_lifetimes;
 mod m20261130_000017_replica_keys;
+mod m20261130_000018_compatible_migrations;
 
 /// All migrations, oldest first.
 #[derive(Debug)]
@@ -49,6 +55,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000015_replica_folders::Migration),
             Box::new(m20261129_000016_key_lifetimes::Migration),
             Box::new(m20261130_000017_replica_keys::Migration),
+            Box::new(m20261130_000018_compatible_migrations::Migration),
         ]
     }
 }

@@ -61,10 +61,10 @@ pub(super) fn run(args: &OperatorArgs<Command>, out: &mut dyn Write) -> Result<E
 }
 
 const fn state(migration: &MigrationStatus) -> &'static str {
-    if migration.applied {
-        "applied"
-    } else {
-        "pending"
+    match migration {
+        MigrationStatus { known: false, .. } => "later",
+        MigrationStatus { applied: true, .. } => "applied",
+        MigrationStatus { applied: false, .. } => "pending",
     }
 }
 

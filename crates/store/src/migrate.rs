@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use migration::{Migrator, MigratorTrait as _};
-use sea_orm::{ConnectionTrait, DbBackend};
+use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement};
 
 use super::connect::Transaction;
 use super::{Error, Store};
@@ -24,6 +24,8 @@ const LONGEST_WAIT: Duration = Duration::from_mins(1);
 pub struct MigrationStatus {
     pub name: String,
     pub applied: bool,
+    /// Whether this program has it. Otherwise a later version applied it, and lets this one run.
+    pub known: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -49,7 +51,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::InUse`] and [`Error::SchemaTooNew`].
+    /// [`Error::InUse`] and [`Error::SchemaTooNew`], also where the later version lets this one run.
     pub async fn migrate_down(&self, steps: u32) -> Result<(), Error> {
         self.migrate(Direction::Down(steps)).await
     }
@@ -84,9 +86,18 @@ impl Store {
     }
 
     async fn apply_pending(&self, lock_timeout: &str) -> Result<(), Error> {
-        if self.migration_status().await?.iter().all(|one| one.applied) {
+        let status = self.migration_status().await?;
+        if status.iter().all(|one| one.applied) {
+            if let Some(later) = status.iter().rfind(|one| !one.known) {
+                let migration = &*later.name;
+                tracing::warn!(
+                    migration,
+                    "a later version has migrated the database; it lets this one run"
+                );
+            }
             return Ok(());
         }
+        require_own(&status)?;
         let transaction = self.begin_migration(lock_timeout).await?;
         Migrator::up(transaction.for_migrations(), None).await?;
         transaction.commit().await?;
@@ -94,7 +105,7 @@ impl Store {
     }
 
     async fn revert(&self, steps: u32, lock_timeout: &str) -> Result<(), Error> {
-        self.migration_status().await?;
+        require_own(&self.migration_status().await?)?;
         let transaction = self.begin_migration(lock_timeout).await?;
         let _alone = self.presence.require_nobody(&transaction).await?;
         Migrator::down(transaction.for_migrations(), Some(steps)).await?;
@@ -102,51 +113,78 @@ impl Store {
         Ok(())
     }
 
-    /// The migrations of this program, oldest first.
+    /// The migrations of this program, oldest first, and then those of later versions that let it run.
     ///
     /// # Errors
     ///
     /// [`Error::SchemaTooNew`] if the database has others.
     pub async fn migration_status(&self) -> Result<Vec<MigrationStatus>, Error> {
-        let mut applied = self.applied_migrations().await?;
-        let known = Migrator::migrations();
-        let is_known = |name: &String| known.iter().any(|one| one.name() == name);
-        if let Some(unknown) = applied.iter().position(|name| !is_known(name)) {
-            return Err(Error::SchemaTooNew(applied.swap_remove(unknown)));
-        }
-        Ok(known
+        let applied = "SELECT version FROM seaql_migrations ORDER BY version";
+        let applied = self.rows_if_there("seaql_migrations", applied).await?;
+        let applied = applied.iter().map(|row| row.try_get("", "version"));
+        let applied: Vec<String> = applied.collect::<Result<_, _>>()?;
+        let migrations = Migrator::migrations();
+        let known: Vec<&str> = migrations.iter().map(|one| one.name()).collect();
+        let later = applied
             .iter()
-            .map(|migration| MigrationStatus {
-                name: migration.name().to_owned(),
-                applied: applied.iter().any(|name| name == migration.name()),
-            })
-            .collect())
+            .filter(|name| !known.contains(&name.as_str()));
+        let later: Vec<&String> = later.collect();
+        self.require_compatible(&later, &known).await?;
+        let own = known.iter().map(|&name| MigrationStatus {
+            name: name.to_owned(),
+            applied: applied.iter().any(|applied| applied == name),
+            known: true,
+        });
+        let later = later.into_iter().map(|name| MigrationStatus {
+            name: name.clone(),
+            applied: true,
+            known: false,
+        });
+        Ok(own.chain(later).collect())
     }
 
-    async fn applied_migrations(&self) -> Result<Vec<String>, Error> {
+    /// Each later migration says in the database which migrations a program needs to work beside it.
+    async fn require_compatible(&self, later: &[&String], known: &[&str]) -> Result<(), Error> {
+        if later.is_empty() {
+            return Ok(());
+        }
+        let declared = "SELECT name, needs FROM compatible_migrations";
+        let mut compatible = Vec::new();
+        for row in self
+            .rows_if_there("compatible_migrations", declared)
+            .await?
+        {
+            let (name, needs): (String, String) =
+                (row.try_get("", "name")?, row.try_get("", "needs")?);
+            if known.contains(&needs.as_str()) {
+                compatible.push(name);
+            }
+        }
+        match later.iter().find(|name| !compatible.contains(name)) {
+            Some(&name) => Err(Error::SchemaTooNew(name.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// The query's rows; none if the table does not exist yet.
+    async fn rows_if_there(&self, table: &str, sql: &str) -> Result<Vec<QueryResult>, Error> {
         let backend = self.reader.get_database_backend();
         let exists = match backend {
-            DbBackend::Sqlite => {
+            DbBackend::Sqlite => format!(
                 "SELECT count(*) AS tables FROM sqlite_schema \
-                 WHERE type = 'table' AND name = 'seaql_migrations'"
-            }
-            _ => "SELECT count(to_regclass('seaql_migrations')) AS tables",
+                 WHERE type = 'table' AND name = '{table}'"
+            ),
+            _ => format!("SELECT count(to_regclass('{table}')) AS tables"),
         };
-        let query = |sql: &str| sea_orm::Statement::from_string(backend, sql);
-        let tables: i64 = match self.reader.query_one_raw(query(exists)).await? {
+        let query = |sql: &str| Statement::from_string(backend, sql);
+        let tables: i64 = match self.reader.query_one_raw(query(&exists)).await? {
             Some(row) => row.try_get("", "tables")?,
             None => 0,
         };
         if tables == 0 {
             return Ok(Vec::new());
         }
-        let names = "SELECT version FROM seaql_migrations ORDER BY version";
-        self.reader
-            .query_all_raw(query(names))
-            .await?
-            .iter()
-            .map(|row| Ok(row.try_get("", "version")?))
-            .collect()
+        Ok(self.reader.query_all_raw(query(sql)).await?)
     }
 
     /// On SQLite the transaction itself is the lock.
@@ -158,5 +196,13 @@ impl Store {
             }
         }
         Ok(transaction)
+    }
+}
+
+/// Only the version that has a migration can change the schema beside it.
+fn require_own(status: &[MigrationStatus]) -> Result<(), Error> {
+    match status.iter().find(|one| !one.known) {
+        Some(later) => Err(Error::SchemaTooNew(later.name.clone())),
+        None => Ok(()),
     }
 }

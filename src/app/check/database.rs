@@ -70,6 +70,12 @@ pub(super) async fn look(
              damaged one (docs/operating.md, Restoring)"
         ));
     }
+    if let Some(later) = status.iter().rfind(|one| !one.known) {
+        part.note(format!(
+            "a later version has migrated the database, up to `{}`, and lets this one run",
+            later.name
+        ));
+    }
     let is_pending = |one: &MigrationStatus| !one.applied;
     let pending: Vec<String> = status
         .into_iter()

@@ -11,6 +11,7 @@ use test_support::polling::found;
 use test_support::service::{Grants, Persona, Service, TeamRole};
 use test_support::services::TestDatabase;
 
+use super::interop_domains::id_of;
 use super::{Asks, TOKEN, ids};
 
 /// A copy of the shipped policies, with some of the examples as domains.
@@ -244,10 +245,10 @@ async fn domains_know_nothing_of_one_another() {
         )
     };
     for (id, owner, expected) in [
-        ("morty", "morty@the-citadel.com", true),
-        ("morty", "rick@the-citadel.com", false),
-        ("rick", "morty@the-citadel.com", true),
-        ("beth", "beth@the-smiths.com", false),
+        (id_of("morty"), "morty@the-citadel.com", true),
+        (id_of("morty"), "rick@the-citadel.com", false),
+        (id_of("rick"), "morty@the-citadel.com", true),
+        (id_of("beth"), "beth@the-smiths.com", false),
         ("alice", "", false),
     ] {
         let answer = service.ask(&todo, &update(id, owner)).await;

@@ -12,6 +12,8 @@ mod foreign_client;
 mod forward_auth;
 mod forwarded_form;
 mod forwarded_writes;
+mod interop;
+pub(crate) mod interop_domains;
 mod limits;
 mod one_entity;
 mod page_tokens;

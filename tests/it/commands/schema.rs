@@ -1,7 +1,8 @@
 //! `charter migrate`.
 
 use sea_orm::ConnectionTrait as _;
-use test_support::services::connect;
+use test_support::process::Home;
+use test_support::services::{TestDatabase, connect};
 
 use super::Installation;
 
@@ -133,6 +134,64 @@ fn a_schema_from_a_newer_version_is_refused_by_everything() {
         let said = "schema is newer than this program: it has `m29990101_000001_later`";
         assert!(outcome.err.contains(said), "{command:?}: {outcome:?}");
     }
+}
+
+test_support::on_both_engines![the_version_before_serves_on_a_schema_that_lets_it];
+
+/// What a version after this one may do: it adds, and says that this one may run.
+async fn the_version_before_serves_on_a_schema_that_lets_it(database: TestDatabase) {
+    let url = database.url().to_owned();
+    let home = Home::on(database).with("CHARTER__POLICIES__PROOFS", "off");
+    let installation = Installation::in_home(home);
+    let up = installation.run(&["migrate", "up"]).success();
+    let newest = up.lines().last().expect("a line").split_whitespace().last();
+    let raw = connect(&url).await;
+    for statement in [
+        "INSERT INTO seaql_migrations VALUES ('m29990101_000001_later', 1)".to_owned(),
+        format!(
+            "INSERT INTO compatible_migrations VALUES ('m29990101_000001_later', '{}')",
+            newest.expect("a name")
+        ),
+        "ALTER TABLE organizations ADD COLUMN later text".to_owned(),
+        "ALTER TABLE audit_events ADD COLUMN later text NOT NULL DEFAULT 'none'".to_owned(),
+        "CREATE TABLE later (id bigint PRIMARY KEY)".to_owned(),
+    ] {
+        let done = raw.execute_unprepared(&statement).await;
+        done.unwrap_or_else(|error| panic!("`{statement}`: {error}"));
+    }
+    raw.close().await.expect("closed");
+    tokio::task::spawn_blocking(move || {
+        let service = installation.serve();
+        let create = ["organization", "create", "--name=Acme", "--slug=acme"];
+        installation.json(&create);
+        assert!(
+            installation
+                .home
+                .log()
+                .contains("a later version has migrated the database; it lets this one run")
+        );
+        service.stop();
+        // And once more, as a replica that restarts in mid-upgrade.
+        installation.serve().stop();
+        let document = installation.json(&["check", "--json"]);
+        let parts = document["parts"].as_array().expect("parts");
+        let part = parts.iter().find(|part| part["name"] == "database");
+        let notes = part.expect("a part")["notes"].to_string();
+        assert!(
+            notes.contains("up to `m29990101_000001_later`, and lets this one run"),
+            "{notes}"
+        );
+        let status = installation.run(&["migrate", "status"]).success();
+        assert_eq!(status, format!("{up}later  m29990101_000001_later\n"));
+        let down = installation.run(&["migrate", "down", "--yes"]);
+        assert_eq!(down.code, Some(2), "{down:?}");
+        assert!(
+            down.err.contains("run the version that made it"),
+            "{down:?}"
+        );
+    })
+    .await
+    .expect("no panic");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use charter_domain::id::DecisionId;
 use serde_json::{Map, Value, json};
 
 use super::stand_alone::Bench;
+use crate::access::interop_domains::id_of;
 
 /// The examples that are shipped.
 pub(super) const EXAMPLES: [&str; 3] = ["records", "todo", "gateway"];
@@ -119,7 +120,8 @@ pub(super) fn allowed_and_denied(name: &str) -> (Question, Question) {
         ),
         "todo" => {
             let of = |owner: &str| {
-                let mut asked = question(("user", "morty"), "can_update_todo", ("todo", "1"));
+                let mut asked =
+                    question(("user", id_of("morty")), "can_update_todo", ("todo", "1"));
                 asked.resource.2 = json!({"ownerID": owner});
                 asked
             };

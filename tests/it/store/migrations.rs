@@ -15,6 +15,8 @@ use super::world::{World, name};
 test_support::on_both_engines![
     the_schema_goes_down_and_up_again,
     a_database_ahead_of_the_program_is_refused,
+    a_database_ahead_that_lets_the_program_run_is_not,
+    this_version_says_what_it_needs,
     a_schema_is_not_taken_back_beside_a_server,
     names_of_organizations_from_before_are_kept,
 ];
@@ -59,6 +61,82 @@ async fn a_database_ahead_of_the_program_is_refused(database: TestDatabase) {
         assert!(newer, "{refused:?}");
     }
     world.organization("acme").await;
+}
+
+const LATER: &str = "m29990101_000001_later";
+
+/// A migration of a later version, which needs another or does not say what it needs.
+async fn migrated_later(world: &World, name: &str, needs: Option<&str>) {
+    let raw = connect(world.database.url()).await;
+    let applied = format!("INSERT INTO seaql_migrations VALUES ('{name}', 1)");
+    let declared = needs.map(|needs| {
+        format!("INSERT INTO compatible_migrations (name, needs) VALUES ('{name}', '{needs}')")
+    });
+    for statement in [Some(applied), declared].into_iter().flatten() {
+        let done = raw.execute_unprepared(&statement).await;
+        done.unwrap_or_else(|error| panic!("`{statement}`: {error}"));
+    }
+}
+
+async fn a_database_ahead_that_lets_the_program_run_is_not(database: TestDatabase) {
+    let world = World::on(database).await;
+    let own = world.store.migration_status().await.expect("a status");
+    for needed in [&own[0], own.last().expect("one")] {
+        let name = format!("{LATER}_than_{}", needed.name);
+        migrated_later(&world, &name, Some(&needed.name)).await;
+    }
+    let status = world.store.migration_status().await.expect("a status");
+    assert_eq!(status[..own.len()], own);
+    let later = &status[own.len()..];
+    assert_eq!(later.len(), 2);
+    assert!(later.iter().all(|one| one.applied && !one.known));
+    world.store.migrate_up().await.expect("nothing to do");
+    world.organization("acme").await;
+    let is_too_new = |refused: Result<(), Error>| match refused {
+        Err(Error::SchemaTooNew(name)) => name,
+        other => panic!("{other:?}"),
+    };
+    // Only the later version knows how.
+    assert_eq!(is_too_new(world.store.migrate_down(1).await), later[0].name);
+    let raw = connect(world.database.url()).await;
+    let forget = format!(
+        "DELETE FROM seaql_migrations WHERE version = '{}'",
+        own[3].name
+    );
+    raw.execute_unprepared(&forget).await.expect("forgotten");
+    assert_eq!(is_too_new(world.store.migrate_up().await), later[0].name);
+    // It needs a migration that this program does not have, or one does not say what it needs.
+    let missing = format!("{LATER}_too");
+    migrated_later(&world, &missing, Some(LATER)).await;
+    let refused = world.store.migration_status().await.map(drop);
+    assert_eq!(is_too_new(refused), missing);
+    let raw = connect(world.database.url()).await;
+    let withdrawn = format!(
+        "DELETE FROM compatible_migrations WHERE name = '{}'",
+        later[0].name
+    );
+    raw.execute_unprepared(&withdrawn).await.expect("withdrawn");
+    let refused = world.store.migration_status().await.map(drop);
+    assert_eq!(is_too_new(refused), later[0].name);
+}
+
+async fn this_version_says_what_it_needs(database: TestDatabase) {
+    let world = World::on(database).await;
+    let raw = connect(world.database.url()).await;
+    let declared = "SELECT name || ' needs ' || needs FROM compatible_migrations ORDER BY name";
+    let declared = Statement::from_string(raw.get_database_backend(), declared);
+    let rows = raw.query_all_raw(declared).await.expect("rows");
+    let rows = rows.iter().map(|row| row.try_get_by_index(0));
+    let rows: Vec<String> = rows.collect::<Result<_, _>>().expect("texts");
+    assert_eq!(
+        rows,
+        ["m20261130_000018_compatible_migrations needs m20261130_000017_replica_keys"]
+    );
+    // Each declaration names migrations that there are.
+    let status = world.store.migration_status().await.expect("a status");
+    for name in rows.iter().flat_map(|row| row.split(" needs ")) {
+        assert!(status.iter().any(|one| one.name == name), "{name}");
+    }
 }
 
 async fn a_schema_is_not_taken_back_beside_a_server(database: TestDatabase) {
