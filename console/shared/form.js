@@ -146,7 +146,8 @@ function atFields(fields, error) {
   /** @type {Field | null} */
   let first = null;
   for (const detail of error.details) {
-    const field = fields.find((each) => `${detail.field}/`.startsWith(`/${each.name}/`));
+    const at = fields.filter((each) => `${detail.field}/`.startsWith(`/${each.name}/`));
+    const field = at.sort((one, other) => other.name.length - one.name.length)[0];
     if (field) {
       field.fail(detail.message);
       first ??= field;

@@ -6,8 +6,8 @@ import { notice } from "../shared/states.js";
 import { pairs } from "../shared/table.js";
 import { code, text } from "../shared/text.js";
 import { exactTime } from "../shared/time.js";
-import { explained, sourcesOf } from "./explanation.js";
-import { digest, entity, questionQuery } from "./places.js";
+import { explained, policiesOf } from "./explanation.js";
+import { about, digest, entity, questionQuery } from "./places.js";
 
 /** @param {string} decision */
 export function outcome(decision) {
@@ -20,7 +20,7 @@ export function outcome(decision) {
  */
 export async function decisionDetails({ api, signal }, id) {
   const decision = await api.get(`/decisions/${encodeURIComponent(id)}`, { signal });
-  const sources = decision.explanation ? await sourcesOf(api, decision.policy_digest, signal) : null;
+  const asked = decision.explanation && (await policiesOf(api, decision.domain, decision.policy_digest, signal));
   const facts = pairs([
     ["When", exactTime(decision.at)],
     ["Outcome", h("span", { class: "row" }, outcome(decision.decision), decision.code && code(decision.code))],
@@ -38,21 +38,44 @@ export async function decisionDetails({ api, signal }, id) {
     { class: "stack" },
     decision.shadow && notice("The shadow policies decide otherwise.", "warning", shadow(decision.shadow)),
     decision.masked.length > 0 && notice("Parts of this decision are masked in the log.", "", h("p", {}, text(decision.masked.join(", ")))),
-    decision.explanation && sources === null && notice(
-      decision.domain ? "The sources of domains are not shown here." : "Other policies are in force now, so that the source is not shown.",
+    asked && !asked.isInForce && notice(
+      asked.sources ? "Other policies are in force now. These are the ones that decided." : "Other policies are in force now, and the source of those that decided is not on record.",
       "",
     ),
-    decision.explanation
-      ? explained(decision.explanation, sources)
+    asked
+      ? explained(decision.explanation, asked)
       : unexplained(decision),
   );
-  const again = !decision.domain && h("div", {}, linkButton("Try this request", tryLink(decision), { small: true }));
+  const again = h("div", {}, linkButton("Try this request", tryLink(decision), { small: true }));
   return h("div", { class: "side side-facts" }, reason, h("div", { class: "facts" }, facts, again));
 }
 
-/** @param {any} decision */
-function tryLink({ principal, action, resource }) {
-  return `/workbench/try?${questionQuery({ subject: principal, action: { name: action.id }, resource })}`;
+/**
+ * Of a domain the question says what the policies saw, since no store may know it.
+ *
+ * @param {any} decision
+ */
+function tryLink({ domain, principal, action, resource, context, entities }) {
+  const asked = (/** @type {import("./places.js").Entity} */ it) => (domain ? { ...it, properties: plainAttributes(entities, it) } : it);
+  const question = { subject: asked(principal), action: { name: action.id }, resource: asked(resource), context: domain ? plain(context ?? {}) : undefined };
+  return about("/workbench/try", domain, questionQuery(question));
+}
+
+/**
+ * @param {{uid: import("./places.js").Entity, attrs: Record<string, unknown>}[]} entities
+ * @param {import("./places.js").Entity} of
+ */
+function plainAttributes(entities, { type, id }) {
+  return plain((entities ?? []).find(({ uid }) => uid.type === type && uid.id === id)?.attrs ?? {});
+}
+
+/**
+ * The values that a question can say as they are: texts, numbers, booleans, and lists of these.
+ *
+ * @param {Record<string, unknown>} values
+ */
+function plain(values) {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => [value].flat().every((each) => typeof each !== "object")));
 }
 
 /** @param {any} decision */

@@ -1,6 +1,7 @@
 /** Why policies decide as they do: which decided, which came nearest, and the condition that was false, in the source. */
 
 import { h } from "../shared/dom.js";
+import { ApiError } from "../shared/errors.js";
 import { notice } from "../shared/states.js";
 import { pairs, table } from "../shared/table.js";
 import { code, text } from "../shared/text.js";
@@ -14,6 +15,8 @@ import { policyAt, sourceView } from "./source.js";
  * @typedef {{policy: string, file: string, line: number, away?: number, failed?: Condition[],
  *   conditions?: Condition[]}} Reason
  * @typedef {{uid: string, attributes: Record<string, string>, is_in: string[]}} Party
+ * @typedef {{sources: Map<string, string> | null, domain: string | null, isInForce: boolean}} Asked the policies that
+ *   were asked, with their texts by file; null if these are not known
  * @typedef {{ruling: string, unaskable?: string, code: string | null, message: string | null, principal: Party, action: Party,
  *   resource: Party, context: Record<string, string>, determining: Reason[], nearest: Reason[], errors: any[]}} Explanation
  */
@@ -29,9 +32,9 @@ const RULINGS = {
 
 /**
  * @param {Explanation} explanation
- * @param {Map<string, string> | null} sources texts by file, of the policies that were asked; null if they are not known
+ * @param {Asked} asked
  */
-export function explained(explanation, sources) {
+export function explained(explanation, asked) {
   const { ruling, unaskable, message, determining, nearest, errors } = explanation;
   return h(
     "div",
@@ -39,13 +42,13 @@ export function explained(explanation, sources) {
     h("h3", {}, unaskable ? "The schema does not allow this question" : (RULINGS[ruling] ?? text(ruling))),
     unaskable && h("p", {}, text(unaskable)),
     message && h("p", {}, text(message)),
-    determining.map((reason) => decided(reason, ruling, sources)),
+    determining.map((reason) => decided(reason, ruling, asked)),
     errors.length > 0 && [
       notice("Policies could not be evaluated:", "danger", errors.map((each) => h("p", {}, text(typeof each === "string" ? each : JSON.stringify(each))))),
     ],
     nearest.length > 0 && [
       h("h3", {}, nearest.length === 1 ? "The nearest permit" : "The nearest permits"),
-      nearest.map((reason) => near(reason, sources)),
+      nearest.map((reason) => near(reason, asked)),
     ],
     h("details", {}, h("summary", {}, "What the policies saw"), seen(explanation)),
   );
@@ -54,34 +57,44 @@ export function explained(explanation, sources) {
 /**
  * @param {Reason} reason
  * @param {string} ruling
- * @param {Map<string, string> | null} sources
+ * @param {Asked} asked
  */
-function decided(reason, ruling, sources) {
+function decided(reason, ruling, asked) {
   const kind = ruling === "allowed" ? "good" : "bad";
   const held = reason.conditions ?? [];
   return h(
     "div",
     { class: "stack" },
-    h("p", { class: "row" }, code(reason.policy), placeLink(reason.file, reason.line)),
-    marked(reason, held, kind, sources),
+    h("p", { class: "row" }, code(reason.policy), place(reason, asked)),
+    marked(reason, held, kind, asked.sources),
     held.length > 0 && conditions(held, "Conditions by which it applies"),
   );
 }
 
 /**
  * @param {Reason} reason
- * @param {Map<string, string> | null} sources
+ * @param {Asked} asked
  */
-function near(reason, sources) {
+function near(reason, asked) {
   const failed = reason.failed ?? [];
   const away = reason.away === 1 ? "one condition away" : `${reason.away} conditions away`;
   return h(
     "div",
     { class: "stack near" },
-    h("p", { class: "row" }, code(reason.policy), placeLink(reason.file, reason.line), h("span", { class: "muted small" }, away)),
-    marked(reason, failed, "bad", sources),
+    h("p", { class: "row" }, code(reason.policy), place(reason, asked), h("span", { class: "muted small" }, away)),
+    marked(reason, failed, "bad", asked.sources),
     conditions(failed, "Conditions by which it does not apply"),
   );
+}
+
+/**
+ * Where a policy stands; a link, if it stands there in the policies in force.
+ *
+ * @param {Reason} reason
+ * @param {Asked} asked
+ */
+function place({ file, line }, { domain, isInForce }) {
+  return isInForce ? placeLink(file, line, domain) : h("span", { class: "mono" }, text(file && `${file}:${line}`));
 }
 
 /**
@@ -199,16 +212,29 @@ function seen({ principal, action, resource, context }) {
 }
 
 /**
- * The texts of the policies in force, if these have that digest.
+ * The policies with that digest: those in force, or earlier ones.
  *
  * @param {import("./api.js").Api} api
+ * @param {string | null} domain
  * @param {string} policyDigest
  * @param {AbortSignal} signal
- * @returns {Promise<Map<string, string> | null>}
+ * @returns {Promise<Asked>}
  */
-export async function sourcesOf(api, policyDigest, signal) {
-  const { in_force: inForce } = await api.get("/policies", { signal });
-  return inForce.digest === policyDigest ? texts(inForce.files) : null;
+export async function policiesOf(api, domain, policyDigest, signal) {
+  const query = { domain };
+  const unknown = (/** @type {unknown} */ error) => {
+    // The domain may be gone, and the revision may never have been written down.
+    if (error instanceof ApiError && error.status < 500) {
+      return null;
+    }
+    throw error;
+  };
+  const now = await api.get("/policies", { query, signal }).catch(unknown);
+  if (now?.in_force?.digest === policyDigest) {
+    return { sources: texts(now.in_force.files), domain, isInForce: true };
+  }
+  const earlier = await api.get(`/policies/revisions/${encodeURIComponent(policyDigest)}`, { query, signal }).catch(unknown);
+  return { sources: earlier && texts(earlier.files), domain, isInForce: false };
 }
 
 /** @param {import("./places.js").File[]} files */

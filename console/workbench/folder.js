@@ -6,6 +6,8 @@ import { text } from "../shared/text.js";
 
 /** Names that a policy folder has; others are left out. */
 const KNOWN = /^(schema\.cedarschema|manifest\.json|(invariants\/)?[^/]+\.cedar|tests\/[^/]+\.json)$/;
+/** And those that a domain's folder may have beside them. */
+const OF_DOMAINS = /^(entities\.json|routes\.toml)$/;
 const MOST_BYTES = 7 * 1024 * 1024;
 
 /**
@@ -17,10 +19,11 @@ const MOST_BYTES = 7 * 1024 * 1024;
 
 /**
  * @param {object} options
+ * @param {string | null} options.domain whose folder it is
  * @param {() => Promise<string[]>} options.inForce names of the files in force
  * @param {(folder: DroppedFolder | null) => void} [options.onchange]
  */
-export function folderField({ inForce, onchange }) {
+export function folderField({ domain, inForce, onchange }) {
   /** @type {DroppedFolder | null} */
   let folder = null;
   const id = newId();
@@ -48,7 +51,7 @@ export function folderField({ inForce, onchange }) {
         await read(await dropped(event.dataTransfer));
       },
     },
-    h("p", { id }, "Drop a policy folder here, or files that stand in the place of those in force."),
+    h("p", { id }, domain ? `Drop a folder of the domain ${domain} here, or files that stand in the place of those in force.` : "Drop a policy folder here, or files that stand in the place of those in force."),
     h("div", { class: "row" }, button("Choose a folder", { small: true, onclick: () => choose(true) }), button("Choose files", { small: true, onclick: () => choose(false) }), clear),
     told,
   );
@@ -69,7 +72,7 @@ export function folderField({ inForce, onchange }) {
     let bytes = 0;
     for (const { name, file } of found) {
       const placed = names.includes(name) ? name : (names.find((it) => it.endsWith(`/${name}`)) ?? name);
-      if (KNOWN.test(placed)) {
+      if (KNOWN.test(placed) || (domain && OF_DOMAINS.test(placed))) {
         bytes += file.size;
         files.set(placed, bytes > MOST_BYTES ? "" : await file.text());
       }

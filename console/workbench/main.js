@@ -14,7 +14,8 @@ import { showFrame } from "./shell.js";
 /**
  * What a page is given.
  *
- * @typedef {import("../shared/router.js").Visit & {api: Api, router: Router<any>}} Context
+ * @typedef {import("../shared/router.js").Visit & {api: Api, router: Router<any>, domain: string | null}} Context `domain`: the
+ *   one that the page is about; null for the built-in policies
  */
 
 const api = new Api(new Connection(part("away")));
@@ -64,7 +65,7 @@ function show(route, visit) {
   here = route;
   frame();
   return app.show(route, visit.signal, {
-    context: async () => ({ ...visit, api, router }),
+    context: async () => ({ ...visit, api, router, domain: visit.query.get("domain") || null }),
     // The page to sign in is on its way.
     onSignedOut: () => {},
   });

@@ -10,17 +10,33 @@ import { code, text } from "../shared/text.js";
  */
 
 /**
+ * The address of a page that is about a domain's policies, null being the built-in ones.
+ *
+ * @param {string} path
+ * @param {string | null | undefined} domain
+ * @param {Record<string, string> | URLSearchParams} [given]
+ */
+export function about(path, domain, given) {
+  const query = new URLSearchParams(given);
+  if (domain) {
+    query.set("domain", domain);
+  }
+  return query.size === 0 ? path : `${path}?${query}`;
+}
+
+/**
  * A link to a line of the policies in force.
  *
  * @param {string} file
  * @param {number} line
+ * @param {string | null} [domain]
  */
-export function placeLink(file, line) {
+export function placeLink(file, line, domain) {
   if (!file) {
     return text(null);
   }
-  const query = new URLSearchParams({ file, line: String(line) });
-  return h("a", { href: `/workbench/policies?${query}`, class: "mono" }, text(`${file}:${line}`));
+  const href = about("/workbench/policies", domain, { file, line: String(line) });
+  return h("a", { href, class: "mono" }, text(`${file}:${line}`));
 }
 
 /**
@@ -53,12 +69,21 @@ export function entity({ type, id }) {
 /**
  * A question as the pages that ask one find it in their address.
  *
- * @param {{subject?: Entity, action?: {name: string}, resource?: Entity}} question
+ * @typedef {Entity & {properties?: object}} AskedEntity
+ *
+ * @param {{subject?: AskedEntity, action?: {name: string}, resource?: AskedEntity, context?: object}} question
  */
-export function questionQuery({ subject, action, resource }) {
-  return new URLSearchParams({
-    ...(subject && { "subject.type": subject.type, "subject.id": subject.id }),
-    ...(action && { permission: action.name }),
-    ...(resource && { "resource.type": resource.type, "resource.id": resource.id }),
-  });
+export function questionQuery({ subject, action, resource, context }) {
+  const given = [
+    ...(subject ? [["subject.type", subject.type], ["subject.id", subject.id], ["subject.properties", json(subject.properties)]] : []),
+    ["permission", action?.name],
+    ...(resource ? [["resource.type", resource.type], ["resource.id", resource.id], ["resource.properties", json(resource.properties)]] : []),
+    ["context", json(context)],
+  ];
+  return new URLSearchParams(given.flatMap(([name, value]) => (name && value ? [[name, value]] : [])));
+}
+
+/** @param {object | undefined} value nothing is left of an empty one */
+function json(value) {
+  return value && Object.keys(value).length > 0 ? JSON.stringify(value) : "";
 }

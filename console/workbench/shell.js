@@ -3,6 +3,7 @@
 import { button } from "../shared/button.js";
 import { fill, h } from "../shared/dom.js";
 import { menuGroups, menuOpener } from "../shared/menu.js";
+import { about } from "./places.js";
 import { ROUTES } from "./routes.js";
 
 /**
@@ -31,7 +32,7 @@ export function showFrame({ top, menu }, { isSignedIn, route, signOut }) {
     h(
       "div",
       { class: "menu-inside" },
-      menuGroups(ROUTES.filter((each) => each.menu), (each) => entry(each, route)),
+      menuGroups(ROUTES.filter((each) => each.menu), (each) => link(each, route)),
       h("ul", { class: "narrow" }, h("li", {}, leave())),
     ),
   );
@@ -41,7 +42,10 @@ export function showFrame({ top, menu }, { isSignedIn, route, signOut }) {
  * @param {import("./routes.js").WorkbenchRoute} entry
  * @param {import("./routes.js").WorkbenchRoute | null} route
  */
-function entry({ path, menu }, route) {
+function link(entry, route) {
+  const { path, menu } = entry;
   const within = route?.path === path ? "page" : route?.path.startsWith(`${path}/`) && "true";
-  return h("a", { href: path, "aria-current": within }, menu);
+  // Whoever looks at a domain goes on with it.
+  const domain = entry.domains && new URLSearchParams(location.search).get("domain");
+  return h("a", { href: about(path, domain || null), "aria-current": within }, menu);
 }

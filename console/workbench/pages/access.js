@@ -5,13 +5,13 @@ import { fill, h } from "../../shared/dom.js";
 import { errorNotice } from "../../shared/errors.js";
 import { textField } from "../../shared/field.js";
 import { form } from "../../shared/form.js";
-import { page } from "../../shared/page.js";
 import { card, empty } from "../../shared/states.js";
 import { table } from "../../shared/table.js";
 import { code } from "../../shared/text.js";
-import { RESOURCES, SUBJECTS, catalogue, seenEntities } from "../catalogue.js";
-import { entityField, permissionField } from "../entity-field.js";
-import { entity, questionQuery } from "../places.js";
+import { catalogue, seenEntities } from "../catalogue.js";
+import { domainPage } from "../domains.js";
+import { entityField, permissionField, typeField } from "../entity-field.js";
+import { about, entity, questionQuery } from "../places.js";
 
 /**
  * @typedef {import("../places.js").Entity} Entity
@@ -25,17 +25,19 @@ const MOST_PAGES = 20;
 
 /** @param {import("../main.js").Context} context */
 export async function show(context) {
-  const { api, signal, query, router } = context;
-  const { permissions } = await catalogue(api, signal);
-  const seen = seenEntities(api, signal);
+  const { api, domain, signal, query, router } = context;
+  const { permissions, subjects, resources } = await catalogue(api, domain, signal);
+  const seen = seenEntities(api, domain, signal);
+  const label = domain ? "Action" : "Permission";
   const result = h("div", { "aria-live": "polite" });
   const ask = (/** @type {Record<string, any>} */ question) => {
     router.put({ ...EMPTY, ...Object.fromEntries(questionQuery(question)) });
-    return answers(context, question, result);
+    return answers(context, { ...question, ...(domain && { domain }) }, result);
   };
-  return page(
+  return domainPage(
+    context,
     "Who may, what may",
-    "By the policies in force, over the records as they are.",
+    domain ? "By the policies in force, over what the domain's entities.json and schema name." : "By the policies in force, over the records as they are.",
     h(
       "div",
       { class: "two" },
@@ -43,29 +45,31 @@ export async function show(context) {
         "Who may do this?",
         form({
           fields: [
-            permissionField(permissions, query),
-            entityField("resource", "Resource", RESOURCES, query, { seen }),
-            textField({ name: "organization", label: "Organization (id)", optional: true, mono: true, hint: "For roles and permissions, which belong to none." }),
-          ],
+            domain ? typeField("subject", "Subject type", subjects, query) : null,
+            permissionField(permissions, query, { label }),
+            entityField("resource", "Resource", resources, query, { seen }),
+            domain ? null : textField({ name: "organization", label: "Organization (id)", optional: true, mono: true, hint: "For roles and permissions, which belong to none." }),
+          ].filter((field) => field !== null),
           submit: "Who may?",
           working: "Asking…",
           guarded: false,
           before: () => fill(result),
-          send: ({ action, resource, organization }) => ask({ action, resource, ...(organization && { organization }) }),
+          send: ({ subject, action, resource, organization }) => ask({ ...(subject && { subject }), action, resource, ...(organization && { organization }) }),
         }),
       ),
       card(
         "What may this one do?",
         form({
           fields: [
-            entityField("subject", "Subject", SUBJECTS, query, { seen }),
-            permissionField(permissions, query, { optional: true }),
-            entityField("resource", "Resource", RESOURCES, query, { optional: true, seen }),
+            entityField("subject", "Subject", subjects, query, { seen }),
+            permissionField(permissions, query, { optional: true, label }),
+            entityField("resource", "Resource", resources, query, { optional: true, typed: domain !== null, seen }),
           ],
           submit: "What may it do?",
           working: "Asking…",
           guarded: false,
           before: () => fill(result),
+          beside: domain && h("span", { class: "small muted" }, "Leave out the action or the resource id."),
           send: ({ subject, action, resource }) => ask({ subject, action, resource }),
         }),
       ),
@@ -79,7 +83,7 @@ export async function show(context) {
  * @param {Record<string, any>} question
  * @param {HTMLElement} result
  */
-async function answers({ api, signal }, question, result) {
+async function answers({ api, domain, signal }, question, result) {
   const read = async (/** @type {string | null} */ from) => {
     /** @type {Access[]} */
     const found = [];
@@ -97,7 +101,7 @@ async function answers({ api, signal }, question, result) {
   };
   let { found, cursor } = await read(null);
   let count = found.length;
-  const lists = h("div", { class: "stack" }, list(found));
+  const lists = h("div", { class: "stack" }, list(found, domain));
   const failed = h("div");
   const line = h("p", { class: "muted" });
   const more = button("Look further", {
@@ -107,7 +111,7 @@ async function answers({ api, signal }, question, result) {
         try {
           ({ found, cursor } = await read(cursor));
           count += found.length;
-          lists.append(list(found));
+          lists.append(list(found, domain));
           tell();
         } catch (error) {
           fill(failed, errorNotice(error));
@@ -122,8 +126,11 @@ async function answers({ api, signal }, question, result) {
   fill(result, card("Allowed", [line, count === 0 && !cursor ? empty("Nothing is allowed") : lists, failed, h("div", { class: "row" }, more)]));
 }
 
-/** @param {Access[]} rows */
-function list(rows) {
+/**
+ * @param {Access[]} rows
+ * @param {string | null} domain
+ */
+function list(rows, domain) {
   if (rows.length === 0) {
     return h("div");
   }
@@ -135,7 +142,7 @@ function list(rows) {
       { title: "What", cell: (row) => code(row.action) },
       { title: "On", cell: (row) => entity(row.resource) },
       { title: "By", cell: (row) => h("ul", { class: "bare" }, row.policies.map((id) => h("li", {}, code(id)))) },
-      { title: "Explain", actions: true, cell: (row) => linkButton("Explain", `/workbench/try?${questionQuery({ ...row, action: { name: row.action } })}`, { small: true, label: `Explain ${row.action} on ${row.resource.id}` }) },
+      { title: "Explain", actions: true, cell: (row) => linkButton("Explain", about("/workbench/try", domain, questionQuery({ subject: row.subject, action: { name: row.action }, resource: row.resource })), { small: true, label: `Explain ${row.action} on ${row.resource.id}` }) },
     ],
   });
 }

@@ -4,13 +4,13 @@ import { badge } from "../../shared/button.js";
 import { fill, h } from "../../shared/dom.js";
 import { selectField } from "../../shared/field.js";
 import { form } from "../../shared/form.js";
-import { page } from "../../shared/page.js";
 import { card, notice } from "../../shared/states.js";
 import { pairs, table } from "../../shared/table.js";
 import { code, text } from "../../shared/text.js";
 import { exactTime } from "../../shared/time.js";
 import { changedFiles } from "../changed-files.js";
 import { counterexample } from "../counterexample.js";
+import { domainPage } from "../domains.js";
 import { folderBody, folderField } from "../folder.js";
 import { digest, placed } from "../places.js";
 import { changedRoles, roleMatrix } from "../role-matrix.js";
@@ -18,11 +18,12 @@ import { work } from "../work.js";
 
 /** @param {import("../main.js").Context} context */
 export async function show(context) {
-  const { api, signal } = context;
-  const { in_force: inForce } = await api.get("/policies", { signal });
+  const { api, domain, signal } = context;
+  const { in_force: now } = await api.get("/policies", { query: { domain }, signal });
+  const inForce = { files: now?.files ?? [] };
   const result = h("div", { class: "stack stack-large", "aria-live": "polite" });
   const progress = h("div", { class: "row" });
-  const folder = folderField({ inForce: async () => inForce.files.map((/** @type {any} */ file) => file.name) });
+  const folder = folderField({ domain, inForce: async () => inForce.files.map((/** @type {any} */ file) => file.name) });
   const kind = selectField({
     name: "kind",
     label: "Compare",
@@ -43,7 +44,7 @@ export async function show(context) {
       }
       fill(result);
       const words = chosen === "diff" ? "Comparing for every request" : "Taking decisions again";
-      const found = await work(context, `/policies/${chosen}`, folderBody(sent), progress, words);
+      const found = await work(context, `/policies/${chosen}`, { ...(domain && { domain }), ...folderBody(sent) }, progress, words);
       if (found === null) {
         fill(result, notice("Stopped.", ""));
         return;
@@ -52,7 +53,7 @@ export async function show(context) {
       fill(result, chosen === "diff" ? meaning(found) : flips(found), changes);
     },
   });
-  return page("Compare a folder", "What would change if this folder were in force. It is written nowhere.", card("Folder", [asking, progress]), result);
+  return domainPage(context, "Compare a folder", "What would change if this folder were in force. It is written nowhere.", card("Folder", [asking, progress]), result);
 }
 
 /**
@@ -92,7 +93,7 @@ function meaning({ permissions = {}, not_compared: uncompared, roles, is_wider: 
       "What it means",
       [
         uncompared
-          ? notice("Requests could not be compared; the roles below tell what is known.", "warning", h("p", {}, text(uncompared)))
+          ? notice(roles ? "Requests could not be compared; the roles below tell what is known." : "Requests could not be compared.", "warning", h("p", {}, text(uncompared)))
           : changed.length === 0
           ? notice("It allows what is allowed now, for every request.", "success")
           : notice(isWider ? "It allows more than is allowed now." : "It allows less than is allowed now.", isWider ? "danger" : "warning"),
@@ -109,7 +110,7 @@ function meaning({ permissions = {}, not_compared: uncompared, roles, is_wider: 
           ),
       ].filter(Boolean),
     ),
-    card("Roles", rolesThatChange(roles)),
+    roles && card("Roles", rolesThatChange(roles)),
   ];
 }
 
@@ -166,7 +167,7 @@ function example({ request_type: type, example: shown, reason }, words) {
 /** @param {any} found */
 function flips({ digest: of, report }) {
   return card("Recorded decisions", [
-    report.flips === 0 ? notice("No recorded decision would change.", "success") : notice(`${report.flips} recorded decisions would change.`, "danger"),
+    report.flips === 0 ? notice("No recorded decision would change.", "success") : notice(`${report.flips} recorded ${report.flips === 1 ? "decision" : "decisions"} would change.`, "danger"),
     pairs([
       ["The folder", digest(of)],
       ["Read", `${report.decisions} decisions`],

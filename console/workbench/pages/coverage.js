@@ -3,13 +3,13 @@
 import { badge } from "../../shared/button.js";
 import { fill, h } from "../../shared/dom.js";
 import { selectField } from "../../shared/field.js";
-import { page } from "../../shared/page.js";
 import { card, notice, section } from "../../shared/states.js";
 import { pairs, table } from "../../shared/table.js";
 import { code, text } from "../../shared/text.js";
 import { exactTime, time } from "../../shared/time.js";
 import { texts } from "../explanation.js";
-import { placeLink } from "../places.js";
+import { domainPage } from "../domains.js";
+import { about, placeLink } from "../places.js";
 import { sourceView } from "../source.js";
 
 /**
@@ -21,7 +21,8 @@ import { sourceView } from "../source.js";
 const DAYS = ["1", "7", "30", "90"];
 
 /** @param {import("../main.js").Context} context */
-export function show({ api, signal, query, router }) {
+export function show(context) {
+  const { api, domain, signal, query, router } = context;
   const days = DAYS.includes(query.get("days") ?? "") ? query.get("days") : "7";
   const choice = selectField({
     name: "days",
@@ -29,15 +30,16 @@ export function show({ api, signal, query, router }) {
     value: days,
     options: DAYS.map((each) => ({ value: each, label: each === "1" ? "day" : `${each} days` })),
   });
-  choice.element.addEventListener("change", () => router.go(`${location.pathname}?days=${choice.read()}`));
+  choice.element.addEventListener("change", () => router.go(about(location.pathname, domain, { days: choice.read() })));
   const part = section(async () => {
     const [coverage, policies] = await Promise.all([
-      api.get("/policies/coverage", { query: { days }, signal }),
-      api.get("/policies", { signal }),
+      api.get("/policies/coverage", { query: { domain, days }, signal }),
+      api.get("/policies", { query: { domain }, signal }),
     ]);
-    return drawn(coverage, policies.in_force);
+    return drawn(coverage, policies.in_force, domain);
   });
-  return page(
+  return domainPage(
+    context,
     "Coverage",
     "What the examples of the folder show at work, and what requests needed.",
     h("div", { class: "form" }, choice.element),
@@ -48,8 +50,9 @@ export function show({ api, signal, query, router }) {
 /**
  * @param {any} coverage
  * @param {any} inForce
+ * @param {string | null} domain
  */
-function drawn({ examples, decided }, inForce) {
+function drawn({ examples, decided }, inForce, domain) {
   /** @type {PolicyCoverage[]} */
   const policies = examples.policies;
   const gaps = policies.filter((policy) => !policy.decided || policy.conditions.some(isOpen));
@@ -76,8 +79,8 @@ function drawn({ examples, decided }, inForce) {
         !decided.is_complete && notice("The log does not go back that far: it was read from", "warning", exactTime(decided.read_from)),
       ]),
     ),
-    card("Policies", coverageTable(policies, decided.policies)),
-    gaps.length > 0 && card("Open outcomes", openConditions(policies) || "No condition has one; the policies above that are not shown have no conditions."),
+    card("Policies", coverageTable(policies, decided.policies, domain)),
+    gaps.length > 0 && card("Open outcomes", openConditions(policies, domain) || "No condition has one; the policies above that are not shown have no conditions."),
     card("Over the source", source(policies, decided.policies, texts(inForce.files)), {
       explanation: gaps.length === 0 ? "Every policy and every outcome of a condition is shown at work by an example." : "Red: no example shows it at work. Amber: one outcome of a condition is not shown. Green: shown.",
     }),
@@ -92,15 +95,16 @@ function isOpen(condition) {
 /**
  * @param {PolicyCoverage[]} rows
  * @param {Decided} decided
+ * @param {string | null} domain
  */
-function coverageTable(rows, decided) {
+function coverageTable(rows, decided, domain) {
   return table({
     caption: "Coverage of each policy",
     rows,
     dense: true,
     columns: [
       { title: "Policy", cell: (row) => code(row.policy) },
-      { title: "Where", cell: (row) => h("span", { class: "short" }, placeLink(row.file, row.line)) },
+      { title: "Where", cell: (row) => h("span", { class: "short" }, placeLink(row.file, row.line, domain)) },
       { title: "Examples", cell: (row) => (row.decided ? badge("Shown", "good") : badge("Not shown", "bad")) },
       { title: "Conditions", cell: (row) => conditionsOf(row) },
       { title: "Decided", cell: (row) => [times(decided[row.policy]), row.policy in decided && [", ", time(decided[row.policy]?.last)]] },
@@ -170,8 +174,11 @@ function missingOutcomes(condition) {
   return [condition.true !== "decides" && "true", condition.false !== "decides" && "false"].filter(Boolean).join(" and ");
 }
 
-/** @param {PolicyCoverage[]} policies */
-function openConditions(policies) {
+/**
+ * @param {PolicyCoverage[]} policies
+ * @param {string | null} domain
+ */
+function openConditions(policies, domain) {
   const rows = policies.flatMap(({ policy, file, conditions }) => conditions.filter(isOpen).map((condition) => ({ ...condition, policy, file })));
   return (
     rows.length > 0 &&
@@ -181,7 +188,7 @@ function openConditions(policies) {
       columns: [
         { title: "Condition", cell: (row) => code(row.text) },
         { title: "Of", cell: (row) => code(row.policy) },
-        { title: "Where", cell: (row) => placeLink(row.file, row.line) },
+        { title: "Where", cell: (row) => placeLink(row.file, row.line, domain) },
         { title: "Not shown deciding when", cell: (row) => missingOutcomes(row) },
       ],
     })

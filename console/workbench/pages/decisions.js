@@ -12,6 +12,7 @@ import { code, permissionSuggestions, permissionWords, text } from "../../shared
 import { time } from "../../shared/time.js";
 import { catalogue } from "../catalogue.js";
 import { decisionDetails, outcome } from "../decision-details.js";
+import { domains } from "../domains.js";
 import { repeat } from "../live.js";
 
 /**
@@ -30,15 +31,16 @@ const MOST_SHOWN = 10_000;
 
 /** @param {import("../main.js").Context} context */
 export function show(context) {
-  const { api, signal } = context;
-  const permissions = catalogue(api, signal).then((known) => permissionSuggestions(known.permissions), () => []);
+  const { api, domain, signal } = context;
+  const permissions = catalogue(api, domain, signal).then((known) => permissionSuggestions(known.permissions), () => []);
+  const known = domains(context).then((all) => all.map(({ name }) => /** @type {[string, string]} */ ([name, name])), () => []);
   return page(
     "Decisions",
     "What policies decided, of every organization, newest first. Open one to see why.",
     card("Latest", [filterForm(context, [
       { name: "outcome", label: "Outcome", options: [["", "Any"], ["deny", "Denied"], ["allow", "Allowed"]] },
       { name: "permission", label: "Permission", suggestions: permissions },
-      { name: "domain", label: "Domain" },
+      { name: "domain", label: "Domain", suggestions: known },
       { name: "organization", label: "Organization (id)" },
       { name: "principal", label: "Principal (id)" },
       { name: "policy", label: "Policy" },

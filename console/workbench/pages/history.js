@@ -3,12 +3,11 @@
 import { badge, busy, button } from "../../shared/button.js";
 import { fill, h } from "../../shared/dom.js";
 import { errorNotice } from "../../shared/errors.js";
-import { filterForm, filterQuery } from "../../shared/filters.js";
-import { page } from "../../shared/page.js";
 import { card, empty, section } from "../../shared/states.js";
 import { table } from "../../shared/table.js";
 import { text } from "../../shared/text.js";
 import { exactTime, time } from "../../shared/time.js";
+import { domainPage } from "../domains.js";
 import { digest } from "../places.js";
 
 /**
@@ -23,20 +22,17 @@ const TAKEN = { start: "At a start", edit: "As an edit", stop: "As an emergency 
 
 /** @param {import("../main.js").Context} context */
 export function show(context) {
-  return page(
+  return domainPage(
+    context,
     "History",
     "Which policies were in force from when to when, and who approved them.",
-    card("Revisions", [
-      filterForm(context, [{ name: "domain", label: "Domain (empty: the built-in one)" }]),
-      section(() => revisions(context)).element,
-    ]),
+    card("Revisions", section(() => revisions(context)).element),
   );
 }
 
 /** @param {import("../main.js").Context} context */
-async function revisions({ api, query, signal }) {
-  const filters = filterQuery(query, ["domain"]);
-  const read = (/** @type {string | null} */ cursor) => api.get("/policies/revisions", { query: { ...filters, limit: 100, cursor }, signal });
+async function revisions({ api, domain, signal }) {
+  const read = (/** @type {string | null} */ cursor) => api.get("/policies/revisions", { query: { domain, limit: 100, cursor }, signal });
   const first = await read(null);
   if (first.results.length === 0) {
     return empty("No revision is on record");

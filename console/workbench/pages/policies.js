@@ -2,19 +2,20 @@
 
 import { linkButton } from "../../shared/button.js";
 import { h } from "../../shared/dom.js";
-import { page } from "../../shared/page.js";
 import { card, notice } from "../../shared/states.js";
 import { pairs, table } from "../../shared/table.js";
 import { code, text } from "../../shared/text.js";
 import { exactTime, time } from "../../shared/time.js";
+import { domainPage, refusedDomains } from "../domains.js";
 import { findings, gateTable } from "../gates.js";
-import { digest } from "../places.js";
+import { about, digest } from "../places.js";
 import { policiesSection } from "../sections.js";
 import { sourceView } from "../source.js";
 
 /** @param {import("../main.js").Context} context */
 export function show(context) {
-  return page(
+  return domainPage(
+    context,
     "Policies in force",
     "What decides each request now. Edits go through the folder on disk.",
     policiesSection(context, (policies) => all(context, policies)),
@@ -25,45 +26,59 @@ export function show(context) {
  * @param {import("../main.js").Context} context
  * @param {any} policies
  */
-function all({ query }, { in_force: inForce, refused, shadow }) {
+function all({ query, domain }, { in_force: inForce, refused, shadow, domains }) {
   return h(
     "div",
     { class: "stack stack-large" },
     refused &&
       notice(
-        "A newer folder is refused. What was in force before stays so.",
+        inForce ? "A newer folder is refused. What was in force before stays so." : "The folder is refused, and none is in force: questions about this domain are not answered.",
         "danger",
         h("p", {}, "Since ", time(refused.since), "."),
-        h("div", {}, linkButton("See why", "/workbench/refused-edit", { small: true })),
+        h("div", {}, linkButton("See why", about("/workbench/refused-edit", domain), { small: true })),
       ),
-    inForce.failed_checks.map((/** @type {string} */ check) => notice("A check fails that an emergency stop does not pass.", "danger", h("p", {}, text(check)))),
-    inForce.warnings.map((/** @type {string} */ warning) => notice("Look at this.", "warning", h("p", {}, text(warning)))),
-    inForce.failing.length > 0 && card("Policies that cannot be evaluated", failing(inForce.failing)),
-    h(
-      "div",
-      { class: "two" },
-      card("In force", summary(inForce, shadow)),
-      card("Checks", gateTable(inForce.gates)),
-    ),
-    inForce.gates
-      .filter((/** @type {any} */ gate) => gate.result !== "passed" && (gate.findings || gate.report))
-      .map((/** @type {any} */ gate) => card(`What “${gate.gate}” found`, findings(gate))),
-    card("Source", source(inForce, query)),
+    refusedDomains(domains, domain),
+    inForce && described(inForce, shadow, domain, query),
   );
 }
 
 /**
  * @param {any} inForce
  * @param {any} shadow
+ * @param {string | null} domain
+ * @param {URLSearchParams} query
  */
-function summary(inForce, shadow) {
+function described(inForce, shadow, domain, query) {
+  return [
+    inForce.failed_checks.map((/** @type {string} */ check) => notice("A check fails that an emergency stop does not pass.", "danger", h("p", {}, text(check)))),
+    inForce.warnings.map((/** @type {string} */ warning) => notice("Look at this.", "warning", h("p", {}, text(warning)))),
+    inForce.failing.length > 0 && card("Policies that cannot be evaluated", failing(inForce.failing)),
+    h(
+      "div",
+      { class: "two" },
+      card("In force", summary(inForce, shadow, domain)),
+      card("Checks", gateTable(inForce.gates)),
+    ),
+    inForce.gates
+      .filter((/** @type {any} */ gate) => gate.result !== "passed" && (gate.findings || gate.report))
+      .map((/** @type {any} */ gate) => card(`What “${gate.gate}” found`, findings(gate))),
+    card("Source", source(inForce, domain, query)),
+  ];
+}
+
+/**
+ * @param {any} inForce
+ * @param {any} shadow
+ * @param {string | null} domain
+ */
+function summary(inForce, shadow, domain) {
   return pairs([
     ["Since", exactTime(inForce.since)],
     ["Policies", `${inForce.policies.length} in ${new Set(inForce.policies.map((/** @type {any} */ it) => it.file)).size} files`],
     ["Invariants", String(inForce.invariants.length)],
     ["Digest", code(inForce.digest)],
     ["Folder", code(inForce.folder_digest)],
-    ["Shadow", shadow ? h("a", { href: "/workbench/shadow" }, shadow.fault ? "Cannot be used" : digest(shadow.digest)) : text(null, "none")],
+    ["Shadow", shadow ? h("a", { href: about("/workbench/shadow", domain) }, shadow.fault ? "Cannot be used" : digest(shadow.digest)) : text(null, "none")],
   ]);
 }
 
@@ -83,9 +98,10 @@ function failing(rows) {
 
 /**
  * @param {any} inForce
+ * @param {string | null} domain
  * @param {URLSearchParams} query
  */
-function source(inForce, query) {
+function source(inForce, domain, query) {
   /** @type {import("../places.js").File[]} */
   const files = inForce.files;
   const wanted = query.get("file");
@@ -104,7 +120,7 @@ function source(inForce, query) {
       h(
         "ul",
         {},
-        files.map((it) => h("li", {}, h("a", { href: link(it.name), "aria-current": it === file && "true" }, text(it.name)))),
+        files.map((it) => h("li", {}, h("a", { href: link(domain, it.name), "aria-current": it === file && "true" }, text(it.name)))),
       ),
     ),
     h(
@@ -116,7 +132,7 @@ function source(inForce, query) {
           "details",
           {},
           h("summary", {}, `${policies.length} ${policies.length === 1 ? "policy" : "policies"}`),
-          policyTable(policies, file.name),
+          policyTable(policies, domain, file.name),
         ),
       sourceView({
         label: `Text of ${file.name}`,
@@ -144,14 +160,15 @@ function policiesOf(inForce, file) {
 
 /**
  * @param {import("../places.js").Policy[]} rows
+ * @param {string | null} domain
  * @param {string} file
  */
-function policyTable(rows, file) {
+function policyTable(rows, domain, file) {
   return table({
     caption: `Policies of ${file}`,
     rows,
     columns: [
-      { title: "Line", cell: (row) => h("a", { href: link(file, row.line) }, String(row.line)) },
+      { title: "Line", cell: (row) => h("a", { href: link(domain, file, row.line) }, String(row.line)) },
       { title: "Policy", cell: (row) => code(row.id) },
       { title: "Effect", cell: (row) => row.effect },
     ],
@@ -159,9 +176,10 @@ function policyTable(rows, file) {
 }
 
 /**
+ * @param {string | null} domain
  * @param {string} file
  * @param {number} [line]
  */
-function link(file, line) {
-  return `/workbench/policies?${new URLSearchParams({ file, ...(line ? { line: String(line) } : {}) })}`;
+function link(domain, file, line) {
+  return about("/workbench/policies", domain, { file, ...(line ? { line: String(line) } : {}) });
 }

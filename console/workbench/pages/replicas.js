@@ -1,6 +1,7 @@
 /** The processes that serve the database: whether they are well, and have the same policies. */
 
 import { badge } from "../../shared/button.js";
+import { h } from "../../shared/dom.js";
 import { page } from "../../shared/page.js";
 import { card, empty, section } from "../../shared/states.js";
 import { table } from "../../shared/table.js";
@@ -10,7 +11,8 @@ import { repeat } from "../live.js";
 import { digest } from "../places.js";
 
 /**
- * @typedef {{id: string, host: string, version: string, started_at: string, policy_digest: string, readiness: string,
+ * @typedef {{id: string, host: string, version: string, started_at: string, policy_digest: string,
+ *   domain_digests: Record<string, string> | null, readiness: string,
  *   seen_at: string}} Replica
  */
 
@@ -37,10 +39,16 @@ function list(rows) {
     columns: [
       { title: "Host", cell: (row) => text(row.host) },
       { title: "Ready", cell: (row) => badge(row.readiness, READINESS[row.readiness] ?? "bad") },
-      { title: "Policies", cell: (row) => digest(row.policy_digest) },
+      { title: "Policies", cell: (row) => [digest(row.policy_digest), ofDomains(row.domain_digests ?? {})] },
       { title: "Version", cell: (row) => text(row.version) },
       { title: "Started", cell: (row) => exactTime(row.started_at) },
       { title: "Last seen", cell: (row) => time(row.seen_at) },
     ],
   });
+}
+
+/** @param {Record<string, string>} digests by domain */
+function ofDomains(digests) {
+  const all = Object.entries(digests);
+  return all.length > 0 && h("ul", { class: "bare small" }, all.map(([name, value]) => h("li", {}, text(name), " ", digest(value))));
 }

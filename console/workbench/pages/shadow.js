@@ -2,21 +2,28 @@
 
 import { linkButton } from "../../shared/button.js";
 import { h } from "../../shared/dom.js";
-import { page } from "../../shared/page.js";
 import { card, empty, notice } from "../../shared/states.js";
 import { pairs } from "../../shared/table.js";
 import { code, text } from "../../shared/text.js";
 import { exactTime } from "../../shared/time.js";
 import { changedFiles } from "../changed-files.js";
+import { domainPage } from "../domains.js";
+import { about } from "../places.js";
 import { policiesSection } from "../sections.js";
 
 /** @param {import("../main.js").Context} context */
 export function show(context) {
-  return page(
+  const { domain } = context;
+  return domainPage(
+    context,
     "Shadow",
     "A second folder, evaluated for every request. It decides nothing; differing decisions are recorded.",
     policiesSection(context, ({ in_force: inForce, shadow }) =>
-      shadow ? described(inForce, shadow) : empty("There is no shadow", "Name a folder in the setting policies.shadow: it is evaluated beside the policies in force, and what it would decide otherwise is listed here."),
+      shadow
+        ? described(inForce, shadow, domain)
+        : domain
+          ? empty("There is no shadow of this domain", `Name a folder in the setting policies.shadow, and put domains/${domain} into it: it is evaluated beside the policies in force, and what it would decide otherwise is listed here.`)
+          : empty("There is no shadow", "Name a folder in the setting policies.shadow: it is evaluated beside the policies in force, and what it would decide otherwise is listed here."),
     ),
   );
 }
@@ -24,8 +31,9 @@ export function show(context) {
 /**
  * @param {any} inForce
  * @param {any} shadow
+ * @param {string | null} domain
  */
-function described(inForce, shadow) {
+function described(inForce, shadow, domain) {
   return h(
     "div",
     { class: "stack stack-large" },
@@ -40,9 +48,9 @@ function described(inForce, shadow) {
             ["Digest", code(shadow.digest)],
             ["Folder", code(shadow.folder_digest)],
           ]),
-          h("div", { class: "row" }, linkButton("Decisions that would differ", "/workbench/decisions?shadow_differs=true")),
+          h("div", { class: "row" }, linkButton("Decisions that would differ", about("/workbench/decisions", domain, { shadow_differs: "true" }))),
         ],
       ),
-    shadow.digest && card("What differs from the policies in force", changedFiles(inForce.files, shadow.changed)),
+    shadow.digest && card("What differs from the policies in force", changedFiles(inForce?.files ?? [], shadow.changed)),
   );
 }

@@ -3,39 +3,52 @@
 import { fill, h } from "../../shared/dom.js";
 import { selectField, textField } from "../../shared/field.js";
 import { form } from "../../shared/form.js";
-import { page } from "../../shared/page.js";
 import { card, empty, notice } from "../../shared/states.js";
 import { text } from "../../shared/text.js";
 import { badge } from "../../shared/button.js";
-import { RESOURCES, SUBJECTS, catalogue, seenEntities } from "../catalogue.js";
-import { entityField, permissionField } from "../entity-field.js";
+import { catalogue, seenEntities } from "../catalogue.js";
+import { domainPage } from "../domains.js";
+import { entityField, objectField, permissionField } from "../entity-field.js";
 import { explained, texts } from "../explanation.js";
 import { folderBody, folderField } from "../folder.js";
 import { digest, questionQuery } from "../places.js";
 
-/** @param {import("../main.js").Context} context */
-export async function show({ api, signal, query, router }) {
-  const { permissions, files, hasShadow } = await catalogue(api, signal);
-  const seen = seenEntities(api, signal);
+/** A question that an earlier one leaves in the address. */
+const EMPTY = { "subject.properties": null, "resource.properties": null, context: null };
+const TIME_AND_PLACE = ["context/source_ip", "context/now"];
+
+/** @param {import("../main.js").Context} page */
+export async function show(page) {
+  const { api, domain, signal, query, router } = page;
+  const { permissions, subjects, resources, files, shadow } = await catalogue(api, domain, signal);
+  const seen = seenEntities(api, domain, signal);
   const nothing = empty("The answer appears here", "With the policies that decide, and the conditions that are false.");
   const result = h("div", { class: "stack stack-large", "aria-live": "polite" }, nothing);
-  const folder = folderField({ inForce: async () => files.map((file) => file.name), onchange: (given) => given && against.write("sent") });
+  const folder = folderField({ domain, inForce: async () => files.map((file) => file.name), onchange: (given) => given && against.write("sent") });
   const against = selectField({
     name: "policies",
     label: "Against",
     options: [
       { value: "in_force", label: "The policies in force" },
-      ...(hasShadow ? [{ value: "shadow", label: "The shadow, and the difference" }] : []),
+      ...(shadow ? [{ value: "shadow", label: "The shadow, and the difference" }] : []),
       { value: "sent", label: "The folder below, and the difference" },
     ],
   });
   const asking = form({
     fields: [
-      entityField("subject", "Subject", SUBJECTS, query, { seen }),
-      permissionField(permissions, query),
-      entityField("resource", "Resource", RESOURCES, query, { seen }),
-      textField({ name: "context/source_ip", label: "From the address", optional: true, mono: true, value: query.get("source_ip") ?? "" }),
-      textField({ name: "context/now", label: "At the time", optional: true, mono: true, value: query.get("now") ?? "", hint: "Such as 2026-03-01T12:00:00Z; empty for now." }),
+      entityField("subject", "Subject", subjects, query, { seen }),
+      ...(domain ? [objectField("subject/properties", "Subject properties", query.get("subject.properties"))] : []),
+      permissionField(permissions, query, domain ? { label: "Action" } : {}),
+      entityField("resource", "Resource", resources, query, { seen }),
+      ...(domain
+        ? [
+            objectField("resource/properties", "Resource properties", query.get("resource.properties"), "JSON. What the domain's entities.json and the store say stands over it."),
+            objectField("context", "Context", query.get("context"), "JSON, as the schema declares it for the action."),
+          ]
+        : [
+            textField({ name: "context/source_ip", label: "From the address", optional: true, mono: true, value: query.get("source_ip") ?? "" }),
+            textField({ name: "context/now", label: "At the time", optional: true, mono: true, value: query.get("now") ?? "", hint: "Such as 2026-03-01T12:00:00Z; empty for now." }),
+          ]),
       against,
       { name: "folder", label: "Folder", element: folder.element, read: () => folder.read(), write: () => {}, fail: () => {}, focus: () => {} },
     ],
@@ -43,14 +56,15 @@ export async function show({ api, signal, query, router }) {
     working: "Asking…",
     guarded: false,
     before: () => fill(result),
-    send: async ({ subject, action, resource, "context/source_ip": ip, "context/now": now, policies, folder: sent }) => {
+    send: async ({ policies, folder: sent, ...values }) => {
       if (policies === "sent" && !sent) {
         fill(result, notice("Drop a folder first, or ask the policies in force.", "warning"));
         return;
       }
-      router.put({ ...Object.fromEntries(questionQuery({ subject, action, resource })), source_ip: ip, now });
-      const context = { ...(ip && { source_ip: ip }), ...(now && { now }) };
-      const question = { subject, action, resource, context };
+      const question = domain ? ofDomain(domain, values) : builtIn(values);
+      const [ip, now] = TIME_AND_PLACE.map((name) => values[name]);
+      const kept = questionQuery(domain ? question : { ...question, context: undefined });
+      router.put({ ...EMPTY, ...Object.fromEntries(kept), source_ip: ip ?? null, now: now ?? null });
       const ask = (/** @type {object} */ chosen) => api.post("/policies/evaluation", { body: { ...question, ...chosen }, signal });
       const known = texts(files);
       const first = await ask({ policies: "in_force" });
@@ -61,13 +75,52 @@ export async function show({ api, signal, query, router }) {
         h(
           "div",
           { class: other ? "two" : undefined },
-          card("The policies in force", answer(first, known)),
-          other && card(policies === "shadow" ? "The shadow" : "The folder", answer(other, policies === "shadow" ? null : sourcesOf(sent, known))),
+          card("The policies in force", answer(first, { sources: known, domain, isInForce: true })),
+          other && card(policies === "shadow" ? "The shadow" : "The folder", answer(other, { sources: policies === "shadow" ? overlaid(known, shadow ?? []) : sourcesOf(sent, known), domain, isInForce: false })),
         ),
       );
     },
   });
-  return page("Try a request", "What policies would say, and why. Nothing is done, and nothing is recorded.", h("div", { class: "side" }, card("Ask", asking), result));
+  return domainPage(page, "Try a request", "What policies would say, and why. Nothing is done, and nothing is recorded.", h("div", { class: "side" }, card("Ask", asking), result));
+}
+
+/** @param {Record<string, any>} values */
+function builtIn({ subject, action, resource, ...values }) {
+  const [ip, now] = TIME_AND_PLACE.map((name) => values[name]);
+  return { subject, action, resource, context: { ...(ip && { source_ip: ip }), ...(now && { now }) } };
+}
+
+/**
+ * @param {string} domain
+ * @param {Record<string, any>} values
+ */
+function ofDomain(domain, { subject, action, resource, context, ...values }) {
+  const described = (/** @type {any} */ entity, /** @type {object | undefined} */ properties) => ({ ...entity, ...(properties && { properties }) });
+  return {
+    domain,
+    subject: described(subject, values["subject/properties"]),
+    action,
+    resource: described(resource, values["resource/properties"]),
+    ...(context && { context }),
+  };
+}
+
+/**
+ * The texts of the shadow: those in force with its files in their place.
+ *
+ * @param {Map<string, string>} known
+ * @param {import("../places.js").File[]} changed
+ */
+function overlaid(known, changed) {
+  const over = new Map(known);
+  for (const file of changed) {
+    if (file.removed) {
+      over.delete(file.name);
+    } else {
+      over.set(file.name, file.text ?? "");
+    }
+  }
+  return over;
 }
 
 /**
@@ -97,14 +150,14 @@ function by({ explanation }) {
 
 /**
  * @param {any} answer
- * @param {Map<string, string> | null} sources
+ * @param {import("../explanation.js").Asked} asked
  */
-function answer({ decision, note, policies, explanation }, sources) {
+function answer({ decision, note, policies, explanation }, asked) {
   return h(
     "div",
     { class: "stack" },
     h("p", { class: "row" }, decision ? badge("Allowed", "good") : badge("Denied", "bad"), h("span", { class: "small muted" }, "policies ", digest(policies.digest))),
     note && h("p", { class: "notice" }, text(note)),
-    explanation && explained(explanation, sources),
+    explanation && explained(explanation, asked),
   );
 }

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
-use charter_store::{self as store, EntityRef, PolicyHistoryPage, Replica, Store, TenantReader};
+use charter_store::{
+    self as store, EntityRef, PolicyFiles, PolicyHistoryPage, PolicyRevision, Replica, Store,
+    TenantReader,
+};
 
 use crate::credentials::{Credentials, Scheme};
 use crate::rejection::Rejection;
@@ -89,6 +92,20 @@ impl<'a> Operator<'a> {
         limit: u64,
     ) -> Result<PolicyHistoryPage, store::Error> {
         self.0.policy_history(domain, before, limit).await
+    }
+
+    /// The newest revision of a domain with this policy digest, and its texts; `None` if there is no such revision or
+    /// it is not authentic.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub async fn policies_of_digest(
+        &self,
+        domain: Option<&str>,
+        digest: &str,
+    ) -> Result<Option<(PolicyRevision, PolicyFiles)>, store::Error> {
+        self.0.policies_of_digest(domain, digest).await
     }
 
     /// The processes that serve the database, the oldest first.

@@ -12,7 +12,7 @@ use test_support::services::TestDatabase;
 use super::browser::Browser;
 use super::{at_the_desk, sign_in};
 
-const OPS_TOKEN: &str = "0123456789abcdef0123456789abcdef";
+pub(super) const OPS_TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 /// Returns what is wrong with the page.
 const CHECKS: &str = include_str!("accessible.js");
@@ -100,12 +100,24 @@ pub(super) fn axe_findings(browser: &Browser, rules: &str) -> Value {
 }
 
 /// Looks at pages, and gathers what is wrong.
-struct Inspection<'a> {
+pub(super) struct Inspection<'a> {
     browser: &'a Browser,
     found: Vec<String>,
 }
 
-impl Inspection<'_> {
+impl<'a> Inspection<'a> {
+    pub(super) fn new(browser: &'a Browser) -> Self {
+        Self {
+            browser,
+            found: Vec::new(),
+        }
+    }
+
+    /// What was wrong.
+    pub(super) fn end(self) -> Vec<String> {
+        self.found
+    }
+
     fn look_at(&mut self, page: &str, press: &str) {
         self.browser.visit(page);
         self.browser.settle();
@@ -118,14 +130,21 @@ impl Inspection<'_> {
             .split(|letter: char| !letter.is_alphanumeric())
             .filter(|part| !part.is_empty())
             .collect();
-        for (width, is_dark) in LOOKS {
+        self.look(&name.join("-").to_lowercase(), &LOOKS);
+    }
+
+    /// Looks at the page as it is now.
+    pub(super) fn look(&mut self, name: &str, looks: &[(u32, bool)]) {
+        for (width, is_dark) in looks.iter().copied() {
             self.browser.look(width, is_dark);
             let scheme = if is_dark { "dark" } else { "light" };
-            let look = format!("{}-{width}-{scheme}", name.join("-").to_lowercase());
+            let look = format!("{name}-{width}-{scheme}");
             self.browser.keep(&look);
             self.note(&look, &self.browser.script(CHECKS));
             self.note(&look, &axe_findings(self.browser, GOOD_PRACTICE));
         }
+        // With room for the menu again.
+        self.browser.look(1280, false);
         self.browser.assert_quiet();
     }
 
@@ -155,10 +174,7 @@ async fn every_page_can_be_used_by_everybody() {
         let Some(browser) = Browser::open(&main) else {
             return;
         };
-        let mut inspection = Inspection {
-            browser: &browser,
-            found: Vec::new(),
-        };
+        let mut inspection = Inspection::new(&browser);
         for page in OF_ANYBODY {
             inspection.look_at(page, "");
         }
@@ -172,13 +188,10 @@ async fn every_page_can_be_used_by_everybody() {
         );
         inspection.look_at(&of_program, "");
         inspection.look_at(&of_program, "Create a key");
-        let mut found = inspection.found;
+        let mut found = inspection.end();
 
         let browser = Browser::open(&operations).expect("a second browser");
-        let mut inspection = Inspection {
-            browser: &browser,
-            found: Vec::new(),
-        };
+        let mut inspection = Inspection::new(&browser);
         inspection.look_at("/sign-in", "");
         browser.fill("Operator token", OPS_TOKEN);
         browser.press("Sign in");
@@ -186,7 +199,7 @@ async fn every_page_can_be_used_by_everybody() {
         for page in OF_OPERATORS {
             inspection.look_at(page, "");
         }
-        found.append(&mut inspection.found);
+        found.append(&mut inspection.end());
         assert!(found.is_empty(), "{}: {found:#?}", found.len());
     });
     service.stop().await;

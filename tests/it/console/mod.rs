@@ -4,14 +4,18 @@ mod accessible;
 mod browser;
 mod contrast;
 mod docs;
+mod domains;
 mod edits;
 mod files;
 mod leaving;
 mod lists;
 mod operators;
 mod portal;
+mod states;
+mod tasks;
 mod texts;
 mod troubles;
+mod workbench;
 
 use test_support::service::{PASSWORD, Person, Persona as _, Service, TeamRole};
 

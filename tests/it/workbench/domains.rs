@@ -267,6 +267,18 @@ async fn policies_in_force_and_earlier_ones_are_shown() {
             .as_str()
             .is_some_and(|it| it.contains("todo.cedar"))
     );
+    let [records, todo] = shown["domains"].as_array().expect("a list").as_slice() else {
+        panic!("{shown}");
+    };
+    assert_eq!(
+        records,
+        &json!({"name": "records", "digest": shown["in_force"]["digest"], "refused_since": null})
+    );
+    assert_eq!(
+        (&todo["name"], &todo["digest"]),
+        (&json!("todo"), &Value::Null)
+    );
+    assert!(todo["refused_since"].is_string(), "{todo}");
     let mut question = write("record-1");
     question["domain"] = json!("todo");
     let closed = post(&service, "/policies/evaluation", &question).await;
@@ -291,6 +303,18 @@ async fn policies_in_force_and_earlier_ones_are_shown() {
             (&digest, &json!("start"), &json!("edit"))
         );
         assert_eq!(before["in_force_until"], now["in_force_from"]);
+        let digest = before["digest"].as_str().expect("a digest");
+        let texts = format!("/policies/revisions/{digest}");
+        let earlier = show(&format!("{texts}?domain=records")).await;
+        assert_eq!(
+            (
+                &earlier["revision"],
+                &earlier["folder_digest"],
+                &earlier["files"]
+            ),
+            (&before["revision"], &before["folder_digest"], &json!(files))
+        );
+        get(&service, &texts).await.assert_refused(404, "NOT_FOUND");
         break;
     }
     let built_in = show("/policies/revisions").await;

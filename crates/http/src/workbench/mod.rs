@@ -14,6 +14,7 @@ mod custom_question;
 mod decisions;
 mod evaluation;
 mod jobs;
+mod listed_domains;
 mod named;
 mod paging;
 mod policies;
@@ -37,6 +38,7 @@ pub(crate) fn router() -> Router {
         )
         .push(Router::with_path("policies").reads(policies::show))
         .push(Router::with_path("policies/revisions").reads(revisions::list))
+        .push(Router::with_path("policies/revisions/{digest}").reads(revisions::show))
         .push(Router::with_path("policies/evaluation").post(evaluation::evaluate))
         .push(Router::with_path("policies/access").post(access::list))
         .push(Router::with_path("policies/coverage").reads(coverage::show))

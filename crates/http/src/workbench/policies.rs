@@ -18,6 +18,7 @@ use charter_domain::timestamp::{self, Timestamp};
 
 use super::admission::OperatorRequest;
 use super::asked_domain;
+use super::listed_domains::DomainBody;
 use super::replicas::ReplicaBody;
 use crate::extract::query::Query;
 use crate::respond::ApiError;
@@ -46,6 +47,7 @@ pub(super) async fn show(
             PoliciesBody::of_domain(&domain, shadow, asked.state.clock.now(), !without_texts)
         }
     };
+    body.domains = DomainBody::all(&asked.state);
     body.replicas = replicas(&asked).await;
     Ok(Json(body))
 }
@@ -77,6 +79,8 @@ pub(super) struct PoliciesBody {
     refused: Option<Refused>,
     /// Null without `policies.shadow`, and of a domain that it does not have.
     shadow: Option<Shadow>,
+    /// The domains of one's own, by name.
+    domains: Vec<DomainBody>,
     /// Each process with the digest of its policies, as in `GET /replicas`; null if the database does not answer within
     /// a second.
     replicas: Option<Vec<ReplicaBody>>,
@@ -195,6 +199,7 @@ impl PoliciesBody {
                 let (in_use, fault) = (health.shadow_in_use.as_ref(), health.shadow.clone());
                 Shadow::of(shadow.as_deref(), in_use, fault, &health.files, with_texts)
             }),
+            domains: Vec::new(),
             replicas: None,
         }
     }
@@ -219,6 +224,7 @@ impl PoliciesBody {
                 let in_use = shadow.in_use.as_ref();
                 Shadow::of(snapshot, in_use, shadow.fault, &health.files, with_texts)
             }),
+            domains: Vec::new(),
             replicas: None,
         }
     }

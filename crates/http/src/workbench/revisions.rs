@@ -1,4 +1,7 @@
-//! `GET /policies/revisions`: the policies in force over time, and their approvers.
+//! `GET /policies/revisions`: the policies in force over time, and their approvers; `GET /policies/revisions/{digest}`:
+//! the texts of one.
+
+use std::sync::Arc;
 
 use salvo::prelude::Json;
 use salvo::{Depot, Request, handler};
@@ -40,6 +43,46 @@ pub(super) async fn list(
         results: spans.into_iter().map(RevisionBody::from).collect(),
         next_cursor: next.transpose()?,
     }))
+}
+
+/// Shows the texts by which decisions with this policy digest were made; with `domain` those of a domain of one's own.
+#[handler]
+pub(super) async fn show(
+    request: &mut Request,
+    depot: &mut Depot,
+) -> Result<Json<TextsBody>, ApiError> {
+    let asked = OperatorRequest::of(request, depot)?;
+    let mut query = Query::parse(request.uri().query())?;
+    let domain = query.text("domain");
+    query.finish()?;
+    let digest = request.params().get("digest").map_or("", String::as_str);
+    let operator = asked.operator();
+    let found = operator.policies_of_digest(domain.as_deref(), digest);
+    let (revision, files) = found.await?.ok_or_else(ApiError::not_found)?;
+    let file = |(name, text)| TextBody { name, text };
+    Ok(Json(TextsBody {
+        revision: revision.sequence,
+        digest: revision.policy_digest,
+        folder_digest: revision.whole_digest,
+        in_force_from: timestamp::format(revision.in_force_from),
+        files: files.into_iter().map(file).collect(),
+    }))
+}
+
+/// The newest revision of a digest.
+#[derive(Serialize)]
+pub(super) struct TextsBody {
+    revision: i64,
+    digest: String,
+    folder_digest: String,
+    in_force_from: String,
+    files: Vec<TextBody>,
+}
+
+#[derive(Serialize)]
+struct TextBody {
+    name: String,
+    text: Arc<str>,
 }
 
 #[derive(Serialize)]

@@ -1,5 +1,7 @@
 //! What a person does beside clicking and typing, and what they notice.
 
+use std::path::Path;
+
 use serde_json::json;
 
 use super::{Browser, FIELD};
@@ -8,6 +10,47 @@ impl Browser {
     /// Goes back in the browser's history.
     pub(in crate::console) fn back(&self) {
         self.script("history.back()");
+    }
+
+    /// Chooses the option with these words in the list with this label.
+    pub(in crate::console) fn choose(&self, label: &str, option: &str) {
+        let find = format!(
+            "(given) => {{ const [label, words] = given.split('\\n'); \
+                 const field = ({FIELD})(label); \
+                 return field && [...field.options].find((it) => it.textContent.trim() === words); }}"
+        );
+        self.act(
+            &find,
+            &format!("{label}\n{option}"),
+            &[("click", json!({}))],
+        );
+    }
+
+    /// Opens the first part that this selector finds.
+    pub(in crate::console) fn open_first(&self, selector: &str) {
+        self.act(
+            "(selector) => document.querySelector(selector)",
+            selector,
+            &[("click", json!({}))],
+        );
+    }
+
+    /// Saves what pages hand out in this folder.
+    pub(in crate::console) fn download_to(&self, folder: &Path) {
+        let given = json!({"behavior": "allow", "downloadPath": folder});
+        self.devtools("Page.setDownloadBehavior", &given);
+    }
+
+    /// Drops files on the place for them.
+    pub(in crate::console) fn drop_files(&self, files: &[(&str, &str)]) {
+        self.see("Choose files");
+        let script = format!(
+            "const dataTransfer = new DataTransfer(); \
+             for (const [name, text] of {}) dataTransfer.items.add(new File([text], name)); \
+             document.querySelector('.drop').dispatchEvent(new DragEvent('drop', {{dataTransfer, bubbles: true, cancelable: true}}));",
+            json!(files)
+        );
+        self.script(&script);
     }
 
     /// Presses the Escape key.
@@ -45,6 +88,11 @@ impl Browser {
             "(words) => (document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.textContent.trim()) === words",
             words,
         );
+    }
+
+    /// Waits until there is something that this selector finds.
+    pub(in crate::console) fn wait_for(&self, selector: &str) {
+        self.wait("(selector) => document.querySelector(selector)", selector);
     }
 
     /// Waits until something that this selector finds is in sight.
