@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use charter_decision_log::{
     DecisionLookup, DecisionPage, DecisionQuery, DecisionRecord, ListedDecision, LogPosition,
-    Recorder,
+    Recorder, TakenDenials,
 };
 use charter_domain::id::DecisionId;
 use charter_store::{Denial, DenialQuery, Store};
@@ -137,7 +137,13 @@ pub(super) async fn share(own: Recorder, store: Arc<Store>, stop: CancellationTo
 /// `tries`: how often each of those that were not in the log was looked for.
 async fn share_once(own: &Recorder, store: &Store, tries: &mut HashMap<DecisionId, u8>) {
     let mut not_found = Vec::new();
-    let ids = own.take_denials();
+    let TakenDenials { ids, dropped } = own.take_denials();
+    if dropped > 0 {
+        tracing::warn!(
+            denials = dropped,
+            "denials are in the log of this replica alone: too many wait to be shared"
+        );
+    }
     for batch in ids.chunks(BATCH) {
         let (recorder, wanted) = (own.clone(), batch.to_vec());
         let found = tokio::task::spawn_blocking(move || read_batch(&recorder, wanted)).await;

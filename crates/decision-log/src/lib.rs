@@ -56,6 +56,7 @@ pub use chain::{Chain, LogKey};
 pub use charter_authz::json::Uid;
 pub use config::{Clocks, Config, Overflow, RotationLimits};
 pub use decision_log::DecisionLog;
+pub use denials::TakenDenials;
 pub use direction::Direction;
 pub use domain_decision::{DomainAsker, DomainDecision};
 pub use expand::{DefinitionReader, DeterminedBy};

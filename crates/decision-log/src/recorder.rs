@@ -8,7 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::config::Overflow;
-use super::denials::Denials;
+use super::denials::{Denials, TakenDenials};
 use super::domain_decision::{DomainAsker, DomainDecision};
 use super::find::FileIndexes;
 use super::id_generator::IdGenerator;
@@ -222,12 +222,12 @@ impl Recorder {
 
     /// Denials since the last time.
     #[must_use]
-    pub fn take_denials(&self) -> Vec<DecisionId> {
+    pub fn take_denials(&self) -> TakenDenials {
         let log = self.log.as_ref();
-        log.map_or_else(Vec::new, |log| log.denials.take())
+        log.map_or_else(TakenDenials::default, |log| log.denials.take())
     }
 
-    /// Those that could not be handed on are taken again.
+    /// Those that could not be handed on are taken again, as far as there is room.
     pub fn put_back_denials(&self, ids: Vec<DecisionId>) {
         if let Some(log) = &self.log {
             log.denials.put_back(ids);
