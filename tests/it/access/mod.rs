@@ -6,6 +6,7 @@ mod certification;
 mod certification_cases;
 mod certification_searches;
 mod domain_folders;
+mod domain_searches;
 mod domain_stops;
 pub(crate) mod domains;
 mod foreign_client;
