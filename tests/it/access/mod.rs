@@ -17,6 +17,7 @@ mod limits;
 mod one_entity;
 mod page_tokens;
 mod protocol;
+mod record_searches;
 mod recorded;
 mod replicas;
 mod restarts;
