@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use charter_decision_log::{
     DecisionLookup, DecisionPage, DecisionQuery, DecisionRecord, ListedDecision, LogPosition,
-    Recorder, TakenDenials,
+    RecordFilter, RecordList, RecordPosition, Recorder, TakenDenials,
 };
 use charter_domain::id::DecisionId;
 use charter_store::{Denial, DenialQuery, Store};
@@ -55,6 +55,19 @@ impl DecisionLookup for SharedLookup {
         }
     }
 
+    fn records(
+        &self,
+        filter: &RecordFilter,
+        before: Option<RecordPosition>,
+        limit: usize,
+    ) -> io::Result<RecordList> {
+        if filter.decision.as_deref() == Some("deny") {
+            self.merged_denials(filter, before, limit)
+        } else {
+            self.own.records(filter, before, limit)
+        }
+    }
+
     fn list_id(&self, query: &DecisionQuery) -> String {
         if is_of_all(query) {
             ALL_DENIALS.to_owned()
@@ -75,7 +88,7 @@ impl SharedLookup {
     fn list_denials(&self, query: &DecisionQuery) -> io::Result<DecisionPage> {
         let filter = &query.filter;
         let wanted = DenialQuery {
-            organization: filter.organization.parse().map_err(io::Error::other)?,
+            organization: Some(filter.organization.parse().map_err(io::Error::other)?),
             before: query.from.map(id_at),
             since: filter.since,
             until: filter.until,
@@ -198,7 +211,10 @@ fn read_batch(own: &Recorder, ids: Vec<DecisionId>) -> (Vec<Denial>, Vec<Decisio
 fn denial(id: DecisionId, record: &DecisionRecord) -> Option<Denial> {
     Some(Denial {
         id,
-        organization: record.organization.as_ref()?.parse().ok()?,
+        organization: match &record.domain {
+            Some(_) => None,
+            None => Some(record.organization.as_ref()?.parse().ok()?),
+        },
         at: charter_domain::timestamp::parse(&record.at).ok()?,
         record: serde_json::to_string(record).ok()?,
     })

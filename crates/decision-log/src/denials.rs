@@ -1,4 +1,4 @@
-//! Which denials other processes are to find, too: a share for each caller and each organization.
+//! Which denials other processes are to find, too: a share for each caller, and each organization or domain.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hash, RandomState};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use charter_domain::id::{DecisionId, OrganizationId};
+use charter_domain::id::DecisionId;
 
 const HOUR: Duration = Duration::from_hours(1);
 /// Of one caller, who could else hide what others are denied. More are in the log's files alone.
@@ -57,10 +57,11 @@ impl Denials {
         self.wanted.store(true, Ordering::Relaxed);
     }
 
+    /// `organization` may also be a domain of one's own, and `caller` the subject of a question to it.
     pub(super) fn note(
         &self,
-        organization: OrganizationId,
-        caller: &str,
+        organization: &impl Hash,
+        caller: &impl Hash,
         id: DecisionId,
         now: Duration,
     ) {
@@ -68,7 +69,7 @@ impl Denials {
             return;
         }
         let kept = &mut *self.kept.lock();
-        if kept.spend(&organization, &caller, now) {
+        if kept.spend(organization, caller, now) {
             kept.add([id]);
         } else {
             metrics::counter!("charter_denials_unshared_total", "reason" => "share").increment(1);
@@ -149,6 +150,7 @@ impl Shares {
 mod tests {
     use charter_domain::clock::{Clock as _, SystemClock};
     use charter_domain::entropy::OsEntropy;
+    use charter_domain::id::OrganizationId;
 
     use super::*;
 
@@ -159,7 +161,7 @@ mod tests {
         let organization = OrganizationId::generate(now, &OsEntropy);
         let note = |caller: &str, at| {
             let id = DecisionId::generate(now, &OsEntropy);
-            denials.note(organization, caller, id, at);
+            denials.note(&organization, &caller, id, at);
         };
         note("one", HOUR);
         assert!(denials.take().ids.is_empty(), "nobody wants them");
@@ -209,7 +211,7 @@ mod tests {
         let now = SystemClock::start().now();
         let note = |organization: OrganizationId, caller: &str, at: Duration| {
             let id = DecisionId::generate(now, &OsEntropy);
-            denials.note(organization, caller, id, at);
+            denials.note(&organization, &caller, id, at);
             denials.take().ids.len()
         };
         let organization = || OrganizationId::generate(now, &OsEntropy);
@@ -226,6 +228,9 @@ mod tests {
         assert_eq!(of_one(HOUR + HOUR / 2), 0);
         // Those have had their hour.
         let later = HOUR * 2;
-        assert_eq!((0..300).map(|_| note(own, "two", later)).sum::<usize>(), 200);
+        assert_eq!(
+            (0..300).map(|_| note(own, "two", later)).sum::<usize>(),
+            200
+        );
     }
 }

@@ -68,7 +68,7 @@ pub use mask::{Mask, MaskStyle, UnknownField};
 pub use open_error::OpenError;
 pub use page::{LogPosition, MalformedPosition};
 pub use record::{DecisionRecord, RecordedError};
-pub use record_list::{RecordFilter, RecordPage, files_since};
+pub use record_list::{RecordFilter, RecordList, RecordPage, RecordPosition, files_since};
 pub use recorder::{DecisionContext, NotRecorded, RecordedDecision, Recorder};
 pub use shadow::{ShadowDomain, ShadowPolicies};
 pub use status::{Status, WriterStatus};
