@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::settings::Settings;
@@ -28,7 +28,7 @@ use charter_domain::entropy::Entropy;
 use charter_http::document;
 use charter_http::extract::tenants::Tenants;
 use charter_http::state::{
-    AccessRecords, Domains, ReportedFault, Revisions, Searches, State, StoreHealth, Tasks,
+    AccessRecords, Domains, ReportedFault, Revisions, Searches, State, StoreHealth, Tasks, Turns,
     Workbench,
 };
 use charter_mail as mail;
@@ -42,6 +42,8 @@ use super::{database, decisions, denials, missing_keys, near_budgets, replay, re
 
 /// Limit of concurrent evaluations and searches of the workbench.
 const WORKBENCH_TURNS: usize = 2;
+/// The same of the decision point, of domains of one's own.
+const ACCESS_TURNS: usize = 2;
 
 pub struct App {
     /// Shared by the handlers.
@@ -176,7 +178,7 @@ impl App {
                         Arc::clone(&policies),
                         decisions.is_some().then(|| settings.decisions.dir.clone()),
                     )),
-                    turns: Arc::new(Semaphore::new(WORKBENCH_TURNS)),
+                    turns: Turns::new(WORKBENCH_TURNS, "the workbench"),
                     shadow: decisions.as_ref().map(|log| Arc::clone(log.shadow())),
                     sessions: OperatorSessions::new(Arc::clone(&clock), Arc::clone(&entropy)),
                     secure_cookie: !settings.server.ops_listen.ip().is_loopback(),
@@ -187,6 +189,7 @@ impl App {
                     settings.server.ops_token.as_ref(),
                 ),
                 access_records: AccessRecords::new(settings.database.cache.questions()),
+                access_turns: Turns::new(ACCESS_TURNS, "the decision point"),
                 access_base_url: settings.access.base_url.clone(),
                 engine: Engine::new(started.loaded, settings.database.cache.principals()),
                 domains: Domains::default(),

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use charter_decision_log::{
     DecisionLookup, DecisionPage, DecisionQuery, DecisionRecord, ListedDecision, LogPosition,
-    Recorder,
+    RecordFilter, RecordList, RecordPosition, Recorder, TakenDenials,
 };
 use charter_domain::id::DecisionId;
 use charter_store::{Denial, DenialQuery, Store};
@@ -55,6 +55,19 @@ impl DecisionLookup for SharedLookup {
         }
     }
 
+    fn records(
+        &self,
+        filter: &RecordFilter,
+        before: Option<RecordPosition>,
+        limit: usize,
+    ) -> io::Result<RecordList> {
+        if filter.decision.as_deref() == Some("deny") {
+            self.merged_denials(filter, before, limit)
+        } else {
+            self.own.records(filter, before, limit)
+        }
+    }
+
     fn list_id(&self, query: &DecisionQuery) -> String {
         if is_of_all(query) {
             ALL_DENIALS.to_owned()
@@ -75,7 +88,7 @@ impl SharedLookup {
     fn list_denials(&self, query: &DecisionQuery) -> io::Result<DecisionPage> {
         let filter = &query.filter;
         let wanted = DenialQuery {
-            organization: filter.organization.parse().map_err(io::Error::other)?,
+            organization: Some(filter.organization.parse().map_err(io::Error::other)?),
             before: query.from.map(id_at),
             since: filter.since,
             until: filter.until,
@@ -137,7 +150,13 @@ pub(super) async fn share(own: Recorder, store: Arc<Store>, stop: CancellationTo
 /// `tries`: how often each of those that were not in the log was looked for.
 async fn share_once(own: &Recorder, store: &Store, tries: &mut HashMap<DecisionId, u8>) {
     let mut not_found = Vec::new();
-    let ids = own.take_denials();
+    let TakenDenials { ids, dropped } = own.take_denials();
+    if dropped > 0 {
+        tracing::warn!(
+            denials = dropped,
+            "denials are in the log of this replica alone: too many wait to be shared"
+        );
+    }
     for batch in ids.chunks(BATCH) {
         let (recorder, wanted) = (own.clone(), batch.to_vec());
         let found = tokio::task::spawn_blocking(move || read_batch(&recorder, wanted)).await;
@@ -192,7 +211,10 @@ fn read_batch(own: &Recorder, ids: Vec<DecisionId>) -> (Vec<Denial>, Vec<Decisio
 fn denial(id: DecisionId, record: &DecisionRecord) -> Option<Denial> {
     Some(Denial {
         id,
-        organization: record.organization.as_ref()?.parse().ok()?,
+        organization: match &record.domain {
+            Some(_) => None,
+            None => Some(record.organization.as_ref()?.parse().ok()?),
+        },
         at: charter_domain::timestamp::parse(&record.at).ok()?,
         record: serde_json::to_string(record).ok()?,
     })

@@ -9,6 +9,7 @@ pub mod demo;
 mod denials;
 mod disk;
 mod keys;
+mod merged_denials;
 mod missing_keys;
 mod near_budgets;
 mod open_files;

@@ -263,6 +263,12 @@ pub const METRICS: &[Metric] = {
         ),
         metric(
             Counter,
+            "charter_denials_unshared_total",
+            &["reason"],
+            "Denials that are in one replica's decision log alone: their caller or organization had spent its share (`share`), or too many waited (`room`).",
+        ),
+        metric(
+            Counter,
             "charter_log_files_missed_total",
             &["file"],
             "Files of the decision log, the audit heads or the replay journal that vanished or were cut while the service runs.",

@@ -99,6 +99,7 @@ impl FileIndexes {
             max_bytes: query.max_bytes,
         };
         let (decisions, next) = self.page(dir, &request, &query.filter)?;
+        let decisions = decisions.into_iter().map(|(it, _)| it).collect();
         Ok(DecisionPage { decisions, next })
     }
 }

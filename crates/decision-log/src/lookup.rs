@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use super::find::FileIndexes;
 use super::list::{DecisionPage, DecisionQuery};
+use super::page::LogPosition;
 use super::record::DecisionRecord;
+use super::record_list::{RecordFilter, RecordList, RecordPosition};
 use super::recorder::Recorder;
 use charter_domain::id::DecisionId;
 
@@ -15,6 +17,14 @@ pub trait DecisionLookup: Send + Sync {
 
     /// A page of an organization's decisions; it reads a bounded part of the log. Blocks.
     fn list(&self, query: &DecisionQuery) -> io::Result<DecisionPage>;
+
+    /// Decisions of all organizations and domains, newest first, for operators; it reads a bounded part. Blocks.
+    fn records(
+        &self,
+        filter: &RecordFilter,
+        before: Option<RecordPosition>,
+        limit: usize,
+    ) -> io::Result<RecordList>;
 
     /// Names the list that the positions of such a query's pages belong to: with another one they mean nothing.
     fn list_id(&self, query: &DecisionQuery) -> String;
@@ -30,9 +40,23 @@ impl DecisionLookup for Recorder {
         self.list_logged(query)
     }
 
+    fn records(
+        &self,
+        filter: &RecordFilter,
+        before: Option<RecordPosition>,
+        limit: usize,
+    ) -> io::Result<RecordList> {
+        let page = self.logged_records(filter, before.map(in_log), limit);
+        page.map(RecordList::of)
+    }
+
     fn list_id(&self, _: &DecisionQuery) -> String {
         self.log_id()
     }
+}
+
+const fn in_log([file, offset, ..]: RecordPosition) -> LogPosition {
+    LogPosition { file, offset }
 }
 
 /// A log directory that another process may be writing. Files without an index are read once.
@@ -57,6 +81,18 @@ impl DecisionLookup for LogDirectory {
 
     fn list(&self, query: &DecisionQuery) -> io::Result<DecisionPage> {
         self.indexes.list(&self.dir, query)
+    }
+
+    fn records(
+        &self,
+        filter: &RecordFilter,
+        before: Option<RecordPosition>,
+        limit: usize,
+    ) -> io::Result<RecordList> {
+        let page = self
+            .indexes
+            .records(&self.dir, filter, before.map(in_log), limit);
+        page.map(RecordList::of)
     }
 
     fn list_id(&self, _: &DecisionQuery) -> String {

@@ -91,8 +91,11 @@ pub(super) trait Selection {
     ) -> io::Result<Option<Self::Decision>>;
 }
 
+/// Decisions, each with the place where a page after it begins.
+pub(super) type Placed<D> = Vec<(D, LogPosition)>;
+
 struct Page<D> {
-    decisions: Vec<D>,
+    decisions: Placed<D>,
     /// Bytes read so far.
     read: u64,
     /// Everything before was read, if the oldest come first.
@@ -106,7 +109,7 @@ impl FileIndexes {
         dir: &Path,
         request: &PageRequest,
         selection: &S,
-    ) -> io::Result<(Vec<S::Decision>, Option<LogPosition>)> {
+    ) -> io::Result<(Placed<S::Decision>, Option<LogPosition>)> {
         let (mut files, _) = match files::list(dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Default::default(),
             listed => listed?,
@@ -186,14 +189,15 @@ impl FileIndexes {
             }
             for (start, line) in lines {
                 let decision = selection.select(&line, &mut file, &mut state)?;
-                page.decisions.extend(decision);
+                let read = if request.oldest_first {
+                    line.len() as u64
+                } else {
+                    0
+                };
+                let next = at(start + read);
+                page.decisions.extend(decision.map(|it| (it, next)));
                 if page.decisions.len() >= request.limit {
-                    let read = if request.oldest_first {
-                        line.len() as u64
-                    } else {
-                        0
-                    };
-                    return Ok(ControlFlow::Break(Some(at(start + read))));
+                    return Ok(ControlFlow::Break(Some(next)));
                 }
             }
             page.reached = at(whole);

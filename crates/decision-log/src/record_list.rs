@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::expand::DefinitionReader;
 use super::files;
-use super::find::gather;
+use super::find::{FileIndexes, gather};
 use super::log_line::LogLine;
 use super::page::{LogPosition, PageRequest, PagedFile, Selection};
 use super::record::DecisionRecord;
@@ -47,7 +47,8 @@ pub struct RecordFilter {
 /// Decisions, newest first.
 #[derive(Debug, Default)]
 pub struct RecordPage {
-    pub decisions: Vec<DecisionRecord>,
+    /// Each with the place where a page after it begins.
+    pub decisions: Vec<(DecisionRecord, LogPosition)>,
     /// Where the next page begins; `None` at the end. There may be one even if this page is empty.
     pub next: Option<LogPosition>,
 }
@@ -63,8 +64,30 @@ struct LineHead<'a> {
     case: Option<u32>,
 }
 
+/// Where a page of a list begins; `DecisionLookup::records` knows what it means.
+pub type RecordPosition = [u64; 4];
+
+/// Decisions of all organizations and domains, newest first.
+#[derive(Debug, Default)]
+pub struct RecordList {
+    pub decisions: Vec<DecisionRecord>,
+    /// Where the next page begins; `None` at the end. There may be one even if this page is empty.
+    pub next: Option<RecordPosition>,
+}
+
+impl RecordList {
+    pub(super) fn of(page: RecordPage) -> Self {
+        Self {
+            decisions: page.decisions.into_iter().map(|(it, _)| it).collect(),
+            next: page.next.map(|next| [next.file, next.offset, 0, 0]),
+        }
+    }
+}
+
 impl RecordFilter {
-    fn accepts(&self, record: &DecisionRecord) -> bool {
+    /// Whether it meets every condition but for the times.
+    #[must_use]
+    pub fn accepts(&self, record: &DecisionRecord) -> bool {
         let is = |wanted: &Option<String>, found: &str| {
             wanted.as_deref().is_none_or(|wanted| wanted == found)
         };
@@ -97,7 +120,7 @@ pub fn files_since(dir: &Path, since: i64) -> io::Result<Vec<(PathBuf, i64)>> {
 
 impl Recorder {
     /// At most `limit` decisions before this position, or the newest ones. Blocks. Without a log there are none.
-    pub fn records(
+    pub fn logged_records(
         &self,
         filter: &RecordFilter,
         before: Option<LogPosition>,
@@ -106,6 +129,18 @@ impl Recorder {
         let Some((indexes, dir)) = self.flushed_files() else {
             return Ok(RecordPage::default());
         };
+        indexes.records(dir, filter, before, limit)
+    }
+}
+
+impl FileIndexes {
+    pub(super) fn records(
+        &self,
+        dir: &Path,
+        filter: &RecordFilter,
+        before: Option<LogPosition>,
+        limit: usize,
+    ) -> io::Result<RecordPage> {
         let since = filter.since.unwrap_or(i64::MIN);
         let request = PageRequest {
             oldest_first: false,
@@ -118,7 +153,7 @@ impl Recorder {
             limit,
             max_bytes: MAX_PAGE_BYTES,
         };
-        let (decisions, next) = indexes.page(dir, &request, filter)?;
+        let (decisions, next) = self.page(dir, &request, filter)?;
         Ok(RecordPage { decisions, next })
     }
 }

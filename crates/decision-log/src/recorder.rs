@@ -8,7 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::config::Overflow;
-use super::denials::Denials;
+use super::denials::{Denials, TakenDenials};
 use super::domain_decision::{DomainAsker, DomainDecision};
 use super::find::FileIndexes;
 use super::id_generator::IdGenerator;
@@ -149,7 +149,7 @@ impl Recorder {
             let caller = by.principal.caller();
             let (organization, caller) = (caller.organization().id, caller.principal_id());
             let now = log.clock.monotonic();
-            log.denials.note(organization, &caller, id, now);
+            log.denials.note(&organization, &caller, id, now);
         }
         Ok(RecordedDecision {
             id,
@@ -173,15 +173,21 @@ impl Recorder {
         };
         let action = decision.answered.request.action();
         let action = action.map_or_else(String::new, ToString::to_string);
-        let bytes = decision.answered.bytes;
-        self.push(log, (by.now, bytes), &action, |id| LogEntry {
+        let (domain, answered) = (Arc::clone(&decision.domain), Arc::clone(&decision.answered));
+        let id = self.push(log, (by.now, answered.bytes), &action, |id| LogEntry {
             id,
             at: by.now,
             request_id: by.request_id.to_owned(),
             via: by.via,
             tells_id: by.tells_id,
             decided: Decided::Domain(Box::new(decision)),
-        })
+        })?;
+        if matches!(answered.verdict.outcome, Outcome::Deny(_)) {
+            let subject = (&domain, answered.request.principal());
+            let now = log.clock.monotonic();
+            log.denials.note(&domain, &subject, id, now);
+        }
+        Ok(id)
     }
 
     fn push(
@@ -222,12 +228,12 @@ impl Recorder {
 
     /// Denials since the last time.
     #[must_use]
-    pub fn take_denials(&self) -> Vec<DecisionId> {
+    pub fn take_denials(&self) -> TakenDenials {
         let log = self.log.as_ref();
-        log.map_or_else(Vec::new, |log| log.denials.take())
+        log.map_or_else(TakenDenials::default, |log| log.denials.take())
     }
 
-    /// Those that could not be handed on are taken again.
+    /// Those that could not be handed on are taken again, as far as there is room.
     pub fn put_back_denials(&self, ids: Vec<DecisionId>) {
         if let Some(log) = &self.log {
             log.denials.put_back(ids);
@@ -305,6 +311,14 @@ impl Recorder {
             return Ok(DecisionPage::empty(query));
         };
         indexes.list(dir, query)
+    }
+
+    /// Whether this decision is in this process's files.
+    pub fn has_written(&self, id: DecisionId) -> std::io::Result<bool> {
+        let Some(log) = &self.log else {
+            return Ok(false);
+        };
+        Ok(log.indexes.find(&log.dir, id)?.is_some())
     }
 
     /// `None` if decisions are not logged.

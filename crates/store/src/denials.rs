@@ -1,5 +1,6 @@
 //! Denied decisions of all replicas, as the decision log's records.
 
+use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
@@ -16,7 +17,8 @@ use charter_domain::timestamp::Timestamp;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Denial {
     pub id: DecisionId,
-    pub organization: OrganizationId,
+    /// `None` for a domain of one's own, whose decisions belong to none.
+    pub organization: Option<OrganizationId>,
     pub at: Timestamp,
     /// The record as JSON.
     pub record: String,
@@ -25,7 +27,8 @@ pub struct Denial {
 /// Which denials are listed.
 #[derive(Debug, Clone, Copy)]
 pub struct DenialQuery {
-    pub organization: OrganizationId,
+    /// `None` for those of all organizations and domains.
+    pub organization: Option<OrganizationId>,
     /// Exclusive.
     pub before: Option<DecisionId>,
     /// Inclusive.
@@ -41,7 +44,9 @@ impl Store {
         let rows = denials.into_iter().map(|denial| {
             let row = Model {
                 id: denial.id.uuid(),
-                organization_id: denial.organization.uuid(),
+                organization_id: denial
+                    .organization
+                    .map_or(Uuid::nil(), OrganizationId::uuid),
                 decided_at: stored_time(denial.at),
                 record: denial.record,
             };
@@ -66,12 +71,14 @@ impl Store {
         Ok(row.map(Denial::from))
     }
 
-    /// An organization's denials of all replicas, the newest first.
+    /// Denials of all replicas, the newest first.
     pub async fn list_denials(&self, query: &DenialQuery) -> Result<Vec<Denial>, Error> {
         let mut rows = Entity::find()
-            .filter(Column::OrganizationId.eq(query.organization.uuid()))
             .order_by_desc(Column::Id)
             .limit(query.limit as u64);
+        if let Some(organization) = query.organization {
+            rows = rows.filter(Column::OrganizationId.eq(organization.uuid()));
+        }
         if let Some(before) = query.before {
             rows = rows.filter(Column::Id.lt(before.uuid()));
         }
@@ -99,7 +106,8 @@ impl From<Model> for Denial {
     fn from(row: Model) -> Self {
         Self {
             id: DecisionId::from_uuid(row.id),
-            organization: OrganizationId::from_uuid(row.organization_id),
+            organization: (!row.organization_id.is_nil())
+                .then(|| OrganizationId::from_uuid(row.organization_id)),
             at: row.decided_at,
             record: row.record,
         }

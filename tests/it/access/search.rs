@@ -29,13 +29,13 @@ const PERMISSIONS: [Permission; 5] = [
     Permission::ListMembers,
 ];
 
-struct World {
+pub(super) struct World {
     /// Type and id of each record, of both tenants.
-    things: Vec<(&'static str, String)>,
+    pub(super) things: Vec<(&'static str, String)>,
 }
 
 impl World {
-    fn of(&self, wanted: &str) -> impl Iterator<Item = &(&'static str, String)> {
+    pub(super) fn of(&self, wanted: &str) -> impl Iterator<Item = &(&'static str, String)> {
         let wanted = wanted.to_owned();
         self.things.iter().filter(move |(of, _)| *of == wanted)
     }
@@ -52,7 +52,7 @@ async fn account(tenant: &Tenant<'_>) -> Account {
 }
 
 /// Two tenants with random grants; some accounts and service accounts are inactive.
-async fn populate(service: &Service, runner: &mut TestRunner) -> World {
+pub(super) async fn populate(service: &Service, runner: &mut TestRunner) -> World {
     let mut things = Vec::new();
     for slug in ["acme", "other"] {
         let tenant = service.organization(slug).await;

@@ -124,15 +124,16 @@ fn no_organization_is_shown_what_a_domain_decided() {
             domain: domain.map(str::to_owned),
             ..RecordFilter::default()
         };
-        let page = log.recorder().records(&filter, None, 100);
+        let page = log.recorder().logged_records(&filter, None, 100);
         page.expect("readable").decisions.len()
     };
     assert_eq!((of(None), of(Some("gateway")), of(Some("todo"))), (4, 2, 0));
     let record = directory.find(
         log.recorder()
-            .records(&RecordFilter::default(), None, 1)
+            .logged_records(&RecordFilter::default(), None, 1)
             .expect("readable")
             .decisions[0]
+            .0
             .id
             .parse()
             .expect("an id"),

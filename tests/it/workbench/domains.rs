@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use test_support::policy_solver::solver;
-use test_support::service::Service;
+use test_support::service::{Grants, Service};
 
 use super::events::Events;
 use super::{get, post, serve};
@@ -192,6 +192,47 @@ async fn subjects_resources_and_actions_are_searched_in_the_domain() {
     assert_eq!(
         list(&write("record-1")).await.broken_on_portal(),
         ["/subject"]
+    );
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_of_the_store_are_searched_in_the_organization_that_is_named() {
+    let folder = Folder::with(&["gateway"]);
+    let service = folder.served().await;
+    let list = async |question: &Value| post(&service, "/policies/access", question).await;
+    let member = || Grants {
+        roles: &["member"],
+        ..Grants::default()
+    };
+    let acme = service.organization("acme").await;
+    let reader = acme.signer_with(member()).await;
+    acme.signer(&[]).await;
+    service
+        .organization("other")
+        .await
+        .signer_with(member())
+        .await;
+    let account = ("Charter::ServiceAccount", "");
+    let mut who = question(account, "billing:ReadInvoice", ("Invoice", "7"));
+    who["domain"] = json!("gateway");
+    let subject = who["subject"].as_object_mut().expect("an object");
+    subject.remove("id");
+    let place = "/subject/properties/organization";
+    assert_eq!(list(&who).await.broken_on_portal(), [place]);
+    let organization = acme.organization.id.to_string();
+    let named = json!({"type": "Charter::Organization", "id": organization});
+    who["subject"]["properties"] = json!({"organization": named});
+    let shown = list(&who).await.ok();
+    assert_eq!(shown["next_cursor"], Value::Null);
+    assert_eq!(
+        shown["results"],
+        json!([{
+            "subject": {"type": "Charter::ServiceAccount", "id": reader.id},
+            "action": "billing:ReadInvoice",
+            "resource": {"type": "Invoice", "id": "7"},
+            "policies": ["billing:service-accounts-read"],
+        }])
     );
     service.stop().await;
 }

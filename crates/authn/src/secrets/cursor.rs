@@ -29,15 +29,17 @@ pub trait CursorPosition: Sized {
     fn from_bytes(bytes: &[u8]) -> Option<Self>;
 }
 
-impl CursorPosition for [u64; 2] {
+impl<const N: usize> CursorPosition for [u64; N] {
     fn to_bytes(&self) -> Vec<u8> {
         self.map(u64::to_be_bytes).concat()
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (first, rest) = bytes.split_first_chunk::<NUMBER_BYTES>()?;
-        let second: [u8; NUMBER_BYTES] = rest.try_into().ok()?;
-        Some([u64::from_be_bytes(*first), u64::from_be_bytes(second)])
+        let (numbers, []) = bytes.as_chunks::<NUMBER_BYTES>() else {
+            return None;
+        };
+        let numbers: Vec<u64> = numbers.iter().copied().map(u64::from_be_bytes).collect();
+        numbers.try_into().ok()
     }
 }
 

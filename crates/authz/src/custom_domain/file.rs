@@ -1,6 +1,7 @@
 //! `entities.json`: entities in Cedar's own form, checked against the schema at load.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use cedar_policy::{Entity, Schema};
 use serde_json::value::RawValue;
@@ -21,6 +22,8 @@ use charter_domain::json;
 pub(super) struct FileEntities {
     /// By type, then by id.
     by_type: BTreeMap<String, BTreeMap<String, FileEntity>>,
+    /// What is directly in an entity.
+    members: BTreeMap<Uid, Vec<Uid>>,
 }
 
 #[derive(Debug)]
@@ -42,12 +45,25 @@ impl FileEntities {
         of: &str,
         after: Option<&str>,
     ) -> impl Iterator<Item = &'a str> + use<'a> {
-        use std::ops::Bound;
         let from = after.map_or(Bound::Unbounded, |after| Bound::Excluded(after.to_owned()));
         let ids = self.by_type.get(of);
         ids.into_iter()
             .flat_map(move |ids| ids.range::<String, _>((from.clone(), Bound::Unbounded)))
             .map(|(id, _)| id.as_str())
+    }
+
+    /// These entities and all that are in one of them, directly or not.
+    pub(super) fn with_members(&self, these: BTreeSet<Uid>) -> BTreeSet<Uid> {
+        let mut open: Vec<Uid> = these.iter().cloned().collect();
+        let mut found = these;
+        while let Some(uid) = open.pop() {
+            for member in self.members.get(&uid).into_iter().flatten() {
+                if found.insert(member.clone()) {
+                    open.push(member.clone());
+                }
+            }
+        }
+        found
     }
 
     /// # Errors
@@ -86,6 +102,10 @@ impl FileEntities {
                     if places.insert(uid.clone(), (at, length)).is_some() {
                         let what = format!("{} is there twice", shown(&uid));
                         faults.push(FolderFault::new(what).at(source, at, length));
+                    }
+                    for parent in &found.fact.parents {
+                        let members = read.members.entry(parent.clone()).or_default();
+                        members.push(uid.clone());
                     }
                     let ids = read.by_type.entry(uid.of).or_default();
                     ids.insert(uid.id, found);

@@ -1,6 +1,7 @@
 //! Searches: whoever `entities.json` or the schema names is asked about, unless no permit's scope fits.
 
 use std::collections::{BTreeSet, HashSet};
+use std::ops::Bound;
 
 use cedar_policy::{
     ActionConstraint, Effect, EntityUid, Policy, PrincipalConstraint, ResourceConstraint,
@@ -9,11 +10,13 @@ use cedar_policy::{
 use super::actions::Action;
 use super::load::CustomDomain;
 use super::question::{BadProperty, DomainQuestion, NamedEntity, Unasked};
-use crate::decision::Outcome;
+use crate::decision::{Outcome, Verdict};
 use crate::json::Uid;
 
 /// The most evaluations of one page; then it ends early, and another one goes on.
 const MAX_EVALUATIONS: usize = 500;
+/// The most ids that one page looks at, whether a permit's scope fits them or not.
+const MAX_EXAMINED: usize = 2_000;
 
 /// Where a page begins and how long it may be.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +37,7 @@ pub struct FoundIds {
 /// Whom the scopes of the permits fit.
 enum Fits {
     Anybody,
+    /// With all that is in one of them.
     These(BTreeSet<Uid>),
 }
 
@@ -115,12 +119,27 @@ impl CustomDomain {
     ) -> Result<FoundIds, BadProperty> {
         let names = self.actions.iter().map(|(name, _)| name);
         let names = names.filter(|name| page.after.is_none_or(|after| *name > after));
-        collect(names, page.limit, |action| {
+        let ask = |action: &str| {
             self.ask(&DomainQuestion {
                 action,
                 ..*question
             })
-        })
+        };
+        collect(names, page.limit, |_| true, ask)
+    }
+
+    /// Whether entities of this type are those that the asker vouches for: no folder has any, so that a search here
+    /// finds none.
+    #[must_use]
+    pub fn is_vouched(&self, of: &str) -> bool {
+        self.types.get(of).is_some_and(|of| of.is_vouched)
+    }
+
+    /// Whether the schema lets the action be asked about these types.
+    #[must_use]
+    pub fn is_asked(&self, action: &str, subject: &str, resource: &str) -> bool {
+        let action = self.actions.get(action);
+        action.is_some_and(|action| action.applies_to(subject, resource))
     }
 
     fn search(
@@ -128,20 +147,23 @@ impl CustomDomain {
         of: &str,
         fits: &Fits,
         page: SearchPage<'_>,
-        ask: impl Fn(&str) -> Result<crate::decision::Verdict, Unasked>,
+        ask: impl Fn(&str) -> Result<Verdict, Unasked>,
     ) -> Result<FoundIds, BadProperty> {
-        let enumerated = self.types.get(of).and_then(|of| of.ids.as_ref());
-        let enumerated = enumerated
-            .into_iter()
-            .flatten()
-            .map(String::as_str)
-            .filter(|id| page.after.is_none_or(|after| *id > after));
-        let ids = self
-            .entities
-            .ids_after(of, page.after)
-            .chain(enumerated)
-            .filter(|id| self.does_fit(of, id, fits));
-        collect(ids, page.limit, ask)
+        let does_fit = |id: &str| match fits {
+            Fits::Anybody => true,
+            Fits::These(fitting) => fitting.contains(&Uid {
+                of: of.to_owned(),
+                id: id.to_owned(),
+            }),
+        };
+        // The file can describe some of an enumerated type's entities, and no others.
+        if let Some(enumerated) = self.types.get(of).and_then(|of| of.ids.as_ref()) {
+            let from = page.after.map_or(Bound::Unbounded, Bound::Excluded);
+            let ids = enumerated.range::<str, _>((from, Bound::Unbounded));
+            return collect(ids.map(String::as_str), page.limit, does_fit, ask);
+        }
+        let ids = self.entities.ids_after(of, page.after);
+        collect(ids, page.limit, does_fit, ask)
     }
 
     /// Whom the permits that may apply to this action name.
@@ -153,7 +175,7 @@ impl CustomDomain {
             .flatten()
             .chain([&action.uid])
             .collect();
-        let mut fitting = BTreeSet::new();
+        let mut named_by_permits = BTreeSet::new();
         for policy in self.snapshot.policies().policies() {
             let is_about_it = match policy.action_constraint() {
                 ActionConstraint::Any => true,
@@ -162,59 +184,36 @@ impl CustomDomain {
             };
             if policy.effect() == Effect::Permit && is_about_it {
                 match scope(policy) {
-                    Some(uid) => fitting.insert(Uid::of(&uid)),
+                    Some(uid) => named_by_permits.insert(Uid::of(&uid)),
                     None => return Fits::Anybody,
                 };
             }
         }
-        Fits::These(fitting)
-    }
-
-    /// Whether it is one of these, or in one of these.
-    fn does_fit(&self, of: &str, id: &str, fits: &Fits) -> bool {
-        let Fits::These(named) = fits else {
-            return true;
-        };
-        let uid = Uid {
-            of: of.to_owned(),
-            id: id.to_owned(),
-        };
-        let mut seen = BTreeSet::new();
-        let mut open = vec![uid];
-        while let Some(uid) = open.pop() {
-            if named.contains(&uid) {
-                return true;
-            }
-            let known = self.entities.get(&uid);
-            // A circle was refused at load; two ways to one parent were not.
-            if seen.insert(uid) {
-                open.extend(
-                    known
-                        .into_iter()
-                        .flat_map(|it| it.fact.parents.iter().cloned()),
-                );
-            }
-        }
-        false
+        Fits::These(self.entities.with_members(named_by_permits))
     }
 }
 
 fn collect<'i>(
     candidates: impl Iterator<Item = &'i str>,
     limit: usize,
-    ask: impl Fn(&str) -> Result<crate::decision::Verdict, Unasked>,
+    does_fit: impl Fn(&str) -> bool,
+    ask: impl Fn(&str) -> Result<Verdict, Unasked>,
 ) -> Result<FoundIds, BadProperty> {
     let mut found = FoundIds::default();
     let mut last: Option<&str> = None;
-    for (asked, id) in candidates.enumerate() {
-        if found.ids.len() == limit || asked == MAX_EVALUATIONS {
+    let mut asked = 0;
+    for (examined, id) in candidates.enumerate() {
+        if found.ids.len() == limit || asked == MAX_EVALUATIONS || examined == MAX_EXAMINED {
             found.next = Some(last.unwrap_or_default().to_owned());
             break;
         }
-        match ask(id) {
-            Ok(verdict) if verdict.outcome == Outcome::Allow => found.ids.push(id.to_owned()),
-            Ok(_) | Err(Unasked::Unknown(_)) => {}
-            Err(Unasked::Bad(bad)) => return Err(bad),
+        if does_fit(id) {
+            asked += 1;
+            match ask(id) {
+                Ok(verdict) if verdict.outcome == Outcome::Allow => found.ids.push(id.to_owned()),
+                Ok(_) | Err(Unasked::Unknown(_)) => {}
+                Err(Unasked::Bad(bad)) => return Err(bad),
+            }
         }
         last = Some(id);
     }

@@ -12,6 +12,7 @@ mod evaluation;
 mod forward_auth;
 mod page;
 pub(crate) mod question;
+pub(crate) mod records;
 mod search;
 
 use salvo::Router;

@@ -9,6 +9,7 @@ mod searches;
 mod shared;
 mod store_health;
 mod tasks;
+mod turns;
 mod workbench;
 
 pub use access_records::AccessRecords;
@@ -21,4 +22,5 @@ pub use searches::{NoPermit, SearchPermit, Searches};
 pub use shared::{ProvideState, State};
 pub use store_health::StoreHealth;
 pub use tasks::Tasks;
+pub use turns::Turns;
 pub use workbench::Workbench;

@@ -27,6 +27,7 @@ use super::revisions::Revisions;
 use super::searches::Searches;
 use super::store_health::StoreHealth;
 use super::tasks::Tasks;
+use super::turns::Turns;
 use super::workbench::Workbench;
 use crate::edge::origin::Origins;
 use crate::extract::tenants::Tenants;
@@ -51,6 +52,8 @@ pub struct State {
     pub access_clients: AccessClients,
     /// What they asked about before.
     pub access_records: AccessRecords,
+    /// Limits concurrent searches of domains of one's own.
+    pub access_turns: Turns,
     /// The decision point's public address; `None` takes the requested host.
     pub access_base_url: Option<String>,
     pub engine: Engine,

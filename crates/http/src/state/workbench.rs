@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use charter_authn::operator_sessions::OperatorSessions;
 use charter_decision_log::{ShadowDomain, ShadowPolicies};
-use tokio::sync::Semaphore;
 
 use super::policy_tools::PolicyTools;
+use super::turns::Turns;
 
 pub struct Workbench {
     /// The shadow policies, if configured.
@@ -14,7 +14,7 @@ pub struct Workbench {
     /// Runs work on policies in child processes.
     pub tools: Box<dyn PolicyTools>,
     /// Limits concurrent evaluations and searches of this process.
-    pub turns: Arc<Semaphore>,
+    pub turns: Turns,
     /// Sessions of operators' browsers.
     pub sessions: OperatorSessions,
     /// Whether their cookie is restricted to https.

@@ -1,8 +1,11 @@
 //! `POST /policies/access` with a `domain`: of subject, action and resource one is sought, by evaluation over what the
-//! domain's `entities.json` and schema name.
+//! domain's `entities.json` and schema name, or over an organization's records.
+
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use charter_authn::operator::Operator;
 use charter_authn::secrets::CursorPosition;
 use charter_authz::custom_domain::{BadProperty, CustomDomain, Facts, SearchPage, Unasked};
 
@@ -13,10 +16,16 @@ use super::custom_question::{self, ChosenDomain};
 use super::sent_folder::refused;
 use super::work;
 use crate::access::custom;
+use crate::access::custom::record_search::{
+    AllowedRecord, RecordSearch, named_organization, sought_type,
+};
 use crate::access::question::{Question, Sought};
+use crate::access::records::position;
 use crate::extract::cursor_scope::CursorScope;
 use crate::extract::fields::{Fields, present};
+use crate::extract::loaded::found_or_none;
 use crate::respond::{ApiError, Detail};
+use crate::state::State;
 
 /// Results in one page.
 const PAGE: usize = 100;
@@ -52,16 +61,71 @@ pub(super) async fn list(
     // What is sought has no id, and so no facts.
     let facts = custom_question::facts(&operator, &question.subject, &question.resource).await?;
     let (_, domain) = chosen.load(&asked.state).await?;
-    let page = work::run(&asked.state, move |_| {
-        let page = page(&domain, &question, sought, &[&facts], after.as_ref());
-        drop(domain);
-        page
-    });
-    let (results, next) = page.await?.map_err(|bad| custom::refused(&bad))?;
+    let of = sought_type(&question, sought);
+    let (results, next) = if of.is_some_and(|of| domain.is_vouched(of)) {
+        let search = RecordSearch {
+            domain,
+            question,
+            sought,
+            facts: vec![Arc::new(facts)],
+        };
+        records(&asked.state, &operator, Arc::new(search), after.as_ref()).await?
+    } else {
+        let page = work::run(&asked.state, move |_| {
+            let page = page(&domain, &question, sought, &[&facts], after.as_ref());
+            drop(domain);
+            page
+        });
+        page.await?.map_err(|bad| custom::refused(&bad))?
+    };
     Ok(AccessBody {
         results,
         next_cursor: next.map(|next| scope.seal(&After(next))).transpose()?,
     })
+}
+
+/// What is allowed among the records of the organization that the question names.
+async fn records(
+    state: &State,
+    operator: &Operator<'_>,
+    search: Arc<RecordSearch>,
+    after: Option<&After>,
+) -> Result<(Vec<Access>, Option<String>), ApiError> {
+    let after = after.map(|after| position(&after.0).ok_or_else(bad_cursor));
+    let Question {
+        subject,
+        action,
+        resource,
+        ..
+    } = &search.question;
+    let Some(named) = named_organization(&search.question, search.sought) else {
+        let rule = "name the organization whose records are sought: `{\"type\": \"Charter::Organization\", \"id\": …}`";
+        let place = match search.sought {
+            Sought::Subject => "/subject/properties/organization",
+            Sought::Resource | Sought::Action => "/resource/properties/organization",
+        };
+        return Err(refused(vec![Detail::new(place, rule)]));
+    };
+    let Some(tenant) = found_or_none(operator.tenant_of(named).await)? else {
+        return Ok((Vec::new(), None));
+    };
+    let turns = &state.workbench.turns;
+    let (found, next) = search
+        .page(&tenant, turns, after.transpose()?, PAGE)
+        .await?;
+    let access = |record: AllowedRecord| {
+        let (of_subject, of_resource) = match search.sought {
+            Sought::Subject => (&record.id, &resource.id),
+            Sought::Resource | Sought::Action => (&subject.id, &record.id),
+        };
+        Access {
+            subject: Entity::named(&subject.of, of_subject),
+            action: action.name.clone(),
+            resource: Entity::named(&resource.of, of_resource),
+            policies: record.policies,
+        }
+    };
+    Ok((found.into_iter().map(access).collect(), next))
 }
 
 /// What the question leaves open.

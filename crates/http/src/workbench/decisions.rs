@@ -1,6 +1,6 @@
 //! `/decisions` on the operations listener: decisions of every organization, with explanations.
 //!
-//! The log is this process's.
+//! The log is this process's. With several replicas, denials are those of all.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::runtime::Handle;
 
-use charter_decision_log::{DecisionRecord, LogPosition, RecordFilter, RecordPage, Uid};
+use charter_decision_log::{DecisionRecord, RecordFilter, RecordList, RecordPosition, Uid};
 use charter_domain::id::DecisionId;
 use charter_domain::timestamp;
 
@@ -41,14 +41,13 @@ pub(super) async fn list(
         &state.cursors,
         &("workbench/decisions", state.decisions.log_id(), &filter),
     )?;
-    let before: Option<[u64; 2]> = open_cursor(cursor.as_deref(), &scope)?;
-    let before = before.map(|[file, offset]| LogPosition { file, offset });
+    let before: Option<RecordPosition> = open_cursor(cursor.as_deref(), &scope)?;
     let page = work::run(&asked.state, move |state| {
-        state.decisions.records(&filter, before, limit)
+        state.decision_lookup.records(&filter, before, limit)
     });
     let page = page.await?;
-    let RecordPage { decisions, next } = page.map_err(|error| ApiError::unavailable(error, 1))?;
-    let next = next.map(|next| scope.seal(&[next.file, next.offset]));
+    let RecordList { decisions, next } = page.map_err(|error| ApiError::unavailable(error, 1))?;
+    let next = next.map(|next| scope.seal(&next));
     Ok(Json(DecisionsBody {
         results: decisions.into_iter().map(ListedDecision::from).collect(),
         next_cursor: next.transpose()?,

@@ -10,26 +10,18 @@ use charter_authz::principal::Principal;
 use charter_authz::question::Question as PolicyQuestion;
 use charter_authz::resource::Resource;
 use charter_domain::caller::Caller;
-use charter_domain::id::{AccessKeyId, AccountId, ServiceAccountId, UserId};
-use charter_domain::organization::Organization;
+use charter_domain::id::{AccountId, ServiceAccountId, UserId};
 use charter_domain::permission::Permission;
-use charter_store::{CallerFilter, EntityRef, Scanned, TenantReader};
+use charter_store::{CallerFilter, EntityRef};
 
 use super::BuiltIn;
 use crate::access::answer::Found;
 use crate::access::page::{Page, bad_token};
 use crate::access::question::{Question, Sought};
+use crate::access::records::{self, RecordPage};
 use crate::extract::loaded::Loaded;
 use crate::respond::ApiError;
 use crate::state::principal_kind;
-
-/// The most rows that one page looks at; then it ends early, with a token.
-const MAX_EXAMINED: usize = 2_000;
-/// Rows read at once.
-const MIN_READ: usize = 64;
-const MAX_READ: usize = 500;
-/// After so many evaluations other requests have their turn.
-const YIELD_EVERY: usize = 32;
 
 impl BuiltIn<'_> {
     pub(crate) async fn search(
@@ -61,22 +53,17 @@ impl BuiltIn<'_> {
         let filter = self.filter(permission, kind, resource.as_resource().kind());
         let named = EntityRef::Organization(organization.id);
         let tenant = self.client.tenant_of(named).await?;
-        let mut results = Results::new(page, cursor(page)?);
-        while let Some(limit) = results.next_read() {
-            let (filter, after) = (filter.as_ref(), results.after);
-            let read = match kind {
-                PrincipalKind::ServiceAccount => {
-                    tenant.service_accounts_who(filter, after, limit).await?
-                }
-                PrincipalKind::User => tenant.users_who(filter, after, limit).await?,
+        let mut results = RecordPage::new(page.limit, cursor(page)?);
+        while let Some(rows) = results.next_read() {
+            let read = records::callers(&tenant, kind, filter.as_ref(), rows).await?;
+            let allowed = |caller: Caller| {
+                let principal = Principal::prepare(&caller, &self.snapshot);
+                let is_allowed = self.is_allowed(&principal, permission, resource.as_resource());
+                is_allowed.then(|| caller.principal_id())
             };
-            let is_allowed = |caller: &Caller| {
-                let principal = Principal::prepare(caller, &self.snapshot);
-                self.is_allowed(&principal, permission, resource.as_resource())
-            };
-            results.take(read, is_allowed, Caller::principal_id).await;
+            results.take(read, allowed).await;
         }
-        Ok(results.found())
+        Ok(found(results))
     }
 
     async fn resources(&self, question: &Question, page: &Page<'_>) -> Result<Found, ApiError> {
@@ -114,14 +101,13 @@ impl BuiltIn<'_> {
             .client
             .tenant_of(EntityRef::Organization(organization.id))
             .await?;
-        let mut results = Results::new(page, cursor(page)?);
-        while let Some(limit) = results.next_read() {
-            let of = &question.resource.of;
-            let read = read(&tenant, of, organization, results.after, limit).await?;
-            let is_allowed = |loaded: &Loaded| is_allowed(loaded.as_resource());
-            results.take(read, is_allowed, Loaded::id).await;
+        let mut results = RecordPage::new(page.limit, cursor(page)?);
+        while let Some(rows) = results.next_read() {
+            let read = records::read(&tenant, &question.resource.of, organization, rows).await?;
+            let allowed = |loaded: Loaded| is_allowed(loaded.as_resource()).then(|| loaded.id());
+            results.take(read, allowed).await;
         }
-        Ok(results.found())
+        Ok(found(results))
     }
 
     async fn actions(&self, question: &Question, page: &Page<'_>) -> Result<Found, ApiError> {
@@ -182,61 +168,17 @@ impl BuiltIn<'_> {
     }
 }
 
-async fn read(
-    tenant: &TenantReader<'_>,
-    of: &str,
-    organization: &Organization,
-    after: Option<Uuid>,
-    limit: u64,
-) -> Result<Scanned<Loaded>, ApiError> {
-    let own = || organization.clone();
-    Ok(match of {
-        "Account" => {
-            let read = tenant.accounts_from(after, limit).await?;
-            map(read, |account| Loaded::Account(account, own()))
-        }
-        "ServiceAccount" => {
-            let read = tenant.service_accounts_from(after, limit).await?;
-            map(read, |(service_account, account)| {
-                Loaded::ServiceAccount(service_account, account, own())
-            })
-        }
-        "AccessKey" => {
-            let read = tenant.keys_from(after, limit).await?;
-            map(read, |(key, service_account, account)| {
-                Loaded::AccessKey(key, service_account, account, own())
-            })
-        }
-        _ => {
-            let read = tenant.members_from(after, limit).await?;
-            map(read, |user| Loaded::User(user, own()))
-        }
-    })
-}
-
-fn map<T, U>(read: Scanned<T>, with: impl Fn(T) -> U) -> Scanned<U> {
-    Scanned {
-        found: read
-            .found
-            .into_iter()
-            .map(|(id, it)| (id, with(it)))
-            .collect(),
-        next: read.next,
-    }
+fn found(page: RecordPage<String>) -> Found {
+    let (ids, next) = page.done();
+    Found { ids, next }
 }
 
 /// The UUID after which the page begins.
 fn cursor(page: &Page<'_>) -> Result<Option<Uuid>, ApiError> {
-    let Some(after) = &page.after else {
-        return Ok(None);
-    };
-    let uuid = None
-        .or_else(|| after.parse().ok().map(ServiceAccountId::uuid))
-        .or_else(|| after.parse().ok().map(UserId::uuid))
-        .or_else(|| after.parse().ok().map(AccountId::uuid))
-        .or_else(|| after.parse().ok().map(AccessKeyId::uuid))
-        .or_else(|| after.parse().ok());
-    uuid.map(Some).ok_or_else(bad_token)
+    let after = page.after.as_deref();
+    after
+        .map(|after| records::position(after).ok_or_else(bad_token))
+        .transpose()
 }
 
 /// A page of names that are in order.
@@ -248,71 +190,4 @@ fn of_names<'n>(names: impl Iterator<Item = &'n str>, page: &Page<'_>) -> Found 
         .next()
         .map(|_| ids.last().map_or_else(|| after.to_owned(), Clone::clone));
     Found { ids, next }
-}
-
-/// A page that fills up.
-struct Results {
-    limit: usize,
-    ids: Vec<String>,
-    after: Option<Uuid>,
-    examined: usize,
-    is_over: bool,
-}
-
-impl Results {
-    const fn new(page: &Page<'_>, after: Option<Uuid>) -> Self {
-        Self {
-            limit: page.limit,
-            ids: Vec::new(),
-            after,
-            examined: 0,
-            is_over: false,
-        }
-    }
-
-    /// How many rows to read; `None` if the page is complete.
-    fn next_read(&self) -> Option<u64> {
-        let missing = self.limit.saturating_sub(self.ids.len());
-        if self.is_over || missing == 0 || self.examined >= MAX_EXAMINED {
-            return None;
-        }
-        // One more than is missing tells whether it is the last page.
-        let rows = (missing + 1).clamp(MIN_READ, MAX_READ);
-        u64::try_from(rows).ok()
-    }
-
-    async fn take<T>(
-        &mut self,
-        read: Scanned<T>,
-        is_allowed: impl Fn(&T) -> bool,
-        id: impl Fn(&T) -> String,
-    ) {
-        for (uuid, item) in read.found {
-            if self.ids.len() == self.limit {
-                return;
-            }
-            if is_allowed(&item) {
-                self.ids.push(id(&item));
-            }
-            self.after = Some(uuid);
-            self.examined += 1;
-            if self.examined.is_multiple_of(YIELD_EVERY) {
-                tokio::task::yield_now().await;
-            }
-        }
-        self.is_over = read.next.is_none();
-        self.after = read.next.or(self.after);
-    }
-
-    fn found(self) -> Found {
-        let at = self.after.map(|uuid| uuid.hyphenated().to_string());
-        Found {
-            ids: self.ids,
-            next: if self.is_over {
-                None
-            } else {
-                Some(at.unwrap_or_default())
-            },
-        }
-    }
 }

@@ -1,6 +1,8 @@
 //! A domain of one's own: entities from the request, from its `entities.json`, and from the store.
 
 pub(crate) mod names;
+pub(crate) mod record_search;
+mod search;
 
 use std::sync::Arc;
 
@@ -8,7 +10,7 @@ use salvo::http::StatusCode;
 
 use charter_authn::access_clients::AccessClient;
 use charter_authz::custom_domain::{
-    BadProperty, CustomDomain, DomainQuestion, Facts, FoundIds, NamedEntity, SearchPage, Unasked,
+    BadProperty, CustomDomain, DomainQuestion, Facts, NamedEntity, Unasked,
 };
 use charter_authz::decision::{Denial, Outcome, Verdict};
 use charter_budgets::Payer;
@@ -16,9 +18,8 @@ use charter_decision_log::{DomainAsker, DomainDecision, Via};
 use charter_domain::caller::Caller;
 use charter_domain::timestamp::Timestamp;
 
-use super::answer::{Answer, Found};
-use super::page::Page;
-use super::question::{Entity, Question, Sought};
+use super::answer::Answer;
+use super::question::{Entity, Question};
 use crate::edge::context::RequestContext;
 use crate::extract::authorizer::wait_for_room;
 use crate::extract::facts::of_loaded;
@@ -188,35 +189,6 @@ impl<'a> Custom<'a> {
             decision_id: Some(id),
             forbidden,
         })
-    }
-
-    pub(super) async fn search(
-        &self,
-        question: &Question,
-        sought: Sought,
-        page: &Page<'_>,
-    ) -> Result<Found, ApiError> {
-        let question = &respelled(question);
-        // What is sought has no id, and so no facts.
-        let of_subject = self.of_subject(&question.subject).await?;
-        let of_resource = if question.subject.is_other_than(&question.resource) {
-            self.of_resource(&question.resource).await?
-        } else {
-            Facts::default()
-        };
-        let facts = [&*of_subject, &of_resource];
-        let asked = worded(question, &facts);
-        let page = SearchPage {
-            after: page.after.as_deref(),
-            limit: page.limit,
-        };
-        let found = match sought {
-            Sought::Subject => self.domain.search_subjects(&asked, page),
-            Sought::Resource => self.domain.search_resources(&asked, page),
-            Sought::Action => self.domain.search_actions(&asked, page),
-        };
-        let FoundIds { ids, next } = found.map_err(|bad| refused(&bad))?;
-        Ok(Found { ids, next })
     }
 }
 
