@@ -1,9 +1,9 @@
-//! The rule of what is kept in memory, as a model whose every interleaving is looked at: a process that keeps a row and
-//! may crash; two writes, of that row's organization or another, on its own node or another one; and looks that are
-//! late, fail or never end.
+//! The rule of what is kept in memory, as a model whose every interleaving is looked at: a process that keeps a row
+//! and may crash; two writes, of that row's organization or another, on its own node or another one; and looks that
+//! are late, fail or never end.
 //!
-//! A tick is 450 ms: the lease is two of them, the bound of a second is taken as two, too. What is left of the lease and
-//! the ages of looks and answers are kept, not the time, so that it goes on without end. Rows do not concern one
+//! A tick is 450 ms: the lease is two of them, the bound of a second is taken as two, too. What is left of the lease
+//! and the ages of looks and answers are kept, not the time, so that it goes on without end. Rows do not concern one
 //! another, nor does one that was read before: one stands for all.
 
 mod state;
