@@ -36,6 +36,8 @@ pub struct Server {
 
 /// Additional time after the grace for writing times of last use and closing database connections.
 const LAST_WORK: Duration = Duration::from_secs(2);
+/// Time after that for the replay guard's files and the decision log: long for a slow disk, an end for one that hangs.
+const LAST_FILES: Duration = Duration::from_secs(30);
 
 pub struct Serving {
     app: App,
@@ -188,7 +190,7 @@ impl Serving {
 
     /// Waits for the end after `stop` was cancelled: for running requests, writes that outlived their connections,
     /// and pending background work. All share one deadline; [`LAST_WORK`] remains for the background work if
-    /// requests used up the time.
+    /// requests used up the time, and [`LAST_FILES`] for what must be on the disk.
     pub async fn stopped(self) {
         let deadline = Instant::now() + self.grace;
         let end = deadline + LAST_WORK;
@@ -204,12 +206,13 @@ impl Serving {
                 tracing::error!(%error, "the replay guard could not record the clean stop");
             }
         };
-        by(end, "recording the clean stop was", recorded).await;
+        let files = Instant::now() + LAST_FILES;
+        by(files, "recording the clean stop was", recorded).await;
         if let Some(log) = self.app.decisions.clone() {
             // Blocks until the last line is written.
             let closing = tokio::task::spawn_blocking(move || log.close());
             let closed = async { drop(closing.await) };
-            by(end, "the decision log was", closed).await;
+            by(files, "the decision log was", closed).await;
         }
         let closed = self.app.store.close();
         by(end, "database connections were", closed).await;

@@ -57,7 +57,8 @@ async function live({ api, query, signal }) {
   /** @param {string | null} cursor */
   const read = (cursor) => api.get("/decisions", { query: { ...filters, cursor, limit: LIMIT }, signal });
   const first = await readSome(read);
-  let newest = first.results[0]?.id ?? "";
+  /** Ids of those listed. Of one millisecond they are in no order. */
+  const known = new Set();
   let cursor = first.next_cursor;
   let count = 0;
   let isLive = true;
@@ -85,6 +86,7 @@ async function live({ api, query, signal }) {
   };
   const list = (/** @type {Decision[]} */ decisions) => {
     count += decisions.length;
+    decisions.forEach((it) => known.add(it.id));
     const items = decisions.map((it) => entry({ api, signal }, it));
     return chunks({ class: "feed decisions", label: "Decisions", items });
   };
@@ -111,9 +113,8 @@ async function live({ api, query, signal }) {
     if (!isLive) {
       return;
     }
-    const fresh = await since(read, newest);
+    const fresh = await since(read, known);
     if (fresh.length > 0) {
-      newest = fresh[0]?.id ?? newest;
       lists.prepend(...list(fresh));
       cut();
       tell();
@@ -143,21 +144,21 @@ async function readSome(read, cursor = null) {
 }
 
 /**
- * What came after this one. Ids are in order of time.
+ * What came after the known ones.
  *
  * @param {(cursor: string | null) => Promise<any>} read
- * @param {string} newest
+ * @param {Set<string>} known
  * @returns {Promise<Decision[]>}
  */
-async function since(read, newest) {
+async function since(read, known) {
   const fresh = [];
   let cursor = null;
   for (let pages = 0; pages < MOST_PAGES; pages += 1) {
     const found = await read(cursor);
-    const unknown = found.results.filter((/** @type {Decision} */ it) => it.id > newest);
+    const unknown = found.results.filter((/** @type {Decision} */ it) => !known.has(it.id));
     fresh.push(...unknown);
     cursor = found.next_cursor;
-    if (unknown.length < LIMIT || !cursor || newest === "") {
+    if (unknown.length < found.results.length || !cursor || known.size === 0) {
       break;
     }
   }

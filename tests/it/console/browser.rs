@@ -308,11 +308,11 @@ impl Browser {
         loop {
             match self.try_send("POST", "/execute/async", &body) {
                 Ok(found) => return found,
-                // Another page came in its place meanwhile: it is asked, too.
+                // Another page, or another element, came in its place meanwhile: it is asked, too.
                 Err(error)
-                    if error["message"]
-                        .as_str()
-                        .is_some_and(|it| it.contains("document unloaded")) => {}
+                    if error["message"].as_str().is_some_and(|it| {
+                        it.contains("document unloaded") || it.contains("stale element")
+                    }) => {}
                 Err(error) => panic!("waiting for `{given}`: {error}"),
             }
         }

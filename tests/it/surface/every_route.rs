@@ -59,7 +59,7 @@ fn filled(path: &str) -> String {
         .replace("{*+path}", "some/page")
         .replace("{file}", "start.js")
         .replace("{domain}", "records");
-    ["{id}", "{key_id}", "{userId}"]
+    ["{id}", "{key_id}", "{userId}", "{digest}"]
         .iter()
         .fold(path, |path, name| path.replace(name, "x"))
 }
