@@ -88,7 +88,7 @@ fn main() {
 fn writes(database: &TestDatabase) {
     let settings = [
         ("CHARTER__DATABASE__URL", database.url()),
-        ("CHARTER__LOG__REQUESTS", "none"),
+        ("CHARTER__LOG__REQUESTS", "failed"),
         ("CHARTER__RATE_LIMITS__KEY_RATE", "0"),
         ("CHARTER__RATE_LIMITS__ORGANIZATION_RATE", "0"),
         ("CHARTER__BUDGETS__DECISION_LOG_BYTES_PER_HOUR", "0"),
@@ -128,7 +128,9 @@ fn writes(database: &TestDatabase) {
             })
             .collect();
         let measured = load::run(&server.host, &requests, CROWD);
-        assert!(measured.errors.is_empty(), "{:?}", measured.errors);
+        let log = server.log();
+        let why = log.lines().last().unwrap_or_default();
+        assert!(measured.errors.is_empty(), "{:?}: {why}", measured.errors);
         if round > 0 {
             ours.push(measured.rate);
             one.push(pgbench("1"));
