@@ -48,13 +48,14 @@ fn add_columns(query: &mut SelectStatement) {
         );
 }
 
-/// By its number and without a limit: SQLite prepares a statement anew whenever its limit is bound.
+/// By its number and without a limit: SQLite prepares a statement anew whenever its limit is bound. Compared with `=`:
+/// PostgreSQL asks a subquery of `IN` anew for every event of the organization.
 fn is_last(organization: OrganizationId) -> Expr {
     let last = Query::select()
         .expr(Column::Sequence.max())
         .from(Entity)
         .and_where(Column::OrganizationId.eq(organization.uuid()))
         .take();
-    let is_last = Column::Sequence.in_subquery(last);
+    let is_last = Expr::col(Column::Sequence.as_column_ref()).eq(last);
     Column::OrganizationId.eq(organization.uuid()).and(is_last)
 }
