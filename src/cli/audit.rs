@@ -113,8 +113,9 @@ pub(super) fn run(args: &OperatorArgs<Command>, out: &mut dyn Write) -> Result<E
         };
         let default = operator.settings.data_dir.join("audit-heads.jsonl");
         let heads = heads.as_deref().unwrap_or(&default);
-        let shown = progress::show("checking the audit trail", args.output, &Progress::default());
-        let report = operator.store.verify_audit(Some(heads)).await;
+        let progress = Progress::default();
+        let shown = progress::show("checking the audit trail, events", args.output, &progress);
+        let report = operator.store.verify_audit(Some(heads), &progress).await;
         drop(shown);
         let report = report?;
         if args.output.json {

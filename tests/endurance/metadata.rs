@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use charter_domain::progress::Progress;
 use test_support::choices::Choices;
 use test_support::client::Answer;
 use test_support::service::{Persona, Service, Signer};
@@ -353,7 +354,10 @@ async fn documents_come_back(database: TestDatabase, seed: u64, at_least: usize)
         // Signed within the present, and each second has its share.
         service.clock.advance(1);
     }
-    let report = service.store().verify_audit(None).await;
+    let report = service
+        .store()
+        .verify_audit(None, &Progress::default())
+        .await;
     assert_eq!(report.expect("a report").findings, []);
     println!("{documents} documents came back");
     service.stop().await;

@@ -14,6 +14,7 @@ use super::audit_rows::{EventRow, OrganizationRow, StrayRow};
 use super::entity::audit_event;
 use super::{Error, Store};
 use charter_domain::id::OrganizationId;
+use charter_domain::progress::Progress;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
@@ -118,12 +119,16 @@ impl Chain {
 
 impl Store {
     /// Verifies the audit log of every organization and of the installation, and the heads in the file if one is
-    /// given. Anomalies are in the report.
+    /// given. Anomalies are in the report. A step of progress is an event.
     ///
     /// # Errors
     ///
     /// [`Error::Setup`] if the file cannot be read.
-    pub async fn verify_audit(&self, heads: Option<&Path>) -> Result<Report, Error> {
+    pub async fn verify_audit(
+        &self,
+        heads: Option<&Path>,
+        progress: &Progress,
+    ) -> Result<Report, Error> {
         let mut report = Report::default();
         // The heads first, because events are written meanwhile.
         let heads = match heads {
@@ -132,12 +137,14 @@ impl Store {
         };
         let mut chain: Option<Chain> = None;
         let mut unseen = heads.clone();
+        progress.expect(self.count_events().await?);
         loop {
             let last = chain.as_ref().map(|chain| (chain.organization, chain.last));
             let batch = self.events_after(last).await?;
             if batch.is_empty() {
                 break;
             }
+            progress.advance(batch.len() as u64);
             for OrganizationRow { organization, row } in batch {
                 let mut current = match chain.take() {
                     Some(chain) if chain.organization == organization => chain,

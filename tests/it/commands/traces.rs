@@ -69,10 +69,14 @@ async fn a_request_is_a_span_of_the_trace_that_its_client_names() {
     let (address, received) = collector();
     let home = exporting_to(address);
     let charter = home.serve();
-    let request = charter
-        .manager()
-        .sign("GET", "/accounts?page=7654321", "")
-        .bytes();
+    let manager = charter.manager();
+    let change = manager.sign("POST", "/accounts", r#"{"name":"Spans"}"#);
+    let made = send(charter.main, change.bytes()).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    let account = made.json()["id"].as_str().expect("an id").to_owned();
+    let one = manager.sign("GET", &format!("/accounts/{account}"), "");
+    assert_eq!(send(charter.main, one.bytes()).await.status, 200);
+    let request = manager.sign("GET", "/accounts?page=7654321", "").bytes();
     let request = String::from_utf8(request).expect("text");
     let parent = format!("\r\ntraceparent: 00-{TRACE_ID}-00f067aa0ba902b7-01\r\n\r\n");
     let answer = send(charter.main, request.replacen("\r\n\r\n", &parent, 1)).await;
@@ -99,6 +103,23 @@ async fn a_request_is_a_span_of_the_trace_that_its_client_names() {
         "service.version",
     ] {
         assert!(contains(&spans, text.as_bytes()), "`{text}`");
+    }
+    let stages = [
+        "authenticate",
+        "read body",
+        "claim nonce",
+        "load",
+        "decide",
+        "write",
+    ];
+    for stage in stages {
+        // Field 5 of a span, with its length.
+        let name = [
+            &[0x2a, u8::try_from(stage.len()).expect("short")],
+            stage.as_bytes(),
+        ]
+        .concat();
+        assert!(contains(&spans, &name), "`{stage}`");
     }
     for text in ["7654321", secret.as_str()] {
         assert!(!contains(&spans, text.as_bytes()), "`{text}`");

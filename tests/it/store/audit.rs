@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use charter_domain::audit::{Actor, AuditContext};
 use charter_domain::entropy::OsEntropy;
+use charter_domain::progress::Progress;
 use charter_store::audit_verify::Finding;
 use charter_store::{AuditKey, Config, Error, Store};
 use test_support::services::{AUDIT_SECRET, TestDatabase};
@@ -124,7 +125,11 @@ async fn a_broken_file_of_heads_is_found(database: TestDatabase) {
     assert_eq!((report.findings, report.torn_heads), (vec![], vec![]));
     assert_eq!(report.heads, 15);
     std::fs::remove_file(&path).expect("no heads");
-    let unreadable = chained.world.store.verify_audit(Some(&path)).await;
+    let unreadable = chained
+        .world
+        .store
+        .verify_audit(Some(&path), &Progress::default())
+        .await;
     assert!(matches!(unreadable, Err(Error::Unusable(_))));
 }
 
@@ -152,7 +157,7 @@ async fn a_chain_goes_on_under_a_new_key(database: TestDatabase) {
     let report = chained
         .world
         .store
-        .verify_audit(None)
+        .verify_audit(None, &Progress::default())
         .await
         .expect("a report");
     let unknown = Finding::UnknownKey {

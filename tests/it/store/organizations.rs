@@ -5,6 +5,7 @@ use std::sync::Arc;
 use charter_domain::entropy::OsEntropy;
 use charter_domain::id::OrganizationId;
 use charter_domain::organization::Organization;
+use charter_domain::progress::Progress;
 use charter_store::{Error, NewOrganization};
 use serde_json::json;
 use test_support::services::TestDatabase;
@@ -107,7 +108,11 @@ async fn nothing_is_written_where_nothing_changes(database: TestDatabase) {
     assert_eq!(same, acme);
     assert_eq!(tenant.organization().await.expect("found"), acme);
     assert_eq!(world.store.changes().epoch(), epoch);
-    let report = world.store.verify_audit(None).await.expect("a report");
+    let report = world
+        .store
+        .verify_audit(None, &Progress::default())
+        .await
+        .expect("a report");
     assert_eq!(report.events, 2, "the organization and its account");
 }
 
@@ -182,7 +187,11 @@ async fn a_slug_belongs_to_one_organization(database: TestDatabase) {
             .len(),
         2
     );
-    let report = world.store.verify_audit(None).await.expect("a report");
+    let report = world
+        .store
+        .verify_audit(None, &Progress::default())
+        .await
+        .expect("a report");
     assert_eq!((report.findings.len(), report.events), (0, 4));
 }
 
@@ -218,7 +227,11 @@ async fn an_error_inside_leaves_nothing(database: TestDatabase) {
         .await;
     assert!(matches!(refused, Err(Refused::Store)));
     assert_eq!(tenant.organization().await.expect("found"), acme);
-    let report = world.store.verify_audit(None).await.expect("a report");
+    let report = world
+        .store
+        .verify_audit(None, &Progress::default())
+        .await
+        .expect("a report");
     assert_eq!((report.findings.len(), report.events), (0, 2));
 }
 

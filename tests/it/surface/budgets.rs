@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use charter_domain::permission::Permission;
+use charter_domain::progress::Progress;
 use serde_json::{Map, json};
 use test_support::on_both_services;
 use test_support::service::{PASSWORD, Person, Persona, Service, TeamRole};
@@ -39,7 +40,10 @@ async fn a_small_change_of_large_metadata_is_a_small_event(service: &Service) {
     assert_eq!(before["key-9"]["n"], 9);
     assert_eq!(before.as_object().map(Map::len), Some(2));
     assert!(changes.to_string().len() < 700, "{changes}");
-    let report = service.store().verify_audit(None).await;
+    let report = service
+        .store()
+        .verify_audit(None, &Progress::default())
+        .await;
     let report = report.expect("a report");
     assert!(report.findings.is_empty(), "{:?}", report.findings);
 }

@@ -18,7 +18,7 @@ pub mod request_log;
 mod request_metrics;
 pub mod service;
 pub mod target;
-mod trace_context;
+pub(crate) mod trace_context;
 mod traffic;
 mod unread_body;
 pub mod wire;

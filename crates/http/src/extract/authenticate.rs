@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use salvo::Request;
 use salvo::hyper::body::Bytes;
+use tracing::Instrument as _;
 
 use charter_authn::credentials::{Credentials, Header, Scheme};
 use charter_authn::signed::verify::Admitted;
@@ -13,6 +14,7 @@ use charter_domain::caller::Caller;
 
 use crate::edge::body_limits::BodyLimits;
 use crate::edge::context::RequestContext;
+use crate::edge::trace_context::stage;
 use crate::extract::body;
 use crate::extract::operation::Accepts;
 use crate::respond::{ApiError, Challenge, Code};
@@ -59,7 +61,8 @@ pub async fn authenticate(
             return Err(malformed("this operation takes signed requests only"));
         }
         (Scheme::Bearer, Accepts::Bearer | Accepts::SignedOrBearer) => {
-            let caller = state.portal_users.authenticate(&credentials).await?;
+            let authenticating = state.portal_users.authenticate(&credentials);
+            let caller = authenticating.instrument(stage("authenticate")).await?;
             facts.note_caller(&caller);
             let (body, was_long) = read_body(request, state, limits).await?;
             if !was_long {
@@ -70,7 +73,8 @@ pub async fn authenticate(
             return Ok(Authenticated::bearer(caller, body));
         }
     }
-    let mut verified = match state.service_accounts.verify(&credentials).await {
+    let verifying = state.service_accounts.verify(&credentials);
+    let mut verified = match verifying.instrument(stage("authenticate")).await {
         Ok(verified) => verified,
         Err(refused) => {
             match (&refused.signer, credentials.claimed_access_key()) {
@@ -86,7 +90,8 @@ pub async fn authenticate(
     if was_long {
         verified = state.service_accounts.verify_again(verified).await?;
     }
-    let Admitted { caller, nonce } = state.service_accounts.admit(verified, &body).await?;
+    let admitting = state.service_accounts.admit(verified, &body);
+    let Admitted { caller, nonce } = admitting.instrument(stage("claim nonce")).await?;
     Ok(Authenticated {
         caller,
         nonce,
@@ -101,7 +106,8 @@ async fn read_body(
     limits: &BodyLimits,
 ) -> Result<(Bytes, bool), ApiError> {
     let began = state.clock.monotonic();
-    let body = body::read(request, limits).await?;
+    let reading = body::read(request, limits);
+    let body = reading.instrument(stage("read body")).await?;
     let taken = state.clock.monotonic().saturating_sub(began);
     Ok((body, taken >= SLOW_BODY))
 }

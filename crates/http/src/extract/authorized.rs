@@ -9,6 +9,7 @@ use salvo::http::HeaderMap;
 use salvo::http::header::{IF_MATCH, IF_NONE_MATCH};
 use salvo::oapi::{Components, Operation as OpenApiOperation};
 use salvo::{Depot, Request};
+use tracing::Instrument as _;
 
 use charter_authn::users::PortalUsers;
 use charter_domain::audit::AuditContext;
@@ -16,6 +17,7 @@ use charter_domain::caller::Caller;
 use charter_store::{TenantReader, TenantWriter};
 
 use crate::edge::context::RequestContext;
+use crate::edge::trace_context::stage;
 use crate::extract::argument::handler_argument;
 use crate::extract::authenticate::{Authenticated, authenticate};
 use crate::extract::authorizer::Authorizer;
@@ -57,7 +59,10 @@ impl<O: Operation> Authorized<O> {
         let known = O::Object::of_caller(caller).filter(|_| conditions.is_empty());
         let object = match known {
             Some(object) => object,
-            None => O::Object::load(tenant, O::object(&input)).await?,
+            None => {
+                let loading = O::Object::load(tenant, O::object(&input));
+                loading.instrument(stage("load")).await?
+            }
         };
         let resource = object.as_resource(caller);
         let only_removes = O::only_removes(&input, &object);
@@ -147,7 +152,8 @@ impl<O: Operation> Authorized<O> {
             },
             only_removes: self.only_removes,
         };
-        self.state.tasks.run(work(write)).await
+        let writing = work(write).instrument(stage("write"));
+        self.state.tasks.run(writing).await
     }
 }
 

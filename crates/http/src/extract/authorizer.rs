@@ -19,6 +19,7 @@ use charter_domain::timestamp::Timestamp;
 
 use crate::edge::context::RequestContext;
 use crate::edge::request_facts::RequestFacts;
+use crate::edge::trace_context::stage;
 use crate::respond::{ApiError, Code, echo};
 use crate::state::State;
 
@@ -88,9 +89,10 @@ impl Authorizer {
             via: Via::Request,
             tells_id: false,
         };
-        let decided = self
-            .recorder
-            .decide(&self.snapshot, asker, permission, resource)?;
+        let decided = stage("decide").in_scope(|| {
+            self.recorder
+                .decide(&self.snapshot, asker, permission, resource)
+        })?;
         self.facts.note_decision(decided.id);
         refusal(decided, permission, resource).map_or(Ok(()), Err)
     }

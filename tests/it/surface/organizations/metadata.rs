@@ -1,5 +1,6 @@
 //! `metadata`: a JSON Merge Patch (RFC 7396) within limits.
 
+use charter_domain::progress::Progress;
 use serde_json::{Map, Value, json};
 use test_support::on_both_services;
 use test_support::service::{Persona, Service, Signer};
@@ -123,7 +124,10 @@ async fn keys_of_a_parser_are_keys_like_any_other(service: &Service) {
     let store = service.store();
     let all = store.list_organizations().await.expect("a list");
     assert!(all.iter().all(|(_, organization)| organization.is_ok()));
-    let report = store.verify_audit(None).await.expect("a report");
+    let report = store
+        .verify_audit(None, &Progress::default())
+        .await
+        .expect("a report");
     assert_eq!(report.findings, []);
 }
 

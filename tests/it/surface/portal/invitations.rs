@@ -2,6 +2,7 @@
 
 use charter_authn::users::UserError;
 use charter_domain::email::EmailAddress;
+use charter_domain::progress::Progress;
 use serde_json::{Value, json};
 use test_support::on_both_services;
 use test_support::service::{PASSWORD, Person, Persona, Request, Service, TeamRole, Tenant};
@@ -161,7 +162,10 @@ async fn an_unverified_registration_gives_way(service: &Service) {
     service.sign_in(&joined.email, PASSWORD).await;
     let events = service.audited("person.ReplaceRegistration").await;
     assert_eq!(events.len(), 2, "{events:?}");
-    let report = service.store().verify_audit(None).await;
+    let report = service
+        .store()
+        .verify_audit(None, &Progress::default())
+        .await;
     assert_eq!(report.expect("a report").findings, []);
 }
 

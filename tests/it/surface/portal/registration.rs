@@ -5,6 +5,7 @@ use std::time::Duration;
 use charter_domain::email::EmailAddress;
 use charter_domain::entropy::OsEntropy;
 use charter_domain::id::UserId;
+use charter_domain::progress::Progress;
 use charter_store::NewUser;
 use serde_json::{Value, json};
 use test_support::on_both_services;
@@ -219,7 +220,10 @@ async fn unverified_registrations_free_address_and_slug(service: &Service) {
     // Its slug is free at once, unlike that of an organization that was in use.
     let again = service.register("zoo").await;
     assert_ne!(again.id, gone.id);
-    let report = store.verify_audit(None).await.expect("a report");
+    let report = store
+        .verify_audit(None, &Progress::default())
+        .await
+        .expect("a report");
     assert_eq!(report.findings, []);
     assert_eq!(service.audited("system.ExpireRegistration").await.len(), 2);
 }
