@@ -107,6 +107,12 @@ impl Budgets {
     /// Whether anything is left of the organization's share, and of what the principal may use of it. Uses nothing.
     pub fn check_as(&self, resource: Resource, payer: Payer) -> Result<(), Exhausted> {
         self.check(resource, payer.organization)?;
+        self.check_part(resource, payer)
+    }
+
+    /// Whether anything is left of what the principal may use of the share. Who has used nothing lately is never
+    /// refused, whatever others used. Uses nothing.
+    pub fn check_part(&self, resource: Resource, payer: Payer) -> Result<(), Exhausted> {
         let Some(share) = self.share(resource) else {
             return Ok(());
         };

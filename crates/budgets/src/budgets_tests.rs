@@ -131,6 +131,22 @@ fn one_principal_has_at_most_half_of_what_the_others_left() {
     assert!(budgets.principals.is_empty());
 }
 
+#[test]
+fn who_has_used_nothing_lately_has_its_part_whatever_others_used() {
+    let log = Resource::PasswordHashes;
+    let (budgets, _) = budgets(&[(log, an_hour(10))]);
+    let payer = |principal| Payer::new(organization(1), Uuid::from_u128(principal));
+    for principal in 1..=100 {
+        while budgets.check_part(log, payer(principal)).is_ok() {
+            budgets.spend_as(log, payer(principal), 1);
+        }
+    }
+    let exhausted = budgets.check_part(log, payer(7)).expect_err("its own part");
+    assert_eq!(exhausted.holder, Holder::Principal);
+    assert!(budgets.check(log, organization(1)).is_err(), "overdrawn");
+    assert_eq!(budgets.check_part(log, payer(101)), Ok(()));
+}
+
 /// For three hours, each uses whatever it may: one more finds as much left as each of them has.
 #[test]
 fn principals_together_leave_something_for_another() {

@@ -21,9 +21,9 @@ pub struct Payer {
     principal: Uuid,
 }
 
-#[cfg(test)]
 impl Payer {
-    pub(super) const fn new(organization: OrganizationId, principal: Uuid) -> Self {
+    #[must_use]
+    pub const fn new(organization: OrganizationId, principal: Uuid) -> Self {
         Self {
             organization,
             principal,

@@ -14,6 +14,12 @@ use charter_domain::id::OrganizationId;
 use charter_domain::timestamp::Timestamp;
 
 const SHARDS: usize = 32;
+/// The last eighth of an organization's share is for keys that have used next to nothing, so that busy ones keep no
+/// other from being used, such as one that revokes them.
+const RESERVED_PART: usize = 8;
+/// Next to nothing: a thousandth of the share, or so many.
+const LITTLE_PART: usize = 1_000;
+const LITTLE: usize = 8;
 
 /// How many nonces may be remembered.
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +36,7 @@ pub struct Bounds {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum QuotaExceeded {
     /// The key's; `oldest` is its oldest half minute.
-    Key { oldest: HalfMinute },
+    Key { limit: usize, oldest: HalfMinute },
     /// The organization's; `oldest` is this key's oldest half minute, if it has any.
     Organization {
         limit: usize,
@@ -119,6 +125,7 @@ impl Quota {
         let usage = keys.entry(key).or_default();
         if usage.remembered >= bounds.per_key {
             return Err(QuotaExceeded::Key {
+                limit: bounds.per_key,
                 oldest: usage.oldest().unwrap_or(id),
             });
         }
@@ -128,13 +135,23 @@ impl Quota {
             .get_or_insert_with(|| self.count_of(organization, remembered));
         // Never more than is still free, so that room is left for other organizations (ADR 0019).
         let limit = bounds.per_organization.min(free);
-        if count.fetch_add(1, Ordering::Relaxed) >= limit {
-            count.fetch_sub(1, Ordering::Relaxed);
-            let oldest = usage.oldest();
-            return Err(QuotaExceeded::Organization { limit, oldest });
+        let used = count.fetch_add(1, Ordering::Relaxed);
+        let is_reserved = used >= limit.saturating_sub(limit / RESERVED_PART);
+        let has_little = remembered < (limit / LITTLE_PART).max(LITTLE);
+        if used < limit && (has_little || !is_reserved) {
+            usage.add(id);
+            return Ok(());
         }
-        usage.add(id);
-        Ok(())
+        count.fetch_sub(1, Ordering::Relaxed);
+        let oldest = usage.oldest();
+        Err(if used >= limit {
+            QuotaExceeded::Organization { limit, oldest }
+        } else {
+            QuotaExceeded::Key {
+                limit: remembered,
+                oldest: oldest.unwrap_or(id),
+            }
+        })
     }
 
     /// The organization's count, plus the key's nonces that were restored before its organization was known.
@@ -164,8 +181,8 @@ impl Quota {
             after(known.or_else(oldest).unwrap_or_else(|| HalfMinute::of(now)))
         };
         match exceeded {
-            QuotaExceeded::Key { oldest } => ClaimError::KeyQuota {
-                limit: self.bounds().per_key as u64,
+            QuotaExceeded::Key { limit, oldest } => ClaimError::KeyQuota {
+                limit: limit as u64,
                 retry_after: after(oldest),
             },
             QuotaExceeded::Organization { limit, oldest } => ClaimError::Budget(Exhausted {
@@ -306,7 +323,10 @@ mod tests {
         let reserve = |key, id| quota.reserve(key, organization(key), id);
         assert_eq!(reserve(1, MINUTES[1]), Ok(()));
         assert_eq!(reserve(1, MINUTES[0]), Ok(()));
-        let exhausted = QuotaExceeded::Key { oldest: MINUTES[0] };
+        let exhausted = QuotaExceeded::Key {
+            limit: 2,
+            oldest: MINUTES[0],
+        };
         assert_eq!(reserve(1, MINUTES[2]), Err(exhausted));
         assert_eq!(reserve(2, MINUTES[2]), Ok(()));
         quota.restore(3, MINUTES[2]);
@@ -329,7 +349,9 @@ mod tests {
                 let key = hog * 100 + turn / hogs % 4;
                 match quota.reserve(key, organization(hog), MINUTES[0]) {
                     Ok(()) => refused = 0,
-                    Err(QuotaExceeded::Organization { .. }) => refused += 1,
+                    Err(QuotaExceeded::Organization { .. } | QuotaExceeded::Key { .. }) => {
+                        refused += 1;
+                    }
                     Err(other) => panic!("{other:?}"),
                 }
                 if refused > hogs * 4 {
@@ -341,8 +363,36 @@ mod tests {
             assert!(each <= 300 && held < 1_000, "{hogs}: {held}");
             let newcomer = organization(9_999);
             for n in 0..(each / 2).max(1) {
-                let reserved = quota.reserve(9_999, newcomer, MINUTES[0]);
+                let key = u128::try_from(n).expect("small") % 4 + 9_000;
+                let reserved = quota.reserve(key, newcomer, MINUTES[0]);
                 assert_eq!(reserved, Ok(()), "{hogs} organizations, {n}");
+            }
+        }
+    }
+
+    #[test]
+    fn busy_keys_leave_room_for_another_of_their_organization() {
+        for hogs in [1, 2, 12] {
+            let quota = quota(1_000, 1_000, 4_000);
+            let acme = organization(1);
+            for key in 0..hogs {
+                while quota.reserve(key, acme, MINUTES[0]).is_ok() {}
+            }
+            let busy = usize::try_from(hogs).expect("few") - 1;
+            assert_eq!(quota.remembered(), 875 + busy * LITTLE);
+            for key in 0..hogs {
+                let refused = quota.reserve(key, acme, MINUTES[0]);
+                assert!(
+                    matches!(refused, Err(QuotaExceeded::Key { .. })),
+                    "{refused:?}"
+                );
+            }
+            for n in 0..LITTLE {
+                assert_eq!(
+                    quota.reserve(9_999, acme, MINUTES[0]),
+                    Ok(()),
+                    "{hogs} keys, {n}"
+                );
             }
         }
     }

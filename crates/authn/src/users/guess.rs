@@ -149,7 +149,7 @@ impl PortalUsers {
         if let (PasswordCheck::Right { rehashed }, Some(login)) = (checked, login) {
             if !is_charged {
                 let user = &login.user;
-                self.spend_hash(user.id.uuid(), user.organization_id)
+                self.charge_hash(user.id.uuid(), user.organization_id)
                     .await?;
             }
             Ok(Some(RightGuess {

@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use charter_budgets::{Budgets, Resource};
+use charter_budgets::{Budgets, Payer, Resource};
 use charter_domain::audit::{Actor, AuditContext};
 use charter_domain::caller::UserCaller;
 use charter_domain::clock::Clock;
@@ -110,8 +110,9 @@ impl PortalUsers {
         }
     }
 
-    /// Counts a password to be hashed for a known user or invitation; not for guesses, which would use up the
-    /// organization's budget. A user can use only a part of that budget.
+    /// Counts a password to be hashed for a known user or invitation, or one that was right; not guesses of others,
+    /// which would use up the organization's budget. Each user has a part of that budget, and is refused for its own
+    /// use alone.
     ///
     /// # Errors
     ///
@@ -121,30 +122,12 @@ impl PortalUsers {
         whose: Uuid,
         organization: OrganizationId,
     ) -> Result<(), UserError> {
-        self.count_hash(whose).await?;
-        let budgets = &self.parts.budgets;
-        Ok(budgets.charge(Resource::PasswordHashes, organization, 1)?)
-    }
-
-    /// Counts a password that was hashed and was right, even if the organization's budget is used up.
-    ///
-    /// # Errors
-    ///
-    /// [`UserError::TooMany`].
-    pub(super) async fn spend_hash(
-        &self,
-        whose: Uuid,
-        organization: OrganizationId,
-    ) -> Result<(), UserError> {
-        self.count_hash(whose).await?;
-        let budgets = &self.parts.budgets;
-        budgets.spend(Resource::PasswordHashes, organization, 1);
-        Ok(())
-    }
-
-    async fn count_hash(&self, whose: Uuid) -> Result<(), UserError> {
+        let (budgets, payer) = (&self.parts.budgets, Payer::new(organization, whose));
+        budgets.check_part(Resource::PasswordHashes, payer)?;
         let limits = &self.parts.limits;
-        Ok(limits.count(LimitedAction::PasswordHash(whose)).await?)
+        limits.count(LimitedAction::PasswordHash(whose)).await?;
+        budgets.spend_as(Resource::PasswordHashes, payer, 1);
+        Ok(())
     }
 
     /// The hash of a link's token, and the user it was sent to.
