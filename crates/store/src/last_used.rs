@@ -9,7 +9,7 @@ use sea_orm::{
     QuerySelect,
 };
 
-use super::entity::{access_key, service_account, stored_time};
+use super::entity::{access_key, latest_right_time, service_account, stored_time};
 use super::{Error, Store};
 use charter_domain::id::{AccessKeyId, ServiceAccountId};
 use charter_domain::timestamp::Timestamp;
@@ -20,8 +20,8 @@ const MOST_ROWS: usize = 1_024;
 const SIZES: [usize; 6] = [1, 4, 16, 64, 256, MOST_ROWS];
 
 impl Store {
-    /// Records times of last use; earlier times than the recorded ones change nothing. There are no versions and
-    /// no audit events. Many rows are several transactions, between which others write.
+    /// Records times of last use; earlier times than the recorded ones change nothing, unless those are in the
+    /// future, from a wrong clock. There are no versions and no audit events. Many rows are several transactions, between which others write.
     pub async fn touch_last_used(
         &self,
         batch: &[(AccessKeyId, ServiceAccountId, Timestamp)],
@@ -48,10 +48,12 @@ impl Store {
         (id, last_used_at): (E::Column, E::Column),
         uses: impl Iterator<Item = (Uuid, Timestamp)>,
     ) -> Result<(), Error> {
+        let now = latest_right_time(self.clock.now());
         for (at, rows) in rows_by_time(uses) {
             let earlier = Condition::any()
                 .add(last_used_at.is_null())
-                .add(last_used_at.lt(at));
+                .add(last_used_at.lt(at))
+                .add(last_used_at.gt(now));
             for rows in rows.chunks(MOST_ROWS) {
                 // PostgreSQL locks them in this order, as all who lock several, to avoid deadlocks. Not `FOR
                 // UPDATE`, which would make the checks of foreign keys wait.

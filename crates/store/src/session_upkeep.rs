@@ -5,7 +5,9 @@ use sea_orm::prelude::{Expr, Uuid};
 use sea_orm::sea_query::ExprTrait as _;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::entity::{invitation, one_time_token, session, spent_refresh_token, stored_time};
+use super::entity::{
+    invitation, latest_right_time, one_time_token, session, spent_refresh_token, stored_time,
+};
 use super::write::Write;
 use super::{Error, Store};
 use charter_domain::audit::AuditContext;
@@ -128,13 +130,15 @@ impl Store {
     }
 }
 
-/// Ends the user's oldest open sessions to make room for one more. The caller holds a lock on the user's row.
+/// Ends the user's oldest open sessions to make room for one more. The caller holds a lock on the user's row. Those
+/// that a wrong clock made in the future count as the oldest; else each new sign-in would end the one before it.
 pub(super) async fn end_oldest(write: &Write<'_>, user: UserId) -> Result<Vec<SessionId>, Error> {
     let beyond: Vec<Uuid> = session::Entity::find()
         .select_only()
         .column(session::Column::Id)
         .filter(session::Column::UserId.eq(user.uuid()))
         .filter(session::Column::EndedAt.is_null())
+        .order_by_asc(session::Column::CreatedAt.gt(latest_right_time(write.at())))
         .order_by_desc(session::Column::CreatedAt)
         .order_by_desc(session::Column::Id)
         .offset(MOST_OPEN - 1)

@@ -151,6 +151,11 @@ fn the_schema_declares_of_records_what_the_store_says() {
             "the store puts no `Charter::User` into a `Service`",
         ),
         (
+            "principal: [Charter::ServiceAccount",
+            "principal: [Charter::Organization, Charter::ServiceAccount",
+            "a `Charter::Organization` does nothing by itself",
+        ),
+        (
             "\"email_verified\": Bool,\n  };",
             "\"email_verified\": Bool,\n  } tags String;",
             "the store gives no tags to a `Charter::User`",

@@ -79,12 +79,22 @@ async fn the_latest_use_is_kept_and_counts_as_no_change(database: TestDatabase) 
     let used = tenant.service_account(of).await.expect("found");
     assert_eq!((used.last_used_at, used.version), (Some(at(5)), 1));
     assert_eq!(used.updated_at, service_account.updated_at);
-    for (key, latest) in [(one, at(3)), (two, at(5))] {
-        let key = tenant.key(of, key.id).await.expect("found");
+    for (key, latest) in [(one.id, at(3)), (two.id, at(5))] {
+        let key = tenant.key(of, key).await.expect("found");
         assert_eq!(key.last_used_at, Some(latest));
     }
     assert_eq!(world.store.changes().epoch(), epoch);
     assert_eq!(world.audit().await, report);
+    // Under a clock that was wrong, and once it is right again.
+    for minutes in [60 * 24 * 90, 6] {
+        let used = [(one.id, of, at(minutes))];
+        let noted = world.store.touch_last_used(&used).await;
+        noted.expect("noted");
+        let key = tenant.key(of, one.id).await.expect("found");
+        assert_eq!(key.last_used_at, Some(at(minutes)));
+        let used = tenant.service_account(of).await.expect("found");
+        assert_eq!(used.last_used_at, Some(at(minutes)));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

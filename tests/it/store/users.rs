@@ -19,6 +19,7 @@ use super::world::{Organized, World, name, noon};
 
 test_support::on_both_engines![
     the_oldest_session_ends_when_there_are_too_many,
+    sessions_of_a_clock_that_was_ahead_end_first,
     a_person_goes_a_handful_at_a_time,
     tokens_that_are_presented_together_are_each_told_what_became_of_it,
     changes_of_a_session_need_it_open_and_in_its_own_organization,
@@ -105,6 +106,22 @@ async fn the_oldest_session_ends_when_there_are_too_many(database: TestDatabase)
     let ended = format!("\"ended\":[\"{}\"]", sessions[2]);
     assert!(last.contains(&ended), "{last}");
     assert_eq!(world.audit().await.findings, []);
+}
+
+async fn sessions_of_a_clock_that_was_ahead_end_first(database: TestDatabase) {
+    let world = World::on(database).await;
+    let acme = world.organization("acme").await;
+    let ada = person(&world, &acme, "ada@acme.example", "member").await;
+    world.clock.advance(24 * 60 * 60);
+    for _ in 0..50 {
+        sign_in(&world, &ada).await;
+    }
+    world.clock.set_back(24 * 60 * 60);
+    let first = sign_in(&world, &ada).await;
+    world.clock.advance(1);
+    let second = sign_in(&world, &ada).await;
+    let both = world.store.find_sessions(&[first.id, second.id]).await;
+    assert_eq!(both.expect("an answer").len(), 2);
 }
 
 async fn query_text(raw: &DatabaseConnection, text: &str) -> String {

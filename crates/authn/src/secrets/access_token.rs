@@ -23,8 +23,9 @@ use super::ed25519;
 /// How long a token is valid (contract section 5).
 pub const LIFETIME: Duration = Duration::from_mins(15);
 const LIFETIME_SECONDS: i64 = 900;
-/// How far another replica's clock may be ahead of this one's, in seconds.
-const MAX_CLOCK_LEAD: i64 = 5;
+/// How far another replica's clock may be ahead of this one's, in seconds: each may be 15 off before it refuses
+/// signed requests.
+const MAX_CLOCK_LEAD: i64 = 30;
 /// Longer texts are not parsed; tokens have some 600 characters.
 const MAX_LENGTH: usize = 4096;
 const TYPE: &str = "at+jwt";

@@ -16,12 +16,11 @@ use toml::Spanned;
 use super::actions::Actions;
 use super::entity_types::EntityTypes;
 use super::json_form::JsonForm;
+use super::store_records::CALLERS;
 use crate::entity_ids;
 use crate::fault::FolderFault;
 use crate::source::Source;
 
-/// Who sends the requests that gateways ask about.
-const CALLERS: [&str; 2] = ["Charter::ServiceAccount", "Charter::User"];
 /// What gateways fill of a context, as text, and whether it is an IP address, too.
 const FACTS: [(&str, bool); 3] = [("method", false), ("path", false), ("source_ip", true)];
 

@@ -12,6 +12,8 @@ use super::entity_types::{EntityType, EntityTypes};
 use crate::fault::FolderFault;
 use crate::source::Source;
 
+/// The records that send requests.
+pub(super) const CALLERS: [&str; 2] = ["Charter::ServiceAccount", "Charter::User"];
 /// In Cedar's language for schemas.
 const RECORDS: &str = include_str!("store_records.cedarschema");
 
@@ -41,6 +43,17 @@ pub(super) fn check(schema: &Schema, types: &EntityTypes, source: &Source) -> Ve
                          `User`; give your own types other names",
                     ),
             ),
+        }
+    }
+    let acting: BTreeSet<String> = schema.principals().map(ToString::to_string).collect();
+    for name in acting {
+        let is_vouched = types.get(&name).is_some_and(|of| of.is_vouched);
+        if is_vouched && !CALLERS.contains(&&*name) {
+            let place = Declaration::find(source, &name);
+            let fault = place.fault(format!("a `{name}` does nothing by itself"), "");
+            faults.push(fault.help(
+                "name `Charter::ServiceAccount` or `Charter::User` as the principal of the actions, and ask for `in`",
+            ));
         }
     }
     // The schema's own order changes from run to run.

@@ -1,5 +1,7 @@
 //! One file for each table: its row, and conversions to and from the domain's record.
 
+use std::time::Duration;
+
 use sea_orm::prelude::Uuid;
 use sea_orm::{DbErr, FromJsonQueryResult, FromQueryResult, QueryResult};
 use serde::{Deserialize, Serialize};
@@ -129,6 +131,14 @@ impl<M: FromQueryResult> FromQueryResult for MaybeReadable<M> {
             row: M::from_query_result(row, prefix).map_err(Error::from),
         })
     }
+}
+
+/// More than the clocks of replicas differ.
+const CLOCKS_DIFFER: Duration = Duration::from_mins(1);
+
+/// Later times were stored under a clock that was wrong.
+pub(super) fn latest_right_time(now: Timestamp) -> Timestamp {
+    stored_time(now + CLOCKS_DIFFER)
 }
 
 /// The last second that RFC 3339 can represent. SQLite compares times as text.
