@@ -2,12 +2,13 @@
 //! `CHARTER_AXE` says where its `axe.min.js` is (it is under another licence, and no part of the repository).
 
 use std::fs;
+use std::process::Command;
 use std::sync::LazyLock;
 
 use charter_domain::permission::Permission;
 use serde_json::{Value, json};
 use test_support::service::{PASSWORD, Persona as _, Service, TeamRole};
-use test_support::services::TestDatabase;
+use test_support::services::{TestDatabase, left_out};
 
 use super::browser::Browser;
 use super::{at_the_desk, sign_in};
@@ -80,23 +81,41 @@ const OF_OPERATORS: [&str; 13] = [
     "/workbench/nowhere",
 ];
 
-/// The text of axe-core; that it is not there is said aloud.
-static AXE_CORE: LazyLock<Option<String>> = LazyLock::new(|| {
+enum AxeCore {
+    Text(String),
+    /// It can be had here, and nobody has said that it is to be left out.
+    Missing,
+    LeftOut,
+}
+
+static AXE_CORE: LazyLock<AxeCore> = LazyLock::new(|| {
     #[expect(
         clippy::disallowed_methods,
         reason = "where axe-core is, is said to the test run, not to the service"
     )]
     let path = std::env::var("CHARTER_AXE").ok();
-    if path.is_none() {
-        eprintln!("LEFT OUT: CHARTER_AXE is not set, so axe-core has looked at no page");
+    match path.as_deref() {
+        None if Command::new("npm").arg("--version").output().is_ok() => AxeCore::Missing,
+        None | Some("none") => AxeCore::LeftOut,
+        Some(path) => AxeCore::Text(
+            fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}")),
+        ),
     }
-    path.map(|path| fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}")))
 });
 
-/// What axe-core finds by these rules; nothing where it is not there.
+/// What axe-core finds by these rules. That it is not there is said aloud; where services are required, and npm could
+/// bring it, that fails.
 pub(super) fn axe_findings(browser: &Browser, rules: &str) -> Value {
-    let find = |axe| browser.script(&format!("{axe}\nconst RULES = {rules};\n{AXE}"));
-    AXE_CORE.as_ref().map_or_else(|| json!([]), find)
+    match &*AXE_CORE {
+        AxeCore::Text(axe) => {
+            return browser.script(&format!("{axe}\nconst RULES = {rules};\n{AXE}"));
+        }
+        AxeCore::Missing => {
+            left_out("axe-core (CHARTER_AXE says where it is, or `none`; docs/console.md)");
+        }
+        AxeCore::LeftOut => eprintln!("LEFT OUT: axe-core has not looked at this page"),
+    }
+    json!([])
 }
 
 /// Looks at pages, and gathers what is wrong.
