@@ -21,6 +21,16 @@ const CHECKS: &str = include_str!("accessible.js");
 const AXE: &str = "return axe.run(document, {resultTypes: ['violations'], runOnly: RULES}).then((found) => \
     found.violations.flatMap((it) => it.nodes.map((node) => `${it.id}: ${node.target} ${node.failureSummary}`)))";
 
+/// What moved while the page came. One that waits for its parts longer than it promises may move.
+const SHIFTS: &str = "const seen = []; \
+    const words = (entry) => `moved by ${entry.value}: ${entry.sources.map((it) => it.node?.className || it.node?.nodeName)}`; \
+    const observer = new PerformanceObserver((list) => seen.push(...list.getEntries())); \
+    const late = performance.now() > 2000; \
+    observer.observe({type: 'layout-shift', buffered: true}); \
+    return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => { \
+        seen.push(...observer.takeRecords()); observer.disconnect(); \
+        done(late ? [] : seen.filter((it) => it.value > 0).map(words)); }))));";
+
 /// Rules of WCAG 2.2 AA, and those that go further.
 pub(super) const WCAG: &str = "['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']";
 const GOOD_PRACTICE: &str =
@@ -140,6 +150,7 @@ impl<'a> Inspection<'a> {
     fn look_at(&mut self, page: &str, press: &str) {
         self.browser.visit(page);
         self.browser.settle();
+        self.note(page, &self.browser.script(SHIFTS));
         if !press.is_empty() {
             self.browser.press(press);
             self.browser.settle();
