@@ -67,12 +67,12 @@ export function lineChart({ label, lines, times, format, least = 1 }) {
       s("polyline", { points: part.map(([index, value]) => `${x(index)},${y(value)}`).join(" "), class: `chart-line chart-${kind}`, "vector-effect": "non-scaling-stroke" }),
     ),
   );
-  const at = (/** @type {number | undefined} */ time) => (time === undefined ? "now" : clock.format(time));
+  const [first, last] = [times[0], times.at(-1)];
   return figure({
     label,
     legend: lines.map((line) => [line.kind, line.name]),
     most: format(most),
-    ends: [at(times[0]), at(times.at(-1))],
+    ends: [first === undefined || first === last ? "" : clock.format(first), last === undefined ? "not yet measured" : clock.format(last)],
     content: [...grid, ...drawn],
   });
 }

@@ -81,9 +81,9 @@ function inForce(taken) {
   if (!taken?.in_force_from) {
     return text(null);
   }
-  const until = taken.in_force_until ? Date.parse(taken.in_force_until) : Date.now();
   const as = taken.taken_as === "stop" ? ", an emergency stop" : taken.taken_as === "start" ? ", at a start" : "";
-  return `${span(Math.max(0, until - Date.parse(taken.in_force_from)) / 1000)}${taken.in_force_until ? "" : " so far"}, as revision ${taken.revision}${as}`;
+  const seconds = (Date.parse(taken.in_force_until ?? "") - Date.parse(taken.in_force_from)) / 1000;
+  return `${taken.in_force_until ? span(Math.max(0, seconds)) : "still"}, as revision ${taken.revision}${as}`;
 }
 
 /** @param {number} seconds */

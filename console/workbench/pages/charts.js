@@ -51,10 +51,12 @@ async function drawn({ api, signal }) {
   const measure = measuring(first);
   /** @type {import("../measured.js").Point[]} */
   const points = [];
+  /** @type {string[]} permissions with a line of their own, which stays theirs */
+  const own = [];
   let isLive = true;
   const draw = (/** @type {import("../metrics.js").Sample[]} */ now) => {
     fill(rates, decisionsASecond(points));
-    fill(denials, denialsOverTime(points, now));
+    fill(denials, denialsOverTime(points, own, now));
     fill(latency, latencyOverTime(points, now));
   };
   draw(first);
@@ -160,20 +162,22 @@ function wasOpen(name) {
 
 /**
  * @param {import("../measured.js").Point[]} points
+ * @param {string[]} own
  * @param {import("../metrics.js").Sample[]} all
  */
-function denialsOverTime(points, all) {
+function denialsOverTime(points, own, all) {
   const rows = [...denialsByPermission(all)].filter(([, count]) => count > 0);
-  rows.sort(([, one], [, other]) => other - one);
+  rows.sort(([name, one], [otherName, other]) => other - one || name.localeCompare(otherName));
   if (rows.length === 0) {
     return empty("Nothing was denied");
   }
+  const others = rows.map(([permission]) => permission).filter((permission) => !own.includes(permission));
+  own.push(...others.slice(0, MOST_LINES - own.length));
   /** @type {import("../charts.js").Kind[]} */
   const kinds = ["bad", "plain", "warning"];
-  const own = rows.slice(0, MOST_LINES).map(([permission]) => permission);
   /** @type {Parameters<typeof overTime>[0]["lines"]} */
   const lines = own.map((permission, index) => ({ name: permission, kind: kinds[index] ?? "plain", of: (point) => point.denials.get(permission) ?? 0 }));
-  if (rows.length > MOST_LINES) {
+  if (rows.length > own.length) {
     const rest = (/** @type {import("../measured.js").Point} */ point) => [...point.denials].reduce((sum, [permission, rate]) => (own.includes(permission) ? sum : sum + rate), 0);
     lines.push({ name: "All others", kind: "muted", of: rest });
   }

@@ -152,7 +152,7 @@ fn look_at_what_was_refused(browser: &Browser) {
     browser.press("Charts");
     browser.arrive_at("Charts");
     browser.wait_for("svg[aria-label^='Edits over time: 1 taken and'] polyline.chart-bad");
-    browser.see("so far, as revision 1, at a start");
+    browser.see("still, as revision 1, at a start");
     browser.assert_quiet();
 }
 
