@@ -1,7 +1,8 @@
 /**
  * Makes elements. There is no way from text to markup here: children are nodes or text.
  *
- * @typedef {Node | string | number | false | null | undefined | readonly Child[]} Child
+ * @typedef {Node | string | number | false | null | undefined | Children} Child
+ * @typedef {{readonly length: number, readonly [at: number]: Child}} Children a list
  * @typedef {string | number | boolean | null | undefined | ((event: any) => void)} Value
  */
 

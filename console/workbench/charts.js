@@ -20,34 +20,115 @@ function s(tag, attributes, ...children) {
   return element;
 }
 
+/** @typedef {"good" | "bad" | "plain" | "warning" | "muted"} Kind how a line or bar is drawn */
+
+const clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
+const dated = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
+
 /**
- * Lines over time.
+ * A picture with what is said above and below it.
  *
  * @param {object} options
  * @param {string} options.label what the picture shows
- * @param {{name: string, kind: "good" | "bad" | "plain", values: number[]}[]} options.lines of one length
- * @param {string} options.from said at the left end
- * @param {string} options.to said at the right end
- * @param {(value: number) => string} options.format
+ * @param {[Kind, string][]} options.legend
+ * @param {string} [options.most] what the upper end stands for
+ * @param {[string, string]} options.ends said at the left and the right end
+ * @param {Element[]} options.content
  */
-export function lineChart({ label, lines, from, to, format }) {
-  const most = Math.max(1, ...lines.flatMap((line) => line.values));
-  const points = (/** @type {number[]} */ values) =>
-    values.map((value, index) => `${((index * WIDTH) / Math.max(1, values.length - 1)).toFixed(1)},${(HEIGHT - (value / most) * (HEIGHT - 4) - 2).toFixed(1)}`).join(" ");
-  const grid = [0, 0.5, 1].map((share) => s("line", { x1: 0, x2: WIDTH, y1: HEIGHT * share, y2: HEIGHT * share, class: "chart-grid", "vector-effect": "non-scaling-stroke" }));
+function figure({ label, legend, most, ends, content }) {
   return h(
     "figure",
     { class: "chart" },
-    h("figcaption", { class: "row" }, lines.map((line) => h("span", { class: `legend legend-${line.kind}` }, line.name))),
-    h("div", { class: "chart-most small muted" }, format(most)),
-    s(
-      "svg",
-      { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": label },
-      ...grid,
-      ...lines.map((line) => s("polyline", { points: points(line.values), class: `chart-line chart-${line.kind}`, "vector-effect": "non-scaling-stroke" })),
-    ),
-    h("div", { class: "row row-apart small muted" }, h("span", {}, from), h("span", {}, to)),
+    h("figcaption", { class: "row" }, legend.map(([kind, name]) => h("span", { class: `legend legend-${kind}` }, name))),
+    most && h("div", { class: "chart-most small muted" }, most),
+    s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": label }, ...content),
+    h("div", { class: "row row-apart small muted" }, h("span", {}, ends[0]), h("span", {}, ends[1])),
   );
+}
+
+/**
+ * Lines over time, the newest value at the right.
+ *
+ * @param {object} options
+ * @param {string} options.label what the picture shows
+ * @param {{name: string, kind: Kind, values: (number | null)[]}[]} options.lines each of a value for each time; null
+ *   where there is none
+ * @param {number[]} options.times
+ * @param {(value: number) => string} options.format
+ * @param {number} [options.least] what the upper end stands for at least
+ */
+export function lineChart({ label, lines, times, format, least = 1 }) {
+  const most = Math.max(least, ...lines.flatMap((line) => line.values.map((value) => value ?? 0)));
+  const x = (/** @type {number} */ index) => ((index * WIDTH) / Math.max(1, times.length - 1)).toFixed(1);
+  const y = (/** @type {number} */ value) => (HEIGHT - (value / most) * (HEIGHT - 4) - 2).toFixed(1);
+  const grid = [0, 0.5, 1].map((share) => s("line", { x1: 0, x2: WIDTH, y1: HEIGHT * share, y2: HEIGHT * share, class: "chart-grid", "vector-effect": "non-scaling-stroke" }));
+  const drawn = lines.flatMap(({ kind, values }) =>
+    unbroken(values).map((part) =>
+      s("polyline", { points: part.map(([index, value]) => `${x(index)},${y(value)}`).join(" "), class: `chart-line chart-${kind}`, "vector-effect": "non-scaling-stroke" }),
+    ),
+  );
+  const [first, last] = [times[0], times.at(-1)];
+  return figure({
+    label,
+    legend: lines.map((line) => [line.kind, line.name]),
+    most: format(most),
+    ends: [first === undefined || first === last ? "" : clock.format(first), last === undefined ? "not yet measured" : clock.format(last)],
+    content: [...grid, ...drawn],
+  });
+}
+
+/**
+ * The parts of a line between those where it has no values. One value alone is drawn as a dash.
+ *
+ * @param {(number | null)[]} values
+ */
+function unbroken(values) {
+  /** @type {[number, number][][]} */
+  const parts = [];
+  values.forEach((value, index) => {
+    if (value === null) {
+      return;
+    }
+    const part = parts.at(-1);
+    if (part && values[index - 1] !== null) {
+      part.push([index, value]);
+    } else {
+      parts.push([[index, value]]);
+    }
+  });
+  const end = Math.max(0, values.length - 1);
+  return parts.map((part) => {
+    const [only] = part;
+    return part.length > 1 || !only ? part : /** @type {[number, number][]} */ ([[Math.max(0, only[0] - 0.4), only[1]], [Math.min(end, only[0] + 0.4), only[1]]]);
+  });
+}
+
+/**
+ * What happened when, up to now.
+ *
+ * @param {object} options
+ * @param {string} options.label what the picture shows
+ * @param {{at: number, kind: Kind}[]} options.marks at least one
+ * @param {Partial<Record<Kind, string>>} options.kinds what each kind means
+ */
+export function timeline({ label, marks, kinds }) {
+  const first = Math.min(...marks.map((mark) => mark.at));
+  const length = Math.max(1, Date.now() - first);
+  const drawn = marks.map(({ at, kind }) => {
+    const x = (2 + ((at - first) / length) * (WIDTH - 4)).toFixed(1);
+    // Refused ones do not reach the ground.
+    const points = `${x},${kind === "bad" ? HEIGHT * 0.25 : 0} ${x},${kind === "bad" ? HEIGHT * 0.75 : HEIGHT}`;
+    return s("polyline", { points, class: `chart-line chart-${kind}`, "vector-effect": "non-scaling-stroke" });
+  });
+  const ground = s("line", { x1: 0, x2: WIDTH, y1: HEIGHT, y2: HEIGHT, class: "chart-grid", "vector-effect": "non-scaling-stroke" });
+  const element = figure({
+    label,
+    legend: /** @type {[Kind, string][]} */ (Object.entries(kinds)),
+    ends: [dated.format(first), "now"],
+    content: [ground, ...drawn],
+  });
+  element.classList.add("chart-low");
+  return element;
 }
 
 /**
@@ -58,7 +139,7 @@ export function lineChart({ label, lines, from, to, format }) {
  * @param {string} options.caption
  * @param {Row[]} options.rows
  * @param {(row: Row) => number} options.value
- * @param {"good" | "bad" | "plain"} options.kind
+ * @param {Kind} options.kind
  * @param {import("../shared/table.js").Column<Row>[]} options.columns
  */
 export function barTable({ caption, rows, value, kind, columns }) {

@@ -10,7 +10,7 @@ const LOOK_MS = 3_000;
  * The policies, read once, and read again when others are in force or refused.
  *
  * @param {import("./main.js").Context} context
- * @param {(policies: any) => import("../shared/dom.js").Child} show
+ * @param {(policies: any) => import("../shared/dom.js").Child | Promise<import("../shared/dom.js").Child>} show
  */
 export function policiesSection({ api, signal, domain }, show) {
   let shown = "";

@@ -1,6 +1,5 @@
 //! The demo: an organization with service accounts, keys and an owner, created once.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -28,8 +27,9 @@ use super::provision;
 use super::{App, StartError};
 
 const SLUG: &str = "acme";
-const OWNER_EMAIL: &str = "owner@acme.example";
+pub(super) const OWNER_EMAIL: &str = "owner@acme.example";
 const BASE_URL: &str = "CHARTER_BASE_URL";
+pub(super) const PORTAL_PASSWORD: &str = "CHARTER_PORTAL_PASSWORD";
 
 /// The file with the demo's credentials.
 #[must_use]
@@ -157,7 +157,7 @@ async fn make(
         .await?;
     demo.owner(entropy, password).await?;
     text += &export("CHARTER_PORTAL_EMAIL", OWNER_EMAIL);
-    text += &export("CHARTER_PORTAL_PASSWORD", password.expose_secret());
+    text += &export(PORTAL_PASSWORD, password.expose_secret());
     Ok(text)
 }
 
@@ -234,95 +234,7 @@ impl Demo<'_> {
     }
 }
 
-fn export(name: &str, value: &str) -> String {
+/// A line of the credentials' file.
+pub(super) fn export(name: &str, value: &str) -> String {
     format!("export {name}='{value}'\n")
-}
-
-/// How the demo's operator reaches the workbench.
-#[derive(Debug)]
-pub struct OperatorAccess {
-    /// The address of the operations listener.
-    pub address: SocketAddr,
-    /// The operator token.
-    pub token: Option<SecretString>,
-    /// The file with the demo's keys, and the operator token unless another is set.
-    pub keys: PathBuf,
-}
-
-impl OperatorAccess {
-    fn where_the_token_is(&self) -> String {
-        let Some(token) = &self.token else {
-            return "set CHARTER__SERVER__OPS_TOKEN, 32 characters or more, and start again"
-                .to_owned();
-        };
-        let keys = fs::read_to_string(&self.keys).unwrap_or_default();
-        if keys.contains(&format!("{:?}", token.expose_secret())) {
-            format!("the operator token is ops_token in {}", self.keys.display())
-        } else {
-            "the operator token is the one that you set, server.ops_token".to_owned()
-        }
-    }
-}
-
-/// First steps for a user who just started the demo. `program` is how this one is called.
-#[must_use]
-pub fn first_steps(
-    data_dir: &Path,
-    base_url: &str,
-    program: &str,
-    operator: &OperatorAccess,
-) -> String {
-    let file = env_file(data_dir);
-    let file = file.display();
-    let mail = data_dir.join("mail");
-    let mail = mail.display();
-    let operations = operator.address;
-    let token = operator.where_the_token_is();
-    format!(
-        "\nThe demo organization is Acme Corporation. Open it in a browser and sign in:\n\n\
-         \x20 {base_url}\n\
-         \x20 {OWNER_EMAIL}; the password is CHARTER_PORTAL_PASSWORD in {file}\n\n\
-         The workbench shows the policies, refused edits, and every decision with its reason:\n\n\
-         \x20 http://{operations}\n\
-         \x20 {token}\n\n\
-         Or in another terminal, from this directory:\n\n\
-         \x20 source {file}\n\
-         \x20 {program} request GET /organizations/info\n\
-         \x20 {program} request PATCH /organizations/info -d '{{\"name\": \"Acme Inc.\"}}'\n\
-         \x20 {program} request GET /organizations/info --curl\n\n\
-         The last one prints a freshly signed curl line. {file} also has a service account that may\n\
-         only read (CHARTER_READER_…), and one that manages accounts, service accounts and keys\n\
-         (CHARTER_MANAGER_…).\n\n\
-         Mails, such as that of a registration, are files in {mail}. The README goes on from\n\
-         here, \"From zero to a signed request\"; browse the API at /docs.\n"
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_operator_token_is_where_it_is_said_to_be() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let keys = dir.path().join("keys.toml");
-        fs::write(&keys, "[server]\nops_token = \"made\"\n").expect("written");
-        let said = |token: Option<&str>| {
-            let operator = OperatorAccess {
-                address: SocketAddr::from(([127, 0, 0, 1], 9090)),
-                token: token.map(SecretString::from),
-                keys: keys.clone(),
-            };
-            first_steps(dir.path(), "http://localhost:8080", "charter", &operator)
-        };
-        let place = format!("the operator token is ops_token in {}", keys.display());
-        assert!(said(Some("made")).contains(&place));
-        let other = said(Some("set-elsewhere"));
-        assert!(
-            !other.contains(&place) && other.contains("server.ops_token"),
-            "{other}"
-        );
-        assert!(!other.contains("set-elsewhere"), "{other}");
-        assert!(said(None).contains("set CHARTER__SERVER__OPS_TOKEN"));
-    }
 }

@@ -20,6 +20,7 @@ mod replicas;
 pub mod serve;
 mod start_error;
 mod users;
+pub mod welcome;
 
 pub use assembly::{App, give_back};
 pub use database::{Missing, check_keys, open_store};

@@ -1,7 +1,7 @@
 //! `charter serve`: runs the service.
 
 use std::fmt::Write as _;
-use std::io::Write;
+use std::io::{IsTerminal as _, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::serve::Server;
+use crate::app::welcome::Welcome;
 use crate::app::{App, demo, give_back};
 use crate::settings::{LogFormat, Settings, demo_key_file, is_run_by_cargo};
 use crate::telemetry;
@@ -83,13 +84,16 @@ pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
             let _ = writeln!(addresses, "access decisions on http://{access}");
         }
         if args.demo {
-            let operator = demo::OperatorAccess {
-                address: operations,
-                token: settings.server.ops_token.clone(),
-                keys: demo_key_file(&settings.data_dir),
+            let welcome = Welcome {
+                data_dir: &settings.data_dir,
+                base_url: &base_url,
+                operations,
+                ops_token: settings.server.ops_token.as_ref(),
+                keys: &demo_key_file(&settings.data_dir),
+                program: &called_as(),
+                is_terminal: std::io::stdout().is_terminal(),
             };
-            let words = demo::first_steps(&settings.data_dir, &base_url, &called_as(), &operator);
-            let _ = writeln!(addresses, "{words}");
+            let _ = writeln!(addresses, "{}", welcome.first_steps());
         }
         // Standard output may be closed or on a full disk.
         if let Err(error) = out

@@ -157,7 +157,10 @@ impl Reader {
                 .all(|byte| byte.is_ascii_digit())
                 || digits.is_empty()
             {
-                return Err(format!("`{written}` is not a whole number"));
+                let (low, high) = (range.start(), range.end());
+                return Err(format!(
+                    "`{written}` is not a whole number: give one from {low} to {high}"
+                ));
             }
             digits
                 .parse::<u64>()
@@ -174,14 +177,15 @@ impl Reader {
     /// A duration such as `300s`, within `range`.
     pub(super) fn duration(&mut self, key: &str, range: RangeInclusive<Duration>) -> Duration {
         self.parsed(key, Duration::ZERO, |text| {
+            let (low, high) = (in_one_unit(*range.start()), in_one_unit(*range.end()));
             let duration = humantime::parse_duration(text).map_err(|_| {
-                format!("`{text}` is not a duration: write one such as `500ms`, `300s` or `5m`")
+                format!(
+                    "`{text}` is not a duration: write one such as `500ms`, `300s` or `5m`, from `{low}` to `{high}`"
+                )
             })?;
             if range.contains(&duration) {
                 return Ok(duration);
             }
-            let shown = |duration: &Duration| humantime::format_duration(*duration).to_string();
-            let (low, high) = (shown(range.start()), shown(range.end()));
             Err(format!(
                 "`{text}` is out of range: give from `{low}` to `{high}`"
             ))
@@ -202,5 +206,16 @@ impl Reader {
             self.fault(key, message);
             placeholder
         })
+    }
+}
+
+/// In the largest unit of which it is a whole number: humantime's years are of 365.25 days.
+fn in_one_unit(duration: Duration) -> String {
+    let (millis, seconds) = (duration.subsec_millis(), duration.as_secs());
+    let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
+    match units.iter().find(|(length, _)| seconds % length == 0) {
+        _ if millis != 0 => format!("{}ms", duration.as_millis()),
+        Some((length, unit)) if seconds != 0 => format!("{}{unit}", seconds / length),
+        _ => format!("{seconds}s"),
     }
 }

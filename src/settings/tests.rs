@@ -123,6 +123,22 @@ fn all_faults_are_told_at_once_with_their_key_origin_and_remedy() {
 }
 
 #[test]
+fn what_is_no_number_or_duration_is_told_with_the_range_in_one_unit() {
+    for (key, range) in [
+        ("CHARTER__SIGNING__MAX_SKEW", "from `1s` to `1h`"),
+        ("CHARTER__SYNC_WITHIN", "from `100ms` to `5m`"),
+        ("CHARTER__SERVER__SHUTDOWN_DRAIN", "from `0s` to `10m`"),
+        ("CHARTER__DECISIONS__KEEP_FOR", "from `1m` to `40000d`"),
+        ("CHARTER__SERVER__BODY_LIMIT", "from 1024 to 16777216"),
+    ] {
+        for wrong in ["soon", "99999999999s"] {
+            let told = message("", &[(key, wrong)]);
+            assert!(told.contains(range), "{told}");
+        }
+    }
+}
+
+#[test]
 fn a_document_that_does_not_parse_is_shown_with_line_and_caret() {
     insta::assert_snapshot!(message("[server]\nlisten = 127.0.0.1\n", &[]));
 }

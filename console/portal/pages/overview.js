@@ -88,7 +88,8 @@ function latest(context) {
   const { api, signal } = context;
   const names = new Names(context);
   const list = section(async () => {
-    const { data } = await api.get("/audit-events", { query: { limit: READ }, signal });
+    // With the names at once: those that came later would move the columns.
+    const [{ data }] = await Promise.all([api.get("/audit-events", { query: { limit: READ }, signal }), names.list]);
     const changes = data.results.filter((/** @type {any} */ event) => !SESSIONS.has(event.action)).slice(0, LATEST);
     if (changes.length === 0) {
       return empty("Nothing was changed yet");

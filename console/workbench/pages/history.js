@@ -1,4 +1,4 @@
-/** What was in force from when to when, and who approved it. */
+/** What was in force from when to when, who approved it, and what was refused. */
 
 import { badge, busy, button } from "../../shared/button.js";
 import { fill, h } from "../../shared/dom.js";
@@ -9,6 +9,8 @@ import { text } from "../../shared/text.js";
 import { exactTime, time } from "../../shared/time.js";
 import { domainPage } from "../domains.js";
 import { digest } from "../places.js";
+import { refusalTable } from "../reload-history.js";
+import { policiesSection } from "../sections.js";
 
 /**
  * @typedef {{id: string, approved_by: string, reason: string, approved_at: string}} Approval
@@ -25,8 +27,11 @@ export function show(context) {
   return domainPage(
     context,
     "History",
-    "Which policies were in force from when to when, and who approved them.",
+    "Which policies were in force from when to when, who approved them, and which edits were refused.",
     card("Revisions", section(() => revisions(context)).element),
+    card("Refused edits", policiesSection(context, ({ refusals }) => refusalTable(refusals)), {
+      explanation: "What this process has refused since it started, the last 50.",
+    }),
   );
 }
 

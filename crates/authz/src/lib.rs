@@ -27,6 +27,7 @@ mod load;
 mod names;
 mod narrowing;
 mod outcomes;
+pub mod policy_health;
 pub mod principal;
 mod principal_cache;
 pub mod question;

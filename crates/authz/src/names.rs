@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::fault::FolderFault;
 use super::source::Source;
 use charter_domain::permission::Permission;
+use charter_domain::text::is_hidden;
 
 /// Groups by which policies distinguish reads from writes.
 const GROUPS: [&str; 2] = ["reads", "writes"];
@@ -23,6 +24,47 @@ pub(super) fn enumerated<'a>(json: &'a Value, entity_type: &str) -> BTreeSet<&'a
         .flatten()
         .filter_map(Value::as_str)
         .collect()
+}
+
+/// Reports ids of enumerated types and names of actions that are not what they look like.
+pub(super) fn check_visible(json: &Value, source: &Source, faults: &mut Vec<FolderFault>) {
+    let declared = |namespace: &Value, member: &str| {
+        let declared = namespace.get(member).and_then(Value::as_object).cloned();
+        declared.into_iter().flatten()
+    };
+    for (_, namespace) in json.as_object().into_iter().flatten() {
+        for (name, entity_type) in declared(namespace, "entityTypes") {
+            let ids = entity_type.get("enum").and_then(Value::as_array);
+            let ids = ids.into_iter().flatten().filter_map(Value::as_str);
+            for id in ids.filter(|id| id.contains(is_hidden)) {
+                let message = format!("the id `{}` of `{name}` has a hidden character", shown(id));
+                faults.push(hidden(message, source, &format!("entity {name}")));
+            }
+        }
+        for (name, _) in declared(namespace, "actions") {
+            if name.contains(is_hidden) {
+                let message = format!("the action `{}` has a hidden character", shown(&name));
+                faults.push(hidden(message, source, "action \""));
+            }
+        }
+    }
+}
+
+fn hidden(message: String, source: &Source, declaration: &str) -> FolderFault {
+    fault_at(message, source, declaration)
+        .help("people compare names by what they see: write it without")
+}
+
+/// With hidden characters as `\u{…}`.
+fn shown(name: &str) -> String {
+    let spelled = name.chars().map(|character| {
+        if is_hidden(character) {
+            character.escape_unicode().to_string()
+        } else {
+            character.to_string()
+        }
+    });
+    spelled.collect()
 }
 
 /// Compares the names of permissions or actions with the service's.

@@ -5,6 +5,7 @@ use cedar_policy::{Effect, Policy, PolicyId, PolicySet};
 
 use super::fault::FolderFault;
 use super::source::{Source, annotation};
+use charter_domain::similar::is_like;
 use charter_domain::text;
 
 const CODE: &str = "code";
@@ -66,7 +67,26 @@ pub(super) fn check(policy: &Policy, source: &Source, start: (usize, usize)) -> 
         let (offset, length) = annotation(policy, name).unwrap_or(start);
         faults.push(fault.at(source, offset, length));
     }
+    faults.extend(misspelt(policy, source, start));
     faults
+}
+
+/// Annotations that look like one of ours; all others are comments.
+fn misspelt(policy: &Policy, source: &Source, start: (usize, usize)) -> Vec<FolderFault> {
+    let fault = |name: &str| {
+        let meant = [CODE, MESSAGE].into_iter().find(|own| {
+            // `@mode` is no slip of the hand.
+            name != *own && is_like(name, own) && name.to_lowercase().starts_with(&own[..1])
+        })?;
+        let (offset, length) = annotation(policy, name).unwrap_or(start);
+        let fault = FolderFault::new(format!("the annotation `@{name}` has no meaning"));
+        let help = format!("write `@{meant}`, or give it a name that is not so similar");
+        Some(fault.help(help).at(source, offset, length))
+    };
+    policy
+        .annotations()
+        .filter_map(|(name, _)| fault(name))
+        .collect()
 }
 
 fn is_code(text: &str) -> bool {

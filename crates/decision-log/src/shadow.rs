@@ -15,8 +15,8 @@ use super::log_entry::{BuiltInDecision, Decided, EvaluationInput, LogEntry};
 use super::metric_counts::MetricCounts;
 use charter_authz::custom_domain::CustomDomain;
 use charter_authz::decision::Verdict;
-use charter_authz::engine::ShadowInUse;
 use charter_authz::json::is_action;
+use charter_authz::policy_health::ShadowInUse;
 use charter_authz::snapshot::Snapshot;
 
 #[derive(Debug, Default)]

@@ -155,6 +155,12 @@ pub fn is_forbidden(character: char) -> bool {
             | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
+/// Whether it cannot be seen, or changes how others are shown: with [`is_forbidden`] all of the category `Format`.
+#[must_use]
+pub fn is_hidden(character: char) -> bool {
+    is_forbidden(character) || character.general_category() == GeneralCategory::Format
+}
+
 /// Whether it occupies a column of its own, unlike combining marks.
 fn has_width(character: char) -> bool {
     use GeneralCategory::{EnclosingMark, Format, NonspacingMark};

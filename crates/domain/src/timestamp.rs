@@ -26,6 +26,12 @@ pub fn format_millis(at: Timestamp) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
+/// Formats as `YYYY-MM-DDTHH:MM:SS.mmmmmmZ`, which is as exact as what is stored.
+#[must_use]
+pub fn format_micros(at: Timestamp) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
 /// Parses `YYYY-MM-DDTHH:MM:SS[.f{1,9}]Z` and nothing else: no offset, no lowercase, no leap second.
 pub fn parse(text: &str) -> Result<Timestamp, MalformedTimestamp> {
     let shape_is_right = text.len() <= "2025-09-30T12:00:00.123456789Z".len()

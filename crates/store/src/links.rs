@@ -125,7 +125,7 @@ impl Store {
     }
 
     /// Uses a link to set a new password and verify the address. Ends all sessions and voids other links of this
-    /// purpose.
+    /// purpose, and those that verify the address.
     ///
     /// # Errors
     ///
@@ -146,6 +146,8 @@ impl Store {
         users::update(&write, user.id, update).await?;
         end_all(&write, user.id).await?;
         use_up_all(&write, user.id, Purpose::ResetPassword).await?;
+        // What such a link would prove is proved.
+        use_up_all(&write, user.id, Purpose::VerifyEmail).await?;
         record(&mut write, "ResetPassword", &row).await?;
         write.commit().await
     }

@@ -16,7 +16,7 @@ use super::policy_approvals;
 use super::policy_texts::{PolicyFiles, digest, insert_texts, texts_of};
 use super::{Error, Store};
 use charter_domain::audit::AuditContext;
-use charter_domain::timestamp::Timestamp;
+use charter_domain::timestamp::{self, Timestamp};
 
 /// Audit action of a revision.
 const ACTION: &str = "PoliciesInForce";
@@ -271,14 +271,19 @@ impl Store {
         row: policy_revision::Model,
     ) -> Result<Option<PolicyRevision>, Error> {
         let event = self.authentic_event(connection, row.event).await?;
-        let said = Changes::created(facts(&row)).to_text();
         let is_authentic = event.is_some_and(|event| {
             event.action == format!("system.{ACTION}")
                 && event.resource == resource(&row.domain, row.sequence)
-                && event.changes == said
+                && is_told_by(&row, &event.changes)
         });
         Ok(is_authentic.then(|| of_row(row)).flatten())
     }
+}
+
+/// Whether an event's changes are those of this revision.
+fn is_told_by(row: &policy_revision::Model, changes: &str) -> bool {
+    let told = [facts(row), facts_before(row)];
+    (told.into_iter()).any(|facts| Changes::created(facts).to_text() == changes)
 }
 
 /// The content of a revision's event, with texts as digests.
@@ -289,10 +294,20 @@ fn facts(row: &policy_revision::Model) -> Value {
         "manifest_version": row.manifest_version,
         "files": digest(row.files.as_bytes()),
         "taken_as": row.taken_as,
-        "in_force_from": row.in_force_from.timestamp_micros(),
+        "in_force_from": timestamp::format_micros(row.in_force_from),
     });
     if let Some(facts) = facts.as_object_mut().filter(|_| !row.domain.is_empty()) {
         facts.insert("revision".to_owned(), row.sequence.into());
+    }
+    facts
+}
+
+/// The same as earlier programs recorded it, with the time in microseconds.
+fn facts_before(row: &policy_revision::Model) -> Value {
+    let mut facts = facts(row);
+    if let Some(facts) = facts.as_object_mut() {
+        let from = row.in_force_from.timestamp_micros();
+        facts.insert("in_force_from".to_owned(), from.into());
     }
     facts
 }
@@ -319,4 +334,38 @@ fn of_row(row: policy_revision::Model) -> Option<PolicyRevision> {
         policy_digest: row.policy_digest,
         in_force_from: row.in_force_from,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_in_events_are_words_and_microseconds_of_before_count_still() {
+        let row = policy_revision::Model {
+            domain: String::new(),
+            sequence: 1,
+            whole_digest: "a".repeat(64),
+            policy_digest: "b".repeat(64),
+            manifest_version: None,
+            files: "{}".to_owned(),
+            taken_as: "edit".to_owned(),
+            in_force_from: Timestamp::from_timestamp_micros(1_759_233_600_123_456).expect("a time"),
+            event: 1,
+        };
+        let now = Changes::created(facts(&row)).to_text();
+        assert!(
+            now.contains(r#""in_force_from":"2025-09-30T12:00:00.123456Z""#),
+            "{now}"
+        );
+        let before = now.replace(r#""2025-09-30T12:00:00.123456Z""#, "1759233600123456");
+        for (changes, is_told) in [
+            (&now, true),
+            (&before, true),
+            (&now.replace("edit", "stop"), false),
+            (&before.replace("123456", "123457"), false),
+        ] {
+            assert_eq!(is_told_by(&row, changes), is_told, "{changes}");
+        }
+    }
 }

@@ -8,8 +8,8 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use charter_authz::custom_domain::CustomDomain;
-use charter_authz::engine::RefusedFolder;
 use charter_authz::folder::{Files, MAX_DOMAIN_NAME, is_domain_name};
+use charter_authz::policy_health::RefusedFolder;
 use charter_domain::timestamp::Timestamp;
 use charter_http::state::State;
 

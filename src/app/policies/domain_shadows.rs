@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use charter_authz::custom_domain::CustomDomain;
-use charter_authz::engine::ShadowInUse;
 use charter_authz::folder::{DOMAINS, Files, Folder};
+use charter_authz::policy_health::ShadowInUse;
 use charter_decision_log::{ShadowDomain, ShadowPolicies};
 use charter_domain::clock::Clock;
 use charter_policy::gates::{CheckRequest, GateRequirement};

@@ -10,8 +10,8 @@ use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use charter_authz::engine::PolicyHealth;
 use charter_authz::folder::DOMAINS;
+use charter_authz::policy_health::PolicyHealth;
 use charter_domain::timestamp::Timestamp;
 use charter_http::state::State;
 

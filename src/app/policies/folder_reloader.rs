@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use charter_authz::engine::PolicyHealth;
 use charter_authz::folder::{Files, Folder};
+use charter_authz::policy_health::PolicyHealth;
 use charter_domain::clock::Clock;
 use charter_policy::gates::{CheckRequest, GateRequirement, GateVerdict, PolicyGate};
 

@@ -4,7 +4,7 @@ use std::future::{Future, ready};
 use std::sync::Arc;
 
 use charter_authz::custom_domain::CustomDomain;
-use charter_authz::engine::PolicyHealth;
+use charter_authz::policy_health::PolicyHealth;
 use charter_authz::snapshot::Snapshot;
 use charter_http::state::State;
 use charter_store::Store;

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use charter_authz::engine::PolicyHealth;
 use charter_authz::folder::{Files, Folder};
 use charter_authz::gate_outcome::{GateOutcome, GateResult};
+use charter_authz::policy_health::PolicyHealth;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::timestamp::Timestamp;
 use charter_policy::gates::{self, GateFinding, GateVerdict, PolicyGate};

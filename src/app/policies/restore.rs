@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use crate::settings::PolicyStart;
-use charter_authz::engine::PolicyHealth;
 use charter_authz::folder::Folder;
+use charter_authz::policy_health::PolicyHealth;
 use charter_domain::timestamp::Timestamp;
 use charter_policy::gates::GateRequirement;
 
@@ -51,23 +51,31 @@ impl Policies {
             unfit.reason
         );
         metrics::counter!("charter_policies_reloads_total", "outcome" => "refused").increment(1);
+        let mut health = PolicyHealth {
+            whole_digest: Some(Arc::clone(folder.whole_digest())),
+            files: Arc::new(folder.files().clone()),
+            since: Some(revision.since),
+            ..PolicyHealth::default()
+        };
+        let (is_unfinished, last_checked) = (unfit.is_unfinished, unfit.last_checked.clone());
+        let refused = unfit.refused_at(now);
+        if is_unfinished {
+            // Not yet, perhaps not at all.
+            health.refused = Some(refused);
+        } else {
+            health.refuse(refused);
+        }
         Ok(Started {
             loaded,
             taken: TakenFolder {
-                is_unfinished: unfit.is_unfinished,
+                is_unfinished,
                 proved: false,
                 is_checked: true,
-                last_checked: unfit.last_checked.clone(),
+                last_checked,
                 new: None,
                 folder: folder.clone(),
             },
-            health: PolicyHealth {
-                whole_digest: Some(Arc::clone(folder.whole_digest())),
-                files: Arc::new(folder.files().clone()),
-                since: Some(revision.since),
-                refused: Some(unfit.refused_at(now)),
-                ..PolicyHealth::default()
-            },
+            health,
         })
     }
 

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use charter_authz::engine::ShadowInUse;
 use charter_authz::fault::LoadError;
 use charter_authz::folder::Files;
+use charter_authz::policy_health::ShadowInUse;
 use charter_authz::snapshot::Snapshot;
 use charter_decision_log::ShadowPolicies;
 use charter_http::state::State;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::settings::PolicyStart;
-use charter_authz::engine::PolicyHealth;
 use charter_authz::folder::{DOMAINS, Files, Folder};
+use charter_authz::policy_health::PolicyHealth;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::timestamp::Timestamp;
 use charter_policy::gates::{

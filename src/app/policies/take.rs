@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use charter_authz::engine::{PolicyHealth, RefusedFolder};
 use charter_authz::folder::{Files, Folder};
+use charter_authz::policy_health::{PolicyHealth, RefusedFolder};
 use charter_policy::gates::{GateFinding, GateVerdict, PolicyGate, approval_hint};
 use charter_store::TakenAs;
 
@@ -117,6 +117,7 @@ impl<P: InForce> FolderReloader<P> {
         new_health.shadow.clone_from(&before.shadow);
         new_health.shadow_in_use.clone_from(&before.shadow_in_use);
         new_health.files.clone_from(&before.files);
+        new_health.refusals.clone_from(&before.refusals);
         self.place.report(new_health);
         self.put_in_force(&folder, loaded, TakenAs::Edit, version)
             .await;
@@ -257,7 +258,7 @@ impl<P: InForce> FolderReloader<P> {
         let since = self.clock.now();
         let gates = gate_outcomes(verdict);
         self.place.update(|health| {
-            health.refused = Some(RefusedFolder {
+            health.refuse(RefusedFolder {
                 digest: digest.clone(),
                 reason: reason.clone(),
                 since,

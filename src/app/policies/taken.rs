@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use charter_authz::engine::{PolicyHealth, RefusedFolder};
 use charter_authz::folder::Folder;
 use charter_authz::gate_outcome::GateOutcome;
+use charter_authz::policy_health::{PolicyHealth, RefusedFolder};
 use charter_authz::snapshot::Snapshot;
 use charter_domain::timestamp::Timestamp;
 use charter_store::NewPolicyRevision;

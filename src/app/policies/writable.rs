@@ -5,7 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use charter_authz::engine::{Engine, PolicyHealth};
+use charter_authz::engine::Engine;
+use charter_authz::policy_health::PolicyHealth;
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 
 use super::checked_folder::Policies;

@@ -9,6 +9,7 @@ mod domain_folders;
 mod domain_searches;
 mod domain_stops;
 pub(crate) mod domains;
+mod every_domain;
 mod foreign_client;
 mod forward_auth;
 mod forwarded_form;

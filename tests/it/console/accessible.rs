@@ -2,12 +2,13 @@
 //! `CHARTER_AXE` says where its `axe.min.js` is (it is under another licence, and no part of the repository).
 
 use std::fs;
+use std::process::Command;
 use std::sync::LazyLock;
 
 use charter_domain::permission::Permission;
 use serde_json::{Value, json};
 use test_support::service::{PASSWORD, Persona as _, Service, TeamRole};
-use test_support::services::TestDatabase;
+use test_support::services::{TestDatabase, left_out};
 
 use super::browser::Browser;
 use super::{at_the_desk, sign_in};
@@ -19,6 +20,16 @@ const CHECKS: &str = include_str!("accessible.js");
 
 const AXE: &str = "return axe.run(document, {resultTypes: ['violations'], runOnly: RULES}).then((found) => \
     found.violations.flatMap((it) => it.nodes.map((node) => `${it.id}: ${node.target} ${node.failureSummary}`)))";
+
+/// What moved while the page came. One that waits for its parts longer than it promises may move.
+const SHIFTS: &str = "const seen = []; \
+    const words = (entry) => `moved by ${entry.value}: ${entry.sources.map((it) => it.node?.className || it.node?.nodeName)}`; \
+    const observer = new PerformanceObserver((list) => seen.push(...list.getEntries())); \
+    const late = performance.now() > 2000; \
+    observer.observe({type: 'layout-shift', buffered: true}); \
+    return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => { \
+        seen.push(...observer.takeRecords()); observer.disconnect(); \
+        done(late ? [] : seen.filter((it) => it.value > 0).map(words)); }))));";
 
 /// Rules of WCAG 2.2 AA, and those that go further.
 pub(super) const WCAG: &str = "['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']";
@@ -80,23 +91,41 @@ const OF_OPERATORS: [&str; 13] = [
     "/workbench/nowhere",
 ];
 
-/// The text of axe-core; that it is not there is said aloud.
-static AXE_CORE: LazyLock<Option<String>> = LazyLock::new(|| {
+enum AxeCore {
+    Text(String),
+    /// It can be had here, and nobody has said that it is to be left out.
+    Missing,
+    LeftOut,
+}
+
+static AXE_CORE: LazyLock<AxeCore> = LazyLock::new(|| {
     #[expect(
         clippy::disallowed_methods,
         reason = "where axe-core is, is said to the test run, not to the service"
     )]
     let path = std::env::var("CHARTER_AXE").ok();
-    if path.is_none() {
-        eprintln!("LEFT OUT: CHARTER_AXE is not set, so axe-core has looked at no page");
+    match path.as_deref() {
+        None if Command::new("npm").arg("--version").output().is_ok() => AxeCore::Missing,
+        None | Some("none") => AxeCore::LeftOut,
+        Some(path) => AxeCore::Text(
+            fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}")),
+        ),
     }
-    path.map(|path| fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}")))
 });
 
-/// What axe-core finds by these rules; nothing where it is not there.
+/// What axe-core finds by these rules. That it is not there is said aloud; where services are required, and npm could
+/// bring it, that fails.
 pub(super) fn axe_findings(browser: &Browser, rules: &str) -> Value {
-    let find = |axe| browser.script(&format!("{axe}\nconst RULES = {rules};\n{AXE}"));
-    AXE_CORE.as_ref().map_or_else(|| json!([]), find)
+    match &*AXE_CORE {
+        AxeCore::Text(axe) => {
+            return browser.script(&format!("{axe}\nconst RULES = {rules};\n{AXE}"));
+        }
+        AxeCore::Missing => {
+            left_out("axe-core (CHARTER_AXE says where it is, or `none`; docs/console.md)");
+        }
+        AxeCore::LeftOut => eprintln!("LEFT OUT: axe-core has not looked at this page"),
+    }
+    json!([])
 }
 
 /// Looks at pages, and gathers what is wrong.
@@ -121,6 +150,7 @@ impl<'a> Inspection<'a> {
     fn look_at(&mut self, page: &str, press: &str) {
         self.browser.visit(page);
         self.browser.settle();
+        self.note(page, &self.browser.script(SHIFTS));
         if !press.is_empty() {
             self.browser.press(press);
             self.browser.settle();

@@ -96,7 +96,7 @@ async fn requests_are_signed_in_the_page(service: &Service) {
 }
 
 /// Opens one operation to be tried, and closes the others.
-fn open(browser: &Browser, id: &str) {
+pub(super) fn open(browser: &Browser, id: &str) {
     let script = format!(
         "for (const other of document.querySelectorAll('.opblock.is-open')) {{ \
            other.querySelector('.opblock-summary-control').click(); }} \
@@ -107,7 +107,7 @@ fn open(browser: &Browser, id: &str) {
 }
 
 /// Types into a field of the open operation, which has no label.
-fn write(browser: &Browser, selector: &str, text: &str) {
+pub(super) fn write(browser: &Browser, selector: &str, text: &str) {
     let script = format!(
         "const field = document.querySelector('.opblock.is-open {selector}'); field.focus(); \
          Object.getOwnPropertyDescriptor(Object.getPrototypeOf(field), 'value').set.call(field, {}); \

@@ -12,6 +12,7 @@ on_both_services!(
     each_listener_has_its_own_app,
     files_are_sent_compressed_and_once,
     other_paths_stay_unchanged,
+    all_files_together_are_small,
 );
 
 fn console() -> PathBuf {
@@ -328,4 +329,33 @@ async fn other_paths_stay_unchanged(service: &Service) {
         let answer = anyone.ask("POST", page).await;
         answer.assert_refused(405, "METHOD_NOT_ALLOWED");
     }
+}
+
+/// By them the binary grows: each is compiled in as it is, and compressed.
+async fn all_files_together_are_small(service: &Service) {
+    let mut bytes = 0;
+    let mut files = 0;
+    let sides = [service.anonymous(), service.operator_side()];
+    for (folder, side) in [("shared", 0), ("portal", 0), ("docs", 0), ("workbench", 1)] {
+        let mut pending = vec![PathBuf::from(folder)];
+        while let Some(folder) = pending.pop() {
+            for entry in fs::read_dir(console().join(&folder)).expect("a folder") {
+                let path = folder.join(entry.expect("an entry").file_name());
+                if console().join(&path).is_dir() {
+                    pending.push(path);
+                    continue;
+                }
+                for coding in ["identity", "gzip", "br"] {
+                    let target = format!("/assets/{}", path.display());
+                    let sent = sides[side].get(&target).header("accept-encoding", coding);
+                    let sent = sent.await;
+                    assert_eq!(sent.status, 200, "{target}");
+                    bytes += sent.body.len();
+                }
+                files += 1;
+            }
+        }
+    }
+    assert!(files > 100, "{files} files");
+    assert!(bytes < 2 * 1024 * 1024, "{bytes} bytes");
 }

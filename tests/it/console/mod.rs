@@ -9,6 +9,8 @@ mod edits;
 mod files;
 mod leaving;
 mod lists;
+mod masses;
+mod newcomer;
 mod operators;
 mod portal;
 mod states;

@@ -52,6 +52,7 @@ async fn at_work(database: TestDatabase) {
         look_at_a_refused_edit(&browser, folder.path());
         explain(&browser, decision);
         turn_every_page(&browser);
+        look_at_what_was_refused(&browser);
         come_back_after_the_session_has_ended(&browser);
     });
     service.stop().await;
@@ -74,7 +75,7 @@ fn sign_in(browser: &Browser) {
     browser.press("Sign in");
     // Back to where one was.
     browser.arrive_at("Charts");
-    browser.see("Policies taken");
+    browser.see("Reload history");
     assert_eq!(browser.path(), "/workbench/charts");
     assert_eq!(browser.script(KEPT), r#"[{},""]"#);
     browser.press("Policies in force");
@@ -135,13 +136,24 @@ fn turn_every_page(browser: &Browser) {
         ("Compare a folder", "Drop a policy folder here"),
         ("History", "At a start"),
         ("Replicas", "Processes"),
-        ("Charts", "In proportion"),
     ] {
         browser.press(page);
         browser.arrive_at(page);
         browser.see(shown);
         browser.assert_quiet();
     }
+}
+
+fn look_at_what_was_refused(browser: &Browser) {
+    browser.press("History");
+    browser.arrive_at("History");
+    browser.see("Refused edits");
+    browser.see("tests: ");
+    browser.press("Charts");
+    browser.arrive_at("Charts");
+    browser.wait_for("svg[aria-label^='Edits over time: 1 taken and'] polyline.chart-bad");
+    browser.see("still, as revision 1, at a start");
+    browser.assert_quiet();
 }
 
 fn come_back_after_the_session_has_ended(browser: &Browser) {

@@ -12,7 +12,7 @@ use serde_json::Value;
 use test_support::policy_solver::solver;
 use test_support::process::{Home, Outcome};
 
-use super::domain_questions::{Domain, allowed_and_denied};
+use super::domain_questions::{Domain, EXAMPLES, allowed_and_denied};
 use super::files;
 use super::stand_alone::Bench;
 use crate::access::domains::Folder as PolicyFolder;
@@ -186,9 +186,9 @@ fn a_permit_of_a_domain_is_judged_by_that_domains_decisions() {
     if solver().is_none() {
         return;
     }
-    let world = World::new(&["records", "todo"]);
+    let world = World::new(&EXAMPLES);
     let log = world.bench.open();
-    for name in ["records", "todo"] {
+    for name in EXAMPLES {
         let domain = Domain::load(name);
         let (allowed, denied) = allowed_and_denied(name);
         for question in [&allowed, &denied] {
@@ -221,6 +221,14 @@ fn a_permit_of_a_domain_is_judged_by_that_domains_decisions() {
     assert_eq!(json["verdict"]["is"], "narrower", "{json}");
     assert_eq!(json["narrowed"], serde_json::json!(["delete"]));
     assert_eq!(json["domain"], "records");
+    let read = of(&["--domain", "gateway", "--policy", "billing:people-read"]);
+    let advised = world.run(&read);
+    assert_eq!(advised.code, Some(0), "{advised:?}");
+    assert!(
+        advised.out.contains("never used  billing:ListInvoices"),
+        "{advised:?}"
+    );
+    world.apply(&advised.out);
 }
 
 #[test]

@@ -220,17 +220,51 @@ fn control_characters_of_a_policy_are_written_out() {
         "@id(\"extra\")\nforbid (principal, action, resource) when { principal.\u{1b}[2J };\n",
     );
     assert!(
-        report.contains("\\u001b[2J") && !report.contains('\u{1b}'),
+        report.contains("hidden character U+001B in line 2") && !report.contains('\u{1b}'),
         "{report:?}"
     );
     let report = fault(
         "extra.cedar",
-        "@id(\"extra\")\nforbid (principal in Role::\"\u{202e}\u{9b}1mrenwo\", action, resource);\n",
+        "@id(\"extra\")\nforbid (principal in Role::\"\\u{202e}\\u{9b}1mrenwo\", action, resource);\n",
     );
     assert!(
-        report.contains("\\u202e\\u009b1m") && !report.contains('\u{202e}'),
+        report.contains("\\u{202e}\\u{9b}1m") && !report.contains('\u{202e}'),
         "{report:?}"
     );
+}
+
+#[test]
+fn what_cannot_be_seen_is_refused_in_policies_and_names() {
+    for (file, hidden, line) in [
+        (
+            "extra.cedar",
+            "// kept \u{202e}\nforbid (principal, action, resource);\n",
+            1,
+        ),
+        (
+            "extra.cedar",
+            "@id(\"extra\")\nforbid (principal, /\u{8}, action, resource);\n",
+            2,
+        ),
+    ] {
+        let report = fault(file, hidden);
+        let told = format!("in line {line}: what is shown is not what is read");
+        assert!(report.contains(&told), "{report}");
+    }
+    // In a string it can be written; not in a name that people are given.
+    let schema = fs::read_to_string(shipped().join("schema.cedarschema")).expect("the schema");
+    for (hidden, told) in [
+        ("\\u{202e}", "`own\\u{202e}er`"),
+        ("\\u{200b}", "`own\\u{200b}er`"),
+        ("\u{200b}", "`own\\u{200b}er`"),
+        ("\\u{ad}", "`own\\u{ad}er`"),
+    ] {
+        let more = format!("entity Role enum [\"own{hidden}er\", ");
+        let schema = schema.replacen("entity Role enum [", &more, 1);
+        let report = fault("schema.cedarschema", &schema);
+        let whole = format!("the id {told} of `Role` has a hidden character");
+        assert!(report.contains(&whole), "{report}");
+    }
 }
 
 fn run(arguments: &[&str]) -> (Option<i32>, String, String) {

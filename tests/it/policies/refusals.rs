@@ -25,7 +25,7 @@ fn add(folder: &Path, text: &str) {
 }
 
 /// The report on the shipped folder with a policy more.
-fn report(text: &str) -> String {
+fn report_of(text: &str) -> String {
     let folder = copy_of_shipped();
     add(folder.path(), text);
     match Snapshot::load(folder.path()) {
@@ -52,7 +52,7 @@ fn annotations_are_checked_when_the_folder_is_read() {
         "A B",
         &long,
     ] {
-        let report = report(&forbid(&format!("@code(\"{code}\")")));
+        let report = report_of(&forbid(&format!("@code(\"{code}\")")));
         assert!(
             report.contains("the `@code` cannot be the code of an error"),
             "{code}: {report}"
@@ -61,19 +61,34 @@ fn annotations_are_checked_when_the_folder_is_read() {
     }
     let long = "é".repeat(301);
     for message in ["", "  ", "two\\nlines", "\\u{202e}evil", "\\0", &long] {
-        let report = report(&forbid(&format!("@message(\"{message}\")")));
+        let report = report_of(&forbid(&format!("@message(\"{message}\")")));
         assert!(
             report.contains("the `@message` cannot be shown to a client"),
             "{message}: {report}"
         );
     }
     let permit = "@id(\"x\")\n@code(\"A\")\n@message(\"b\")\npermit (principal is User, action == Action::\"team:ListMembers\", resource);";
-    let report = report(permit);
+    let report = report_of(permit);
     assert!(
         report.contains("a permit has an `@code`, but only a forbid refuses"),
         "{report}"
     );
     assert!(report.contains("a permit has an `@message`"), "{report}");
+    for (slip, meant) in [
+        ("mesage", "message"),
+        ("Message", "message"),
+        ("codee", "code"),
+    ] {
+        let report = report_of(&forbid(&format!("@{slip}(\"SO\")")));
+        let told = format!("the annotation `@{slip}` has no meaning");
+        assert!(report.contains(&told), "{report}");
+        assert!(report.contains(&format!("write `@{meant}`")), "{report}");
+        assert!(report.contains("extra.cedar:2:1"), "{report}");
+    }
+    for other in ["owner", "mode", "node", "ticket"] {
+        let report = report_of(&forbid(&format!("@{other}(\"SO\")")));
+        assert_eq!(report, "", "{other}");
+    }
     let longest = ("A".repeat(64), "é".repeat(300));
     let sound = forbid(&format!(
         "@code(\"{}\")\n@message(\"{}\")",

@@ -21,6 +21,9 @@ const ROUTES: [(&str, &str); 11] = [
     ("POST", "/session"),
 ];
 
+/// What the session cookie is sent to.
+const COOKIE_PATHS: [&str; 4] = ["/session", "/policies", "/decisions", "/replicas"];
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_served_without_the_token() {
     let service = shipped(TestDatabase::sqlite()).await;
@@ -68,6 +71,15 @@ fn cookie_of(answer: &Answer) -> String {
     cookie.split(';').next().expect("a pair").to_owned()
 }
 
+/// Each with its attributes.
+fn cookies_of(answer: &Answer) -> Vec<&str> {
+    let set = answer
+        .headers
+        .iter()
+        .filter(|(name, _)| name == "set-cookie");
+    set.map(|(_, value)| value.as_str()).collect()
+}
+
 async fn sign_in(service: &Service) -> String {
     let request = with_token(service.operator_side().ask("POST", "/session"));
     let answer = request.await;
@@ -85,16 +97,19 @@ async fn a_browser_exchanges_the_token_for_a_session_of_an_hour() {
         json!({"expires_at": "2025-09-30T13:00:00Z"}),
         "the test's clock begins at noon"
     );
-    let cookie = answer.header("set-cookie").expect("a cookie");
-    let (value, attributes) = cookie.split_once("; ").expect("attributes");
-    let mut attributes: Vec<&str> = attributes.split("; ").collect();
-    attributes.sort_unstable();
-    // Without `Secure`, since it listens on a loopback address.
-    assert_eq!(
-        attributes,
-        ["HttpOnly", "Max-Age=3600", "Path=/", "SameSite=Strict"]
-    );
-    assert!(!cookie.contains(TOKEN) && value.starts_with("charter_operator="));
+    let value = cookie_of(&answer);
+    let value = value.as_str();
+    assert!(!value.contains(TOKEN) && value.starts_with("charter_operator="));
+    // For the API's paths alone; without `Secure`, since it listens on a loopback address.
+    let bound = |path| format!("{value}; HttpOnly; SameSite=Strict; Path={path}; Max-Age=3600");
+    assert_eq!(cookies_of(&answer), COOKIE_PATHS.map(bound));
+    for (_, target) in ROUTES {
+        let path = target.split_inclusive('/').take(2).collect::<String>();
+        assert!(
+            COOKIE_PATHS.contains(&path.trim_end_matches('/')),
+            "{target}"
+        );
+    }
     let by_cookie = |method: &str, target: &str| side.ask(method, target).header("cookie", value);
     by_cookie("GET", "/policies").await.ok();
     by_cookie("GET", "/decisions").await.ok();
@@ -117,11 +132,9 @@ async fn a_browser_exchanges_the_token_for_a_session_of_an_hour() {
     let end = by_cookie("DELETE", "/session").header("origin", &own(&service));
     let ended = end.await;
     ended.no_content();
-    let gone = ended.header("set-cookie").expect("a cookie");
-    assert!(
-        gone.contains("charter_operator=;") && gone.contains("Max-Age=0"),
-        "{gone}"
-    );
+    let gone =
+        |path| format!("charter_operator=; HttpOnly; SameSite=Strict; Path={path}; Max-Age=0");
+    assert_eq!(cookies_of(&ended), COOKIE_PATHS.map(gone));
     by_cookie("GET", "/policies")
         .await
         .assert_refused(401, "INVALID_TOKEN");

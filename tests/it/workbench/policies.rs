@@ -11,6 +11,7 @@ use test_support::service::Service;
 use test_support::services::TestDatabase;
 
 use super::{TOKEN, get, serve};
+use crate::access::domains::Folder;
 
 async fn until(service: &Service, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
     found(what, async || {
@@ -130,6 +131,50 @@ async fn a_refused_folder_and_the_shadow_are_shown_with_what_they_change() {
     );
     fs::remove_file(dir.join("broken.cedar")).expect("taken back");
     until(&service, "mended", |shown| shown["refused"].is_null()).await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_refused_is_still_told_when_it_is_mended() {
+    let folder = Folder::with(&["todo"]);
+    let dir = folder.path();
+    let service = serve(&dir, "").await;
+    for (domain, file) in [
+        ("", "roles.cedar"),
+        ("?domain=todo", "domains/todo/todo.cedar"),
+    ] {
+        let file = dir.join(file);
+        let sound = fs::read_to_string(&file).expect("a file");
+        let target = format!("/policies{domain}");
+        let until = async |what: &str, holds: &dyn Fn(&Value) -> bool| {
+            found(what, async || {
+                Some(get(&service, &target).await.ok()).filter(|shown| holds(shown))
+            })
+            .await
+        };
+        assert_eq!(get(&service, &target).await.ok()["refusals"], json!([]));
+        fs::write(&file, format!("{sound}\npermit (")).expect("an edit");
+        let shown = until("refused", &|shown| !shown["refused"].is_null()).await;
+        let (refused, told) = (&shown["refused"], &shown["refusals"]);
+        let first = refused["reason"].as_str().and_then(|it| it.lines().next());
+        assert_eq!(
+            told,
+            &json!([{
+                "at": refused["since"],
+                "folder_digest": refused["folder_digest"],
+                "gates": ["validation"],
+                "reason": first,
+            }])
+        );
+        // Nor is it forgotten when another edit is taken.
+        let before = &shown["in_force"]["folder_digest"];
+        fs::write(&file, format!("{sound}\n// More to come.\n")).expect("an edit");
+        let taken = |shown: &Value| shown["in_force"]["folder_digest"] != *before;
+        let shown = until("taken", &taken).await;
+        assert_eq!(shown["refused"], Value::Null);
+        assert_eq!(&shown["refusals"], told);
+        fs::write(&file, sound).expect("an edit");
+    }
     service.stop().await;
 }
 

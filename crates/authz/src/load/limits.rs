@@ -5,6 +5,7 @@
 
 use crate::fault::FolderFault;
 use crate::source::Source;
+use charter_domain::text::is_forbidden;
 
 /// The deepest nesting of brackets, and the most `if`s in one policy.
 const MAX_NESTING: usize = 64;
@@ -46,17 +47,28 @@ fn check_encoding(source: &Source) -> Option<FolderFault> {
     if let Some(fault) = FolderFault::byte_order_mark(source) {
         return Some(fault);
     }
+    let line_of = |position| {
+        let before = text.get(..position).unwrap_or_default();
+        before.matches('\n').count() + 1
+    };
+    if let Some((position, hidden)) = text
+        .char_indices()
+        .find(|(_, character)| is_forbidden(*character) && !"\n\r\t".contains(*character))
+    {
+        let fault = FolderFault::new(format!(
+            "`{}` has the hidden character U+{:04X} in line {}: what is shown is not what is read",
+            source.name(),
+            u32::from(hidden),
+            line_of(position)
+        ));
+        return Some(fault.help("remove it; in a string it can be escaped"));
+    }
     let bytes = text.as_bytes();
     let position = bytes
         .iter()
         .enumerate()
         .position(|(at, byte)| *byte == b'\r' && bytes.get(at + 1) != Some(&b'\n'))?;
-    let line = text
-        .get(..position)
-        .unwrap_or_default()
-        .matches('\n')
-        .count()
-        + 1;
+    let line = line_of(position);
     let fault = FolderFault::new(format!(
         "`{}` has a carriage return without a line feed in line {line}: it ends a comment, and editors \
          show it as the same line",

@@ -33,6 +33,7 @@ use super::failures::RecentFailures;
 use super::fault::{FolderFault, LoadError};
 use super::folder::Folder;
 use super::index::Index;
+use super::names::check_visible;
 use super::snapshot::{Invariant, Snapshot};
 use super::source::{Source, file_name};
 use charter_domain::permission::Permission;
@@ -194,10 +195,12 @@ fn parse_schema(source: &Source, faults: &mut Vec<FolderFault>) -> Option<(Schem
     let json = SchemaFragment::from_cedarschema_str(text)
         .ok()
         .and_then(|(fragment, _)| fragment.to_json_value().ok());
-    if json.is_none() {
+    let Some(json) = json else {
         faults.push(FolderFault::new("the schema has no JSON form").at(source, 0, 0));
-    }
-    Some((schema, json?))
+        return None;
+    };
+    check_visible(&json, source, faults);
+    Some((schema, json))
 }
 
 /// Each file is one invariant in the form of a policy set.

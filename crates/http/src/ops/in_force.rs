@@ -1,6 +1,6 @@
 //! What readiness says of policies in force, the built-in ones or those of a domain.
 
-use charter_authz::engine::PolicyHealth;
+use charter_authz::policy_health::PolicyHealth;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::timestamp;
 use serde::Serialize;

@@ -43,9 +43,10 @@ pub async fn register(request: Anonymous<Body<Register>>) -> Result<Shown<Regist
 /// A taken slug is not a conflict here but an invalid value (contract section 2).
 fn refusal_of_registration(refusal: UserError) -> ApiError {
     match refusal {
-        UserError::Store(store::Error::SlugTaken) => {
-            ApiError::invalid(Code::SlugTaken, "the slug is taken, choose another")
-        }
+        UserError::Store(store::Error::SlugTaken) => ApiError::invalid(
+            Code::SlugTaken,
+            "the slug is taken, or reserved for 30 days since another organization gave it up; choose another",
+        ),
         other => other.into(),
     }
 }

@@ -42,7 +42,10 @@ impl From<store::Error> for ApiError {
                 Code::InvalidLink,
                 "the link is not valid (any more), ask for a new one",
             ),
-            Error::SlugTaken => Self::conflict(Code::SlugTaken, "the slug is taken"),
+            Error::SlugTaken => Self::conflict(
+                Code::SlugTaken,
+                "the slug is taken, or reserved for 30 days since another organization gave it up",
+            ),
             Error::KeyNotActive => Self::conflict(
                 Code::KeyNotActive,
                 "the key is revoked or expired, create a new one instead",

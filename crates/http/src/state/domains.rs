@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 
 use charter_authz::custom_domain::CustomDomain;
-use charter_authz::engine::{PolicyHealth, RefusedFolder};
+use charter_authz::policy_health::{PolicyHealth, RefusedFolder};
 
 #[derive(Debug, Default)]
 pub struct Domains(RwLock<BTreeMap<String, DomainState>>);
@@ -32,12 +32,18 @@ impl Domains {
     }
 
     /// Puts a version in force for new requests.
-    pub fn take(&self, name: &str, domain: CustomDomain, health: PolicyHealth) {
+    pub fn take(&self, name: &str, domain: CustomDomain, mut health: PolicyHealth) {
+        let mut domains = self.0.write();
+        if let Some(before) = domains.get(name) {
+            let newer = std::mem::take(&mut health.refusals);
+            health.refusals.clone_from(&before.health.refusals);
+            health.refusals.extend(newer);
+        }
         let state = DomainState {
             in_force: Some(Arc::new(domain)),
             health: Arc::new(health),
         };
-        self.0.write().insert(name.to_owned(), state);
+        domains.insert(name.to_owned(), state);
     }
 
     /// Replaces the version in force and returns it; what is reported stays.
@@ -56,7 +62,7 @@ impl Domains {
     pub fn refuse(&self, name: &str, refused: RefusedFolder) {
         let mut domains = self.0.write();
         let state = domains.entry(name.to_owned()).or_default();
-        Arc::make_mut(&mut state.health).refused = Some(refused);
+        Arc::make_mut(&mut state.health).refuse(refused);
     }
 
     /// Changes what is reported of a domain.

@@ -23,10 +23,14 @@ const MAX_TOKENS: usize = 8;
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// The name of the session cookie. With the prefix, browsers let only this host set it, over https.
+/// What the session cookie is for: with them all of [`super::router`] begins.
+pub(super) const COOKIE_PATHS: [&str; 4] = ["/session", "/policies", "/decisions", "/replicas"];
+
+/// The name of the session cookie. With the prefix, browsers let it be set over https only; `__Host-` would want it for
+/// every path.
 pub(super) const fn cookie_name(is_secure: bool) -> &'static str {
     if is_secure {
-        "__Host-charter_operator"
+        "__Secure-charter_operator"
     } else {
         "charter_operator"
     }

@@ -13,6 +13,7 @@ mod custom_evaluation;
 mod custom_question;
 mod decisions;
 mod evaluation;
+mod folder_content;
 mod jobs;
 mod listed_domains;
 mod named;

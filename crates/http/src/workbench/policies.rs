@@ -1,6 +1,5 @@
 //! `GET /policies`: the policies in force, the refused folder, and the shadow.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use salvo::prelude::Json;
@@ -8,16 +7,17 @@ use salvo::{Depot, Request, handler};
 use serde::Serialize;
 use serde_json::Value;
 
-use charter_authz::engine::{PolicyHealth, RefusedFolder, ShadowInUse};
 use charter_authz::failures::EvaluationFailure;
 use charter_authz::folder::Files;
 use charter_authz::gate_outcome::{GateOutcome, GateResult};
+use charter_authz::policy_health::{PolicyHealth, RefusedFolder, ShadowInUse};
 use charter_authz::snapshot::Snapshot;
 use charter_decision_log::ShadowDomain;
 use charter_domain::timestamp::{self, Timestamp};
 
 use super::admission::OperatorRequest;
 use super::asked_domain;
+use super::folder_content::{Content, FileBody, PolicyBody, changed, files, invariants, policies};
 use super::listed_domains::DomainBody;
 use super::replicas::ReplicaBody;
 use crate::extract::query::Query;
@@ -77,6 +77,8 @@ pub(super) struct PoliciesBody {
     in_force: Option<InForce>,
     /// Null if no newer folder is refused.
     refused: Option<Refused>,
+    /// What was refused since the start of this process, whatever became of it; newest first, at most 50.
+    refusals: Vec<Refusal>,
     /// Null without `policies.shadow`, and of a domain that it does not have.
     shadow: Option<Shadow>,
     /// The domains of one's own, by name.
@@ -101,39 +103,6 @@ struct InForce {
     warnings: Vec<String>,
     /// Policies that could not be evaluated in the last quarter of an hour.
     failing: Vec<Failing>,
-}
-
-/// The content of a folder.
-#[derive(Serialize)]
-struct Content {
-    files: Vec<FileBody>,
-    policies: Vec<PolicyBody>,
-    invariants: Vec<InvariantBody>,
-}
-
-#[derive(Serialize)]
-struct FileBody {
-    name: String,
-    /// Null if it was not asked for.
-    text: Option<Arc<str>>,
-    /// The folder lacks it; then the text is null, too.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    removed: bool,
-}
-
-#[derive(Serialize)]
-struct PolicyBody {
-    id: String,
-    /// `permit` or `forbid`.
-    effect: String,
-    file: String,
-    line: usize,
-}
-
-#[derive(Serialize)]
-struct InvariantBody {
-    name: String,
-    policies: Vec<PolicyBody>,
 }
 
 #[derive(Serialize)]
@@ -167,6 +136,17 @@ struct Refused {
 }
 
 #[derive(Serialize)]
+struct Refusal {
+    at: String,
+    /// Of the whole folder; null if it could not be read.
+    folder_digest: Option<String>,
+    /// The gates that refused it.
+    gates: Vec<&'static str>,
+    /// The first line of the reason.
+    reason: String,
+}
+
+#[derive(Serialize)]
 struct Shadow {
     digest: Option<String>,
     folder_digest: Option<String>,
@@ -195,6 +175,7 @@ impl PoliciesBody {
                 .refused
                 .as_ref()
                 .map(|refused| Refused::of(refused, &health.files, with_texts)),
+            refusals: Refusal::all(&health),
             shadow: is_shadowed.then(|| {
                 let (in_use, fault) = (health.shadow_in_use.as_ref(), health.shadow.clone());
                 Shadow::of(shadow.as_deref(), in_use, fault, &health.files, with_texts)
@@ -219,6 +200,7 @@ impl PoliciesBody {
                 .refused
                 .as_ref()
                 .map(|refused| Refused::of(refused, &health.files, with_texts)),
+            refusals: Refusal::all(health),
             shadow: shadow.map(|shadow| {
                 let snapshot = shadow.domain.as_ref().map(|domain| &**domain.snapshot());
                 let in_use = shadow.in_use.as_ref();
@@ -266,6 +248,19 @@ impl Refused {
     }
 }
 
+impl Refusal {
+    fn all(health: &PolicyHealth) -> Vec<Self> {
+        let refusals = health.refusals.iter().rev();
+        let shown = refusals.map(|past| Self {
+            at: timestamp::format(past.at),
+            folder_digest: past.digest.as_deref().map(str::to_owned),
+            gates: past.gates.clone(),
+            reason: past.reason.clone(),
+        });
+        shown.collect()
+    }
+}
+
 impl Shadow {
     fn of(
         snapshot: Option<&Snapshot>,
@@ -309,74 +304,4 @@ impl Failing {
             last: timestamp::format(failure.last),
         }
     }
-}
-
-fn files(files: &Files, with_texts: bool) -> Vec<FileBody> {
-    let file = |(name, text): (&String, &Arc<str>)| FileBody {
-        name: name.clone(),
-        text: with_texts.then(|| Arc::clone(text)),
-        removed: false,
-    };
-    files.iter().map(file).collect()
-}
-
-/// The files of a folder that differ from those in force, and those that it lacks, without a text.
-fn changed(in_force: &Files, folder: &Files, with_texts: bool) -> Vec<FileBody> {
-    let new = folder
-        .iter()
-        .filter(|(name, text)| in_force.get(*name) != Some(*text))
-        .map(|(name, text)| FileBody {
-            name: name.clone(),
-            text: with_texts.then(|| Arc::clone(text)),
-            removed: false,
-        });
-    let gone = in_force.keys().filter(|name| !folder.contains_key(*name));
-    let gone = gone.map(|name| FileBody {
-        name: name.clone(),
-        text: None,
-        removed: true,
-    });
-    let mut files: Vec<FileBody> = new.chain(gone).collect();
-    files.sort_by(|one, other| one.name.cmp(&other.name));
-    files
-}
-
-/// By file and line.
-fn policies(snapshot: &Snapshot) -> Vec<PolicyBody> {
-    let policies = snapshot.policies().policies().map(|policy| {
-        let id = policy.id().to_string();
-        let place = snapshot.location(&id);
-        PolicyBody {
-            effect: policy.effect().to_string(),
-            file: place.map(|place| place.file.clone()).unwrap_or_default(),
-            line: place.map_or(0, |place| place.line),
-            id,
-        }
-    });
-    sorted(policies.collect())
-}
-
-fn invariants(snapshot: &Snapshot) -> Vec<InvariantBody> {
-    let invariants = snapshot.invariants().iter().map(|invariant| {
-        let policies = invariant.policies.policies().map(|policy| {
-            let id = policy.id().to_string();
-            let place = invariant.locations.get(&id);
-            PolicyBody {
-                effect: policy.effect().to_string(),
-                file: place.map(|place| place.file.clone()).unwrap_or_default(),
-                line: place.map_or(0, |place| place.line),
-                id,
-            }
-        });
-        InvariantBody {
-            name: invariant.name.clone(),
-            policies: sorted(policies.collect()),
-        }
-    });
-    invariants.collect()
-}
-
-fn sorted(mut policies: Vec<PolicyBody>) -> Vec<PolicyBody> {
-    policies.sort_by(|one, other| (&one.file, one.line).cmp(&(&other.file, other.line)));
-    policies
 }

@@ -11,7 +11,7 @@ use charter_authn::operator_sessions::LIFETIME;
 use charter_domain::timestamp;
 
 use super::admission::{
-    OperatorRequest, check_own_page, check_same_origin, cookie_name, session_tokens,
+    COOKIE_PATHS, OperatorRequest, check_own_page, check_same_origin, cookie_name, session_tokens,
 };
 use crate::extract::cookie;
 use crate::extract::query::NoParameters;
@@ -63,13 +63,17 @@ pub(super) struct OpenSession {
     expires_at: String,
 }
 
+/// Sets the cookie for each of the API's paths: pages, files and figures, and whatever else this host serves, do not
+/// get it.
 fn set(response: &mut Response, value: &str, max_age: Duration, is_secure: bool) {
-    let cookie = Cookie::build((cookie_name(is_secure), value))
-        .http_only(true)
-        .secure(is_secure)
-        .same_site(SameSite::Strict)
-        .path("/")
-        .max_age(max_age)
-        .build();
-    cookie::write(response, &cookie);
+    for path in COOKIE_PATHS {
+        let cookie = Cookie::build((cookie_name(is_secure), value))
+            .http_only(true)
+            .secure(is_secure)
+            .same_site(SameSite::Strict)
+            .path(path)
+            .max_age(max_age)
+            .build();
+        cookie::write(response, &cookie);
+    }
 }

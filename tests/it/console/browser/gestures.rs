@@ -95,6 +95,23 @@ impl Browser {
         self.wait("(selector) => document.querySelector(selector)", selector);
     }
 
+    /// Scrolls down until a list has nothing more to load.
+    pub(in crate::console) fn read_to_the_end(&self, item: &str) {
+        const MORE: &str = "const more = [...document.querySelectorAll('main button')] \
+            .find((it) => ['Show more', 'Loading…'].includes(it.textContent.trim())); \
+            const isEnd = !more || more.hidden";
+        let count = format!("return document.querySelectorAll('{item}').length");
+        let is_end = format!("{MORE}; return isEnd");
+        let more = format!(
+            "(count) => {{ {MORE}; \
+             if (isEnd || document.querySelectorAll('{item}').length > Number(count)) return true; \
+             more.scrollIntoView(); requestAnimationFrame(look); return null; }}"
+        );
+        while self.script(&is_end) == false {
+            self.wait(&more, &self.script(&count).to_string());
+        }
+    }
+
     /// Waits until something that this selector finds is in sight.
     pub(in crate::console) fn in_sight(&self, selector: &str) {
         self.wait(

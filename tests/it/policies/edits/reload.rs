@@ -6,8 +6,8 @@ use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::sync::Arc;
 
-use charter_authz::engine::PolicyHealth;
 use charter_authz::folder::Folder;
+use charter_authz::policy_health::PolicyHealth;
 use charter_policy::gates::check_manifest;
 use charter_policy::manifest::Manifest;
 use tempfile::TempDir;

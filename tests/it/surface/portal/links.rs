@@ -88,7 +88,8 @@ async fn forgetting_tells_nobody_anything(service: &Service) {
 }
 
 async fn links_expire_and_are_for_one_purpose(service: &Service) {
-    let owner = service.register("zoo").await;
+    let (owner, other) = (service.register("zoo").await, service.register("ark").await);
+    let unused = service.link("verify-email", &other.email, 1).await;
     forgot(service, &owner.email).await.ok();
     let verify = service.link("verify-email", &owner.email, 1).await;
     let renew = service.link("reset-password", &owner.email, 1).await;
@@ -133,7 +134,7 @@ async fn links_expire_and_are_for_one_purpose(service: &Service) {
     expired.assert_refused(400, "INVALID_LINK");
     answers.push(expired.without_request_id());
     service.clock.advance(24 * 3_600);
-    let expired = verification(&verify).await;
+    let expired = verification(&unused).await;
     expired.assert_refused(400, "INVALID_LINK");
     of_verification.push(expired.without_request_id());
     for answers in [answers, of_verification] {
@@ -163,6 +164,7 @@ async fn one_of_many_uses_counts(service: &Service) {
 
 async fn a_reset_verifies_the_address(service: &Service) {
     let owner = service.register("zoo").await;
+    let verify = service.link("verify-email", &owner.email, 1).await;
     forgot(service, &owner.email).await.ok();
     let token = service.link("reset-password", &owner.email, 1).await;
     reset(service, &token, NEW).await.ok();
@@ -171,6 +173,11 @@ async fn a_reset_verifies_the_address(service: &Service) {
         .put("/api/portal/organization/settings", json!({}))
         .await
         .ok();
+    // Nothing is left to verify, and no session to be ended for it.
+    let used = json!({"token": verify, "password": NEW});
+    let used = service.anonymous().post("/api/auth/verify-email", used);
+    used.await.assert_refused(400, "INVALID_LINK");
+    owner.get("/api/portal/organization").await.ok();
 }
 
 async fn tokens_are_stored_as_hashes(service: &Service) {

@@ -86,6 +86,9 @@ async fn a_broken_registration_is_named_and_costs_nothing(service: &Service) {
     ] {
         assert_eq!(register(service, body).await.broken_on_portal(), [field]);
     }
+    let reserved = register(service, with("orgSlug", json!("admin"))).await;
+    let told = &reserved.json()["error"]["details"][0]["message"];
+    assert_eq!(told, "is reserved, choose another");
     for (body, code) in [
         (with("ownerEmail", json!(null)), "WRONG_TYPE"),
         (with("role", json!("owner")), "UNKNOWN_FIELD"),
@@ -100,9 +103,10 @@ async fn a_broken_registration_is_named_and_costs_nothing(service: &Service) {
 
 async fn taken_slugs_and_addresses_are_named(service: &Service) {
     register(service, registration()).await.ok();
-    register(service, with("ownerEmail", json!("other@zoo.example")))
-        .await
-        .assert_refused(400, "SLUG_TAKEN");
+    let taken = register(service, with("ownerEmail", json!("other@zoo.example"))).await;
+    taken.assert_refused(400, "SLUG_TAKEN");
+    let told = taken.json()["error"]["message"].to_string();
+    assert!(told.contains("reserved for 30 days"), "{told}");
     let mut same_address = with("orgSlug", json!("zoo-two"));
     same_address["ownerEmail"] = json!("ADA@zoo.example");
     register(service, same_address)
