@@ -8,6 +8,7 @@ use crate::settings::error::SettingsError;
 use charter_authn::secrets::{access_token, password, password_pool};
 use charter_authn::{nonces, secrets};
 use charter_decision_log as decision_log;
+use charter_domain::causes::with_causes;
 use charter_domain::slug::SlugError;
 use charter_mail as mail;
 use charter_store as store;
@@ -93,20 +94,6 @@ pub fn advised(error: &store::Error) -> String {
         Some(advice) => format!("{told}; {advice}"),
         None => told,
     }
-}
-
-/// An error with its causes, outermost first, without repetitions.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let words = error.to_string();
-        if !text.contains(&words) {
-            text = format!("{text}: {words}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

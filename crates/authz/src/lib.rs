@@ -27,6 +27,7 @@ mod load;
 mod names;
 mod narrowing;
 mod outcomes;
+mod policy_scope;
 pub mod principal;
 mod principal_cache;
 pub mod question;

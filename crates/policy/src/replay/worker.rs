@@ -9,7 +9,7 @@ use parking_lot::RwLock;
 use charter_authz::decision::{Denial, Outcome as RecordedOutcome, Verdict};
 use charter_authz::snapshot::Snapshot;
 use charter_decision_log::reevaluation::{context, entities};
-use charter_decision_log::{DecisionRecord, DefinitionReader, Direction, EVALUATION, LogLine, Uid};
+use charter_decision_log::{DecisionRecord, DefinitionReader, Direction, EVALUATION, LogLine};
 use charter_domain::permission::Permission;
 use charter_domain::timestamp;
 
@@ -232,13 +232,13 @@ impl<'a> Worker<'a> {
                 domain: record.domain,
                 permission: record.action.id,
                 direction,
-                principal: text(&record.principal),
+                principal: record.principal.to_string(),
                 via: record.via,
             };
             self.report.flip(flip, || FlipExample {
                 id: record.id,
                 at: timestamp::parse(&record.at).map_or(record.at, timestamp::format),
-                resource: text(&record.resource),
+                resource: record.resource.to_string(),
                 recorded: answer(recorded, &record.determining),
                 now: answer(decision.outcome, &decision.determining),
             });
@@ -263,10 +263,6 @@ fn cached<'a, T>(
         known.insert(text.to_owned(), make()?);
     }
     known.get(text).ok_or_else(|| "nothing was made".into())
-}
-
-fn text(uid: &Uid) -> String {
-    format!("{}::\"{}\"", uid.of, uid.id)
 }
 
 fn answer(answer: RecordedOutcome, policies: &[String]) -> String {
