@@ -17,7 +17,7 @@ use crate::settings::{LogFormat, Settings, demo_key_file, is_run_by_cargo};
 use crate::telemetry;
 use crate::telemetry::log::Format;
 use crate::telemetry::traces::Traces;
-use charter_authz::depth::STACK_BYTES;
+use charter_authz::depth::EVALUATION_STACK_BYTES;
 use charter_domain::clock::SystemClock;
 use charter_domain::entropy::OsEntropy;
 use charter_system::{hardening, memory};
@@ -45,7 +45,7 @@ const LAST_WORK: Duration = Duration::from_secs(1);
 /// Runs until SIGTERM or SIGINT, then stops gracefully. A second signal stops at once.
 pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .thread_stack_size(STACK_BYTES)
+        .thread_stack_size(EVALUATION_STACK_BYTES)
         .enable_all()
         .build()?;
     // Install the handlers first: a signal without a handler kills the process.

@@ -11,7 +11,7 @@ use charter_domain::causes::with_causes;
 use charter_domain::printable::for_terminal;
 
 /// Longer lines are not shown.
-const MAX_LINE_BYTES: usize = 400;
+const MAX_SHOWN_LINE_BYTES: usize = 400;
 /// How many faults are written out; the rest are counted.
 const MAX_WRITTEN: usize = 100;
 
@@ -120,7 +120,7 @@ impl FolderFault {
             .split(|&byte| byte == b'\n')
             .map(<[u8]>::len)
             .max();
-        if longest.is_none_or(|length| length <= MAX_LINE_BYTES) {
+        if longest.is_none_or(|length| length <= MAX_SHOWN_LINE_BYTES) {
             return Cow::Borrowed(self);
         }
         let (line, column) = line_and_column(source, label.offset());

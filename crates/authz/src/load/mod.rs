@@ -39,7 +39,7 @@ use charter_domain::permission::Permission;
 
 /// Cedar's parser and validator recurse. `limits` bounds the depth; the large stack is a second
 /// safeguard.
-const STACK_BYTES: usize = 64 * 1024 * 1024;
+const LOADING_STACK_BYTES: usize = 64 * 1024 * 1024;
 
 impl Snapshot {
     /// Reads and checks a policy folder. The error holds all faults: files that cannot be read,
@@ -70,7 +70,7 @@ fn load(folder: &Folder, known: &PreviouslyChecked<'_>) -> Result<Snapshot, Vec<
     thread::scope(|scope| {
         thread::Builder::new()
             .name("policies".to_owned())
-            .stack_size(STACK_BYTES)
+            .stack_size(LOADING_STACK_BYTES)
             .spawn_scoped(scope, || check(folder, known))
             .map_err(|error| vec![FolderFault::new(format!("cannot start a thread: {error}"))])?
             .join()
