@@ -11,7 +11,7 @@ use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::app::serve::Server;
+use crate::app::serve::{Server, Serving};
 use crate::app::{App, demo, give_back};
 use crate::settings::{LogFormat, Settings, demo_key_file, is_run_by_cargo};
 use crate::telemetry;
@@ -64,54 +64,68 @@ pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     if let Err(error) = memory::forbid_huge_pages() {
         tracing::warn!(%error, "cannot do without huge pages; requests may wait while one is zeroed");
     }
-    let ended = runtime.block_on(async {
-        let (server, app) = tokio::select! {
-            biased;
-            started = start(args, &settings, metrics) => started?,
-            () = signals.wait() => {
-                tracing::info!("stopped before the start was complete");
-                return Ok(ExitCode::SUCCESS);
-            }
-        };
-        let stop = CancellationToken::new();
-        let base_url = server.base_url();
-        let serving = server.start(app, &settings, &stop);
-        let (main, operations) = (serving.main_address(), serving.operations_address());
-        let mut addresses =
-            format!("charter listens on http://{main}, for operators on http://{operations}\n");
-        if let Some(access) = serving.access_address() {
-            let _ = writeln!(addresses, "access decisions on http://{access}");
-        }
-        if args.demo {
-            let operator = demo::OperatorAccess {
-                address: operations,
-                token: settings.server.ops_token.clone(),
-                keys: demo_key_file(&settings.data_dir),
-            };
-            let words = demo::first_steps(&settings.data_dir, &base_url, &called_as(), &operator);
-            let _ = writeln!(addresses, "{words}");
-        }
-        // Standard output may be closed or on a full disk.
-        if let Err(error) = out
-            .write_all(addresses.as_bytes())
-            .and_then(|()| out.flush())
-        {
-            tracing::warn!(%error, "cannot write to standard output; the service continues");
-        }
-        signals.wait().await;
-        tracing::info!("stopping: running requests may finish; a second signal aborts them");
-        stop.cancel();
-        tokio::select! {
-            () = serving.stopped() => Ok(ExitCode::SUCCESS),
-            () = signals.wait() => {
-                tracing::warn!("second signal: running requests are aborted");
-                Ok(ExitCode::from(CUT_OFF))
-            }
-        }
-    });
+    let ended = runtime.block_on(serve(args, &settings, metrics, &mut signals, out));
     // Blocked threads must not delay the end of the process.
     runtime.shutdown_timeout(LAST_WORK);
     ended
+}
+
+async fn serve(
+    args: &ServeArgs,
+    settings: &Settings,
+    metrics: telemetry::metrics::Recorder,
+    signals: &mut Signals,
+    out: &mut dyn Write,
+) -> Result<ExitCode, Error> {
+    let (server, app) = tokio::select! {
+        biased;
+        started = start(args, settings, metrics) => started?,
+        () = signals.wait() => {
+            tracing::info!("stopped before the start was complete");
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
+    let stop = CancellationToken::new();
+    let base_url = server.base_url();
+    let serving = server.start(app, settings, &stop);
+    let addresses = addresses(args, settings, &serving, &base_url);
+    // Standard output may be closed or on a full disk.
+    if let Err(error) = out
+        .write_all(addresses.as_bytes())
+        .and_then(|()| out.flush())
+    {
+        tracing::warn!(%error, "cannot write to standard output; the service continues");
+    }
+    signals.wait().await;
+    tracing::info!("stopping: running requests may finish; a second signal aborts them");
+    stop.cancel();
+    tokio::select! {
+        () = serving.stopped() => Ok(ExitCode::SUCCESS),
+        () = signals.wait() => {
+            tracing::warn!("second signal: running requests are aborted");
+            Ok(ExitCode::from(CUT_OFF))
+        }
+    }
+}
+
+/// Where the service listens; of a demo, the first steps, too.
+fn addresses(args: &ServeArgs, settings: &Settings, serving: &Serving, base_url: &str) -> String {
+    let (main, operations) = (serving.main_address(), serving.operations_address());
+    let mut addresses =
+        format!("charter listens on http://{main}, for operators on http://{operations}\n");
+    if let Some(access) = serving.access_address() {
+        let _ = writeln!(addresses, "access decisions on http://{access}");
+    }
+    if args.demo {
+        let operator = demo::OperatorAccess {
+            address: operations,
+            token: settings.server.ops_token.clone(),
+            keys: demo_key_file(&settings.data_dir),
+        };
+        let words = demo::first_steps(&settings.data_dir, base_url, &called_as(), &operator);
+        let _ = writeln!(addresses, "{words}");
+    }
+    addresses
 }
 
 /// Starts everything up to accepting connections.

@@ -10,6 +10,7 @@ use super::{ApiError, Code, Detail};
 const RETRY_AFTER_SECONDS: u64 = 1;
 
 impl From<store::Error> for ApiError {
+    #[expect(clippy::too_many_lines, reason = "an arm for each error")]
     fn from(error: store::Error) -> Self {
         use store::Error;
         match error {
