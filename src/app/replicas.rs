@@ -71,7 +71,7 @@ pub(super) async fn follow(
     stop: CancellationToken,
 ) {
     let rounds = async {
-        let mut known = Known::default();
+        let mut known = RoundState::default();
         loop {
             if let Err(error) = round(&presence, &state, &store, &mut known).await {
                 tracing::warn!(%error, "could not write the heartbeat for the other replicas; retrying");
@@ -87,7 +87,7 @@ pub(super) async fn follow(
 
 /// What is kept from one round to the next.
 #[derive(Default)]
-struct Known {
+struct RoundState {
     /// Since when replicas differ, by the monotonic clock.
     differ_since: Option<Duration>,
     built_in: HashedFolder,
@@ -114,10 +114,10 @@ async fn round(
     presence: &Presence,
     state: &State,
     store: &Store,
-    Known {
+    RoundState {
         differ_since,
         built_in,
-    }: &mut Known,
+    }: &mut RoundState,
 ) -> Result<(), Error> {
     let now = state.clock.now();
     let own = Replica {

@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_cause_is_told_once() {
-        let fault = nonces::Fault::Unfit("it is a cluster".to_owned());
+        let fault = nonces::RedisFault::Unfit("it is a cluster".to_owned());
         let error = nonces::OpenError::from(nonces::Disagreement::from(fault));
         let told = StartError::from(error).to_string();
         assert_eq!(told.matches("it is a cluster").count(), 1, "{told}");

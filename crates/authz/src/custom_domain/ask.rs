@@ -7,14 +7,14 @@ use super::one_entity::{about_one, placed};
 use super::question::{Answered, DomainQuestion, Unasked};
 use super::weight;
 use crate::combined_response::CombinedResponse;
-use crate::decision::Verdict;
+use crate::decision::PolicyVerdict;
 use crate::json::Uid;
 
 impl CustomDomain {
     /// # Errors
     ///
     /// [`Unasked`]: what the question names is unknown, or a property has another type than the schema declares.
-    pub fn ask(&self, question: &DomainQuestion<'_>) -> Result<Verdict, Unasked> {
+    pub fn ask(&self, question: &DomainQuestion<'_>) -> Result<PolicyVerdict, Unasked> {
         self.answer(question).map(|answered| answered.verdict)
     }
 

@@ -8,7 +8,7 @@ use cedar_policy::{EntityUid, Policy};
 use super::actions::Action;
 use super::load::CustomDomain;
 use super::question::{BadProperty, DomainQuestion, NamedEntity, Unasked};
-use crate::decision::{Outcome, Verdict};
+use crate::decision::{Outcome, PolicyVerdict};
 use crate::json::Uid;
 use crate::policy_scope::{named_principal, named_resource};
 
@@ -140,7 +140,7 @@ impl CustomDomain {
         of: &str,
         fits: &Fits,
         page: SearchPage<'_>,
-        ask: impl Fn(&str) -> Result<Verdict, Unasked>,
+        ask: impl Fn(&str) -> Result<PolicyVerdict, Unasked>,
     ) -> Result<FoundIds, BadProperty> {
         let does_fit = |id: &str| match fits {
             Fits::Anybody => true,
@@ -176,7 +176,7 @@ fn collect<'i>(
     candidates: impl Iterator<Item = &'i str>,
     limit: usize,
     does_fit: impl Fn(&str) -> bool,
-    ask: impl Fn(&str) -> Result<Verdict, Unasked>,
+    ask: impl Fn(&str) -> Result<PolicyVerdict, Unasked>,
 ) -> Result<FoundIds, BadProperty> {
     let mut found = FoundIds::default();
     let mut last: Option<&str> = None;

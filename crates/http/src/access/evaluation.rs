@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::answer::Answer;
 use super::asked::{admit, object};
 use super::domain::{Domain, name_of};
-use super::question::{Parts, wrong_type};
+use super::question::{QuestionParts, wrong_type};
 use crate::edge::context::RequestContext;
 use crate::respond::{ApiError, Code, echo};
 use crate::state::State;
@@ -119,7 +119,7 @@ async fn answer_many(
 
 async fn answer_item(
     item: &Value,
-    defaults: &Parts,
+    defaults: &QuestionParts,
     domain: &Domain<'_>,
     options: Options,
 ) -> Result<Answer, ApiError> {

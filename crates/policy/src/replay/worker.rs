@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cedar_policy::{Context, Entities, EntityUid, Request};
 use parking_lot::RwLock;
 
-use charter_authz::decision::{Denial, Outcome as RecordedOutcome, Verdict};
+use charter_authz::decision::{Denial, Outcome as RecordedOutcome, PolicyVerdict};
 use charter_authz::snapshot::Snapshot;
 use charter_decision_log::reevaluation::{context, entities};
 use charter_decision_log::{DecisionRecord, DefinitionReader, Direction, EVALUATION, LogLine};
@@ -33,7 +33,7 @@ pub(crate) struct Worker<'a> {
 }
 
 pub(crate) enum ReplayedAnswer {
-    Decided(Verdict),
+    Decided(PolicyVerdict),
     /// The schema allowed the question neither then nor now.
     DeniedAgain,
     /// The question cannot be evaluated as it was.
@@ -216,7 +216,12 @@ impl<'a> Worker<'a> {
         self.entities.entry(digest).or_default()
     }
 
-    fn compare(&mut self, record: DecisionRecord, recorded: RecordedOutcome, decision: &Verdict) {
+    fn compare(
+        &mut self,
+        record: DecisionRecord,
+        recorded: RecordedOutcome,
+        decision: &PolicyVerdict,
+    ) {
         let direction = Direction::between(recorded, decision.outcome);
         let is_flip = matches!(direction, Some(Direction::Wider | Direction::Narrower));
         let differs = !record.is(decision);
