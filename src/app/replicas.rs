@@ -149,14 +149,14 @@ async fn round(
     ));
     let lasts =
         differ_since.is_some_and(|since| state.clock.monotonic().saturating_sub(since) >= SETTLING);
-    let told = other.filter(|_| lasts).map(|(other, found)| {
+    let fault = other.filter(|_| lasts).map(|(other, found)| {
         format!(
             "`{}` has {found} for more than {} s: bring the folders to the same state",
             other.host,
             SETTLING.as_secs()
         )
     });
-    state.replicas.report(told);
+    state.replicas.report(fault);
     Ok(())
 }
 
@@ -180,13 +180,13 @@ fn difference(own: &Replica, other: &Replica) -> Option<String> {
     let (ours, theirs) = (own.domain_digests.as_ref()?, other.domain_digests.as_ref()?);
     let mut names = ours.keys().chain(theirs.keys());
     if let Some(name) = names.find(|name| ours.get(*name) != theirs.get(*name)) {
-        let told = |digests: &BTreeMap<String, String>| {
+        let digest = |digests: &BTreeMap<String, String>| {
             digests.get(name).map_or("none", String::as_str).to_owned()
         };
         return Some(format!(
             "other policies in force in the domain `{name}` ({}) than this process ({})",
-            told(theirs),
-            told(ours)
+            digest(theirs),
+            digest(ours)
         ));
     }
     let (ours, theirs) = (own.folder_digest.as_ref()?, other.folder_digest.as_ref()?);

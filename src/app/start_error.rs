@@ -89,10 +89,10 @@ impl StartError {
 /// An error of the database with its cause, and what to do about it.
 #[must_use]
 pub fn advised(error: &store::Error) -> String {
-    let told = error.with_cause();
+    let text = error.with_cause();
     match error.advice() {
-        Some(advice) => format!("{told}; {advice}"),
-        None => told,
+        Some(advice) => format!("{text}; {advice}"),
+        None => text,
     }
 }
 

@@ -53,7 +53,7 @@ impl<P: InForce> FolderReloader<P> {
             files: Some(Arc::clone(&read_files)),
         };
         if verdict.refusals.is_empty() && self.requires_approval(read.approved) {
-            verdict = self.keeping_invariants(&folder).unwrap_or(verdict);
+            verdict = self.lost_invariants(&folder).unwrap_or(verdict);
         }
         if !verdict.refusals.is_empty() {
             self.refuse(refused(digest), &verdict);
@@ -118,7 +118,7 @@ impl<P: InForce> FolderReloader<P> {
     }
 
     /// The refusal of a folder without an invariant that edits must keep.
-    fn keeping_invariants(&self, folder: &Folder) -> Option<GateVerdict> {
+    fn lost_invariants(&self, folder: &Folder) -> Option<GateVerdict> {
         let lost = self.baseline.missing_from(folder.files());
         if lost.is_empty() {
             return None;
