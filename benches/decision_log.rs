@@ -31,6 +31,7 @@ const DECISIONS: u32 = 300_000;
 const TENANTS: u32 = 200;
 const WAIT_TIMEOUT: Duration = Duration::from_mins(1);
 
+#[expect(clippy::too_many_lines, reason = "the measurements in their order")]
 fn main() {
     let clock = Arc::new(SystemClock::start());
     let snapshot = Snapshot::load(&shipped()).expect("the shipped policies");

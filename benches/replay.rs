@@ -20,6 +20,7 @@ use tokio::runtime::Runtime;
 
 const NONCES: usize = 1_000_000;
 
+#[expect(clippy::too_many_lines, reason = "the measurements in their order")]
 fn main() {
     let clock = Arc::new(SystemClock::start());
     let runtime = Runtime::new().expect("a runtime");

@@ -151,6 +151,7 @@ fn median(mut rates: Vec<f64>) -> f64 {
     rates[rates.len() / 2]
 }
 
+#[expect(clippy::too_many_lines, reason = "the measurements in their order")]
 async fn claims() {
     let (redis, database) = (Redis::start().expect("Redis"), TestDatabase::sqlite());
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use charter_authz::fault::escaped;
+use charter_domain::printable::for_terminal;
 
 /// A request makes some hundred small allocations; see docs/performance.md.
 #[global_allocator]
@@ -17,7 +17,7 @@ fn main() -> ExitCode {
         Err(error) => {
             let text = error.to_string();
             // There is nowhere left to report a failure of this write.
-            let _ = writeln!(io::stderr(), "charter: {}", escaped(&text));
+            let _ = writeln!(io::stderr(), "charter: {}", for_terminal(&text));
             ExitCode::from(error.exit_code())
         }
     }

@@ -16,6 +16,7 @@ use charter_store::{Error, Store};
 
 use super::assembly::App;
 use super::{denials, disk, missing_keys, provision, replicas};
+use crate::telemetry::metrics::Recorder;
 
 /// Interval at which pending data is written to the store.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
@@ -75,13 +76,6 @@ pub fn start(app: &App, tracker: &TaskTracker, stop: &CancellationToken) {
         Arc::clone(&app.state.clock),
         stop.clone(),
     ));
-    if app.replica.is_shared {
-        tracker.spawn(denials::share(
-            app.state.decisions.clone(),
-            Arc::clone(&app.store),
-            stop.clone(),
-        ));
-    }
     let (store, stopped) = (Arc::clone(&app.store), stop.clone());
     tracker.spawn(async move { store.follow_changes(stopped).await });
     tracker.spawn(forget(app.expiry(), stop.clone()));
@@ -90,32 +84,28 @@ pub fn start(app: &App, tracker: &TaskTracker, stop: &CancellationToken) {
         app.sync_within,
         stop.clone(),
     ));
+    share_with_replicas(app, tracker, stop);
+    tracker.spawn(flush_each_second(
+        Flushed {
+            store: Arc::clone(&app.store),
+            last_used: Arc::clone(&app.state.last_used),
+            limits: Arc::clone(&app.limits),
+            confirmed: Arc::clone(&app.confirmed),
+            metrics: app.metrics.clone(),
+        },
+        stop.clone(),
+    ));
+}
+
+fn share_with_replicas(app: &App, tracker: &TaskTracker, stop: &CancellationToken) {
+    if app.replica.is_shared {
+        let (decisions, store) = (app.state.decisions.clone(), Arc::clone(&app.store));
+        tracker.spawn(denials::share(decisions, store, stop.clone()));
+    }
     if let Some(counters) = app.counters.clone() {
         let limits = Arc::clone(&app.limits);
         tracker.spawn(share_rates(limits, counters, stop.clone()));
     }
-    let (store, last_used) = (Arc::clone(&app.store), Arc::clone(&app.state.last_used));
-    let metrics = app.metrics.clone();
-    let limits = Arc::clone(&app.limits);
-    let confirmed = Arc::clone(&app.confirmed);
-    let stop = stop.clone();
-    tracker.spawn(async move {
-        let mut ticks = tokio::time::interval(FLUSH_INTERVAL);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                _ = ticks.tick() => {
-                    flush(&last_used, &store).await;
-                    metrics.upkeep();
-                    limits.forget_idle();
-                    // Notices a clock jump soon after it happens.
-                    let _ = confirmed.now();
-                }
-                () = stop.cancelled() => break,
-            }
-        }
-        flush(&last_used, &store).await;
-    });
 }
 
 /// Deletes expired data.
@@ -209,6 +199,33 @@ async fn sync_heads(store: Arc<Store>, within: Duration, stop: CancellationToken
             tracing::error!(%error, "could not sync the audit heads");
         }
     }
+}
+
+/// What is written or tidied each second.
+struct Flushed {
+    store: Arc<Store>,
+    last_used: Arc<LastUsed>,
+    limits: Arc<RateLimits>,
+    confirmed: Arc<ConfirmedClock>,
+    metrics: Recorder,
+}
+
+async fn flush_each_second(flushed: Flushed, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(FLUSH_INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {
+                flush(&flushed.last_used, &flushed.store).await;
+                flushed.metrics.upkeep();
+                flushed.limits.forget_idle();
+                // Notices a clock jump soon after it happens.
+                let _ = flushed.confirmed.now();
+            }
+            () = stop.cancelled() => break,
+        }
+    }
+    flush(&flushed.last_used, &flushed.store).await;
 }
 
 async fn flush(last_used: &LastUsed, store: &Store) {

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable as _};
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use hmac::Mac as _;
 use secrecy::ExposeSecret as _;
-use sha2::Sha256;
 use tokio::time::Instant;
 
 use super::keys::sealer;
@@ -17,6 +16,7 @@ use crate::settings::keys::{Key, Keys};
 use charter_authn::secrets::Binding;
 use charter_domain::clock::Clock;
 use charter_domain::entropy::Entropy;
+use charter_domain::keyed_hash::keyed_hash;
 use charter_store::{self as store, AuditKey, KeyCheck, Store};
 use charter_system::private;
 
@@ -197,7 +197,7 @@ fn compare(
     let mut new = Vec::new();
     let mut is_one_known = known.is_empty();
     for key in keys {
-        let check = check(purpose, key)?;
+        let check = check(purpose, key);
         match known.iter().find(|known| known.key_id == check.key_id) {
             Some(known) if **known == check => is_one_known = true,
             Some(_) => {
@@ -259,16 +259,14 @@ async fn check_by_rows(store: &Store, keys: &Keys) -> Result<(), StartError> {
     Ok(())
 }
 
-fn check(purpose: &'static str, key: &Key) -> Result<KeyCheck, StartError> {
+fn check(purpose: &'static str, key: &Key) -> KeyCheck {
     let text = format!("charter key check 1\n{purpose}\n{}", key.id());
-    // HMAC takes keys of any length.
-    let mac = Hmac::<Sha256>::new_from_slice(key.expose())
-        .map_err(|error| foreign(purpose, error.to_string()))?;
-    Ok(KeyCheck {
+    let mac = keyed_hash(key.expose()).chain_update(text);
+    KeyCheck {
         purpose: purpose.to_owned(),
         key_id: key.id().to_owned(),
-        value: mac.chain_update(text).finalize().into_bytes().into(),
-    })
+        value: mac.finalize().into_bytes().into(),
+    }
 }
 
 fn foreign(purpose: &str, why: String) -> StartError {

@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use crate::settings::keys::Keys;
 use crate::settings::{ReplayStore, Settings};
 use charter_authn::nonces::{
-    Config, Disagreement, Fault, NonceStore, OpenError, RedisConfig, SharedCounters, UnopenedGuard,
-    UnopenedRedisGuard,
+    Config, Disagreement, NonceStore, OpenError, RedisConfig, RedisFault, SharedCounters,
+    UnopenedGuard, UnopenedRedisGuard,
 };
 use charter_domain::clock::Clock;
 use charter_domain::entropy::Entropy;
@@ -120,7 +120,7 @@ pub(super) async fn open(
 
 fn may_pass(error: &OpenError) -> bool {
     match error {
-        OpenError::Redis(Disagreement::Redis(fault)) => Fault::may_pass(fault),
+        OpenError::Redis(Disagreement::Redis(fault)) => RedisFault::may_pass(fault),
         _ => false,
     }
 }

@@ -71,7 +71,7 @@ pub(super) async fn follow(
     stop: CancellationToken,
 ) {
     let rounds = async {
-        let mut known = Known::default();
+        let mut known = RoundState::default();
         loop {
             if let Err(error) = round(&presence, &state, &store, &mut known).await {
                 tracing::warn!(%error, "could not write the heartbeat for the other replicas; retrying");
@@ -87,7 +87,7 @@ pub(super) async fn follow(
 
 /// What is kept from one round to the next.
 #[derive(Default)]
-struct Known {
+struct RoundState {
     /// Since when replicas differ, by the monotonic clock.
     differ_since: Option<Duration>,
     built_in: HashedFolder,
@@ -114,10 +114,10 @@ async fn round(
     presence: &Presence,
     state: &State,
     store: &Store,
-    Known {
+    RoundState {
         differ_since,
         built_in,
-    }: &mut Known,
+    }: &mut RoundState,
 ) -> Result<(), Error> {
     let now = state.clock.now();
     let own = Replica {
@@ -149,14 +149,14 @@ async fn round(
     ));
     let lasts =
         differ_since.is_some_and(|since| state.clock.monotonic().saturating_sub(since) >= SETTLING);
-    let told = other.filter(|_| lasts).map(|(other, found)| {
+    let fault = other.filter(|_| lasts).map(|(other, found)| {
         format!(
             "`{}` has {found} for more than {} s: bring the folders to the same state",
             other.host,
             SETTLING.as_secs()
         )
     });
-    state.replicas.report(told);
+    state.replicas.report(fault);
     Ok(())
 }
 
@@ -180,13 +180,13 @@ fn difference(own: &Replica, other: &Replica) -> Option<String> {
     let (ours, theirs) = (own.domain_digests.as_ref()?, other.domain_digests.as_ref()?);
     let mut names = ours.keys().chain(theirs.keys());
     if let Some(name) = names.find(|name| ours.get(*name) != theirs.get(*name)) {
-        let told = |digests: &BTreeMap<String, String>| {
+        let digest = |digests: &BTreeMap<String, String>| {
             digests.get(name).map_or("none", String::as_str).to_owned()
         };
         return Some(format!(
             "other policies in force in the domain `{name}` ({}) than this process ({})",
-            told(theirs),
-            told(ours)
+            digest(theirs),
+            digest(ours)
         ));
     }
     let (ours, theirs) = (own.folder_digest.as_ref()?, other.folder_digest.as_ref()?);

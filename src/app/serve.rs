@@ -1,6 +1,7 @@
 //! Starts the listeners and the background work, and stops them.
 
 use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -95,73 +96,98 @@ impl Server {
             grace: settings.server.edge.drain + settings.server.edge.graceful_timeout,
             app,
         };
-        let state = &serving.app.state;
-        let edge = |config| {
-            let clock = Arc::clone(&serving.app.state.clock);
-            Edge::new(config, clock, &*serving.app.entropy)
+        let app = &serving.app;
+        let config = || EdgeConfig {
+            max_connections: self.max_connections,
+            ..edge_config(settings)
         };
-        let main = listen::serve(
-            self.main,
-            router::main(Arc::clone(state)),
-            edge(EdgeConfig {
-                max_connections: self.max_connections,
-                ..edge_config(settings)
-            }),
-            Some(state.origins.clone()),
-            {
-                let (stop, stopping) = (stop.clone(), state.stopping.clone());
-                async move {
-                    stop.cancelled().await;
-                    stopping.cancel();
-                }
-            },
-        );
-        if let Some(access) = self.access {
-            let stop = stop.clone();
-            listeners.spawn(report(listen::serve(
-                access,
-                router::access_listener(Arc::clone(state)),
-                // Gateways are few, and each opens many connections.
-                edge(EdgeConfig {
-                    max_connections: self.max_connections,
-                    max_connections_per_peer: self.max_connections,
-                    ..edge_config(settings)
-                })
-                .echoing(access::is_path),
-                None,
-                async move { stop.cancelled().await },
-            )));
-        }
         let main_ended = CancellationToken::new();
-        let operations = listen::serve(
-            self.operations,
-            router::operations_listener(Arc::clone(state)),
-            edge(EdgeConfig {
-                drain: Duration::ZERO,
-                max_connections: OPERATOR_CONNECTIONS,
-                max_connections_per_peer: OPERATOR_CONNECTIONS,
-                reserved_connections: RESERVED_CONNECTIONS,
-                ..edge_config(settings)
-            })
-            .echoing(access::is_path),
-            None,
-            {
-                // Operators can observe the stop as long as clients are served.
-                let (stop, main_ended) = (stop.clone(), main_ended.clone());
-                async move {
-                    stop.cancelled().await;
-                    main_ended.cancelled().await;
-                }
-            },
-        );
+        let main = serve_clients(self.main, config(), app, stop.clone());
+        if let Some(access) = self.access {
+            let gateways = serve_gateways(access, config(), app, stop.clone());
+            listeners.spawn(report(gateways));
+        }
+        // Operators can observe the stop as long as clients are served.
+        let stops = [stop.clone(), main_ended.clone()];
+        let operations = serve_operators(self.operations, config(), app, stops);
         listeners.spawn(async move {
             report(main).await;
             main_ended.cancel();
         });
         listeners.spawn(report(operations));
-        background::start(&serving.app, &serving.background, &stop_background);
+        background::start(app, &serving.background, &stop_background);
         serving
     }
+}
+
+fn serve_clients(
+    bound: Bound,
+    config: EdgeConfig,
+    app: &App,
+    stop: CancellationToken,
+) -> impl Future<Output = io::Result<()>> + use<> {
+    let stopping = app.state.stopping.clone();
+    listen::serve(
+        bound,
+        router::main(Arc::clone(&app.state)),
+        edge(app, config),
+        Some(app.state.origins.clone()),
+        async move {
+            stop.cancelled().await;
+            stopping.cancel();
+        },
+    )
+}
+
+/// Gateways are few, and each opens many connections.
+fn serve_gateways(
+    bound: Bound,
+    config: EdgeConfig,
+    app: &App,
+    stop: CancellationToken,
+) -> impl Future<Output = io::Result<()>> + use<> {
+    let config = EdgeConfig {
+        max_connections_per_peer: config.max_connections,
+        ..config
+    };
+    listen::serve(
+        bound,
+        router::access_listener(Arc::clone(&app.state)),
+        edge(app, config).echoing(access::is_path),
+        None,
+        async move { stop.cancelled().await },
+    )
+}
+
+/// Stops after all of `stops`.
+fn serve_operators(
+    bound: Bound,
+    config: EdgeConfig,
+    app: &App,
+    stops: [CancellationToken; 2],
+) -> impl Future<Output = io::Result<()>> + use<> {
+    let config = EdgeConfig {
+        drain: Duration::ZERO,
+        max_connections: OPERATOR_CONNECTIONS,
+        max_connections_per_peer: OPERATOR_CONNECTIONS,
+        reserved_connections: RESERVED_CONNECTIONS,
+        ..config
+    };
+    listen::serve(
+        bound,
+        router::operations_listener(Arc::clone(&app.state)),
+        edge(app, config).echoing(access::is_path),
+        None,
+        async move {
+            for stop in stops {
+                stop.cancelled().await;
+            }
+        },
+    )
+}
+
+fn edge(app: &App, config: EdgeConfig) -> Edge {
+    Edge::new(config, Arc::clone(&app.state.clock), &*app.entropy)
 }
 
 impl Serving {
@@ -231,7 +257,7 @@ fn bind(address: SocketAddr) -> Result<Bound, StartError> {
     listen::listen(address).map_err(|error| StartError::Listen(address, error))
 }
 
-async fn report(serving: impl Future<Output = std::io::Result<()>>) {
+async fn report(serving: impl Future<Output = io::Result<()>>) {
     if let Err(error) = serving.await {
         tracing::error!(%error, "a listener failed");
     }

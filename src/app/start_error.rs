@@ -8,6 +8,7 @@ use crate::settings::error::SettingsError;
 use charter_authn::secrets::{access_token, password, password_pool};
 use charter_authn::{nonces, secrets};
 use charter_decision_log as decision_log;
+use charter_domain::causes::with_causes;
 use charter_domain::slug::SlugError;
 use charter_mail as mail;
 use charter_store as store;
@@ -88,25 +89,11 @@ impl StartError {
 /// An error of the database with its cause, and what to do about it.
 #[must_use]
 pub fn advised(error: &store::Error) -> String {
-    let told = error.with_cause();
+    let text = error.with_cause();
     match error.advice() {
-        Some(advice) => format!("{told}; {advice}"),
-        None => told,
+        Some(advice) => format!("{text}; {advice}"),
+        None => text,
     }
-}
-
-/// An error with its causes, outermost first, without repetitions.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let words = error.to_string();
-        if !text.contains(&words) {
-            text = format!("{text}: {words}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]
@@ -115,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_cause_is_told_once() {
-        let fault = nonces::Fault::Unfit("it is a cluster".to_owned());
+        let fault = nonces::RedisFault::Unfit("it is a cluster".to_owned());
         let error = nonces::OpenError::from(nonces::Disagreement::from(fault));
         let told = StartError::from(error).to_string();
         assert_eq!(told.matches("it is a cluster").count(), 1, "{told}");

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::app::check::{self, Part};
+use crate::app::check::{self, CheckedPart};
 use crate::settings::Settings;
 
 use super::operator::SettingsArgs;
@@ -48,12 +48,12 @@ pub fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
             parts
         }
         Err(error) => {
-            let mut part = Part::new("settings");
+            let mut part = CheckedPart::new("settings");
             part.fault(&error);
             vec![part]
         }
     };
-    let all = |of: fn(&Part) -> &[String]| -> Vec<&str> {
+    let all = |of: fn(&CheckedPart) -> &[String]| -> Vec<&str> {
         parts.iter().flat_map(of).map(String::as_str).collect()
     };
     let (faults, findings) = (all(|part| &part.faults), all(|part| &part.findings));
@@ -76,16 +76,16 @@ pub fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     }
 }
 
-fn traces(settings: &Settings) -> Option<Part> {
+fn traces(settings: &Settings) -> Option<CheckedPart> {
     let endpoint = settings.telemetry.otlp_endpoint.clone()?;
-    let mut part = Part::new("traces").fact("endpoint", endpoint);
+    let mut part = CheckedPart::new("traces").fact("endpoint", endpoint);
     if let Err(error) = serve::traces(settings) {
         part.fault(&error);
     }
     Some(part)
 }
 
-fn print(part: &Part, out: &mut dyn Write) -> std::io::Result<()> {
+fn print(part: &CheckedPart, out: &mut dyn Write) -> std::io::Result<()> {
     let verdict = match (part.ok, part.findings.as_slice()) {
         (true, []) => "ok",
         (true, _) => "finding",

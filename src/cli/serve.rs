@@ -11,14 +11,14 @@ use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::app::serve::Server;
+use crate::app::serve::{Server, Serving};
 use crate::app::welcome::Welcome;
 use crate::app::{App, demo, give_back};
 use crate::settings::{LogFormat, Settings, demo_key_file, is_run_by_cargo};
 use crate::telemetry;
 use crate::telemetry::log::Format;
 use crate::telemetry::traces::Traces;
-use charter_authz::depth::STACK_BYTES;
+use charter_authz::depth::EVALUATION_STACK_BYTES;
 use charter_domain::clock::SystemClock;
 use charter_domain::entropy::OsEntropy;
 use charter_system::{hardening, memory};
@@ -46,7 +46,7 @@ const LAST_WORK: Duration = Duration::from_secs(1);
 /// Runs until SIGTERM or SIGINT, then stops gracefully. A second signal stops at once.
 pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .thread_stack_size(STACK_BYTES)
+        .thread_stack_size(EVALUATION_STACK_BYTES)
         .enable_all()
         .build()?;
     // Install the handlers first: a signal without a handler kills the process.
@@ -65,57 +65,71 @@ pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     if let Err(error) = memory::forbid_huge_pages() {
         tracing::warn!(%error, "cannot do without huge pages; requests may wait while one is zeroed");
     }
-    let ended = runtime.block_on(async {
-        let (server, app) = tokio::select! {
-            biased;
-            started = start(args, &settings, metrics) => started?,
-            () = signals.wait() => {
-                tracing::info!("stopped before the start was complete");
-                return Ok(ExitCode::SUCCESS);
-            }
-        };
-        let stop = CancellationToken::new();
-        let base_url = server.base_url();
-        let serving = server.start(app, &settings, &stop);
-        let (main, operations) = (serving.main_address(), serving.operations_address());
-        let mut addresses =
-            format!("charter listens on http://{main}, for operators on http://{operations}\n");
-        if let Some(access) = serving.access_address() {
-            let _ = writeln!(addresses, "access decisions on http://{access}");
-        }
-        if args.demo {
-            let welcome = Welcome {
-                data_dir: &settings.data_dir,
-                base_url: &base_url,
-                operations,
-                ops_token: settings.server.ops_token.as_ref(),
-                keys: &demo_key_file(&settings.data_dir),
-                program: &called_as(),
-                is_terminal: std::io::stdout().is_terminal(),
-            };
-            let _ = writeln!(addresses, "{}", welcome.first_steps());
-        }
-        // Standard output may be closed or on a full disk.
-        if let Err(error) = out
-            .write_all(addresses.as_bytes())
-            .and_then(|()| out.flush())
-        {
-            tracing::warn!(%error, "cannot write to standard output; the service continues");
-        }
-        signals.wait().await;
-        tracing::info!("stopping: running requests may finish; a second signal aborts them");
-        stop.cancel();
-        tokio::select! {
-            () = serving.stopped() => Ok(ExitCode::SUCCESS),
-            () = signals.wait() => {
-                tracing::warn!("second signal: running requests are aborted");
-                Ok(ExitCode::from(CUT_OFF))
-            }
-        }
-    });
+    let ended = runtime.block_on(serve(args, &settings, metrics, &mut signals, out));
     // Blocked threads must not delay the end of the process.
     runtime.shutdown_timeout(LAST_WORK);
     ended
+}
+
+async fn serve(
+    args: &ServeArgs,
+    settings: &Settings,
+    metrics: telemetry::metrics::Recorder,
+    signals: &mut Signals,
+    out: &mut dyn Write,
+) -> Result<ExitCode, Error> {
+    let (server, app) = tokio::select! {
+        biased;
+        started = start(args, settings, metrics) => started?,
+        () = signals.wait() => {
+            tracing::info!("stopped before the start was complete");
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
+    let stop = CancellationToken::new();
+    let base_url = server.base_url();
+    let serving = server.start(app, settings, &stop);
+    let addresses = addresses(args, settings, &serving, &base_url);
+    // Standard output may be closed or on a full disk.
+    if let Err(error) = out
+        .write_all(addresses.as_bytes())
+        .and_then(|()| out.flush())
+    {
+        tracing::warn!(%error, "cannot write to standard output; the service continues");
+    }
+    signals.wait().await;
+    tracing::info!("stopping: running requests may finish; a second signal aborts them");
+    stop.cancel();
+    tokio::select! {
+        () = serving.stopped() => Ok(ExitCode::SUCCESS),
+        () = signals.wait() => {
+            tracing::warn!("second signal: running requests are aborted");
+            Ok(ExitCode::from(CUT_OFF))
+        }
+    }
+}
+
+/// Where the service listens; of a demo, the first steps, too.
+fn addresses(args: &ServeArgs, settings: &Settings, serving: &Serving, base_url: &str) -> String {
+    let (main, operations) = (serving.main_address(), serving.operations_address());
+    let mut addresses =
+        format!("charter listens on http://{main}, for operators on http://{operations}\n");
+    if let Some(access) = serving.access_address() {
+        let _ = writeln!(addresses, "access decisions on http://{access}");
+    }
+    if args.demo {
+        let welcome = Welcome {
+            data_dir: &settings.data_dir,
+            base_url,
+            operations,
+            ops_token: settings.server.ops_token.as_ref(),
+            keys: &demo_key_file(&settings.data_dir),
+            program: &called_as(),
+            is_terminal: std::io::stdout().is_terminal(),
+        };
+        let _ = writeln!(addresses, "{}", welcome.first_steps());
+    }
+    addresses
 }
 
 /// Starts everything up to accepting connections.

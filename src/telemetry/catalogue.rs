@@ -1,7 +1,7 @@
 //! Name, labels and help of every metric. A test compares the names that the sources use with this table.
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum MetricKind {
     /// Only increases.
     Counter,
     /// Increases and decreases.
@@ -14,7 +14,7 @@ pub enum Kind {
 pub struct Metric {
     /// Durations end in `_seconds`, counters in `_total`.
     pub name: &'static str,
-    pub kind: Kind,
+    pub kind: MetricKind,
     /// Label values come from closed sets, never from client input.
     pub labels: &'static [&'static str],
     /// One sentence for the operator.
@@ -23,9 +23,9 @@ pub struct Metric {
 
 /// All metrics.
 pub const METRICS: &[Metric] = {
-    use Kind::{Counter, Gauge, Histogram};
+    use MetricKind::{Counter, Gauge, Histogram};
     const fn metric(
-        kind: Kind,
+        kind: MetricKind,
         name: &'static str,
         labels: &'static [&'static str],
         help: &'static str,
@@ -365,8 +365,13 @@ mod tests {
     fn names_say_their_kind_and_unit() {
         for metric in METRICS {
             let is_total = metric.name.ends_with("_total");
-            assert_eq!(is_total, metric.kind == Kind::Counter, "{}", metric.name);
-            if metric.kind == Kind::Histogram {
+            assert_eq!(
+                is_total,
+                metric.kind == MetricKind::Counter,
+                "{}",
+                metric.name
+            );
+            if metric.kind == MetricKind::Histogram {
                 assert!(metric.name.ends_with("_seconds"), "{}", metric.name);
             }
             assert!(metric.help.ends_with('.'), "{}", metric.name);

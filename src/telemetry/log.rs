@@ -3,7 +3,7 @@
 //! Values may contain client input, so control characters are escaped: they would reach the terminal or split a
 //! line (RUSTSEC-2025-0055).
 
-use std::fmt::Write as _;
+use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::mpsc;
 use std::thread;
@@ -20,6 +20,7 @@ use tracing_subscriber::{EnvFilter, Layer};
 
 use super::dropped_lines;
 use super::traces::Traces;
+use charter_domain::printable::escaped;
 
 /// The target of exported spans: requests only.
 const SPANS: &str = "charter::trace";
@@ -203,33 +204,20 @@ impl<W: Write> Write for OneLineWriter<W> {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(event);
         let line = text.strip_suffix('\n').unwrap_or(&text);
-        if !line.chars().any(is_unprintable) {
-            self.0.write_all(text.as_bytes())?;
-            return Ok(event.len());
-        }
-        let mut escaped = String::with_capacity(text.len() + 1);
-        for c in line.chars() {
-            if is_unprintable(c) {
-                // The JSON notation. Writing to a string cannot fail.
-                let _ = write!(escaped, "\\u{:04x}", u32::from(c));
-            } else {
-                escaped.push(c);
+        // One write an event: the writer behind counts them as lines.
+        match escaped(line, &[]) {
+            Cow::Borrowed(_) => self.0.write_all(text.as_bytes())?,
+            Cow::Owned(mut line) => {
+                line.push('\n');
+                self.0.write_all(line.as_bytes())?;
             }
         }
-        escaped.push('\n');
-        self.0.write_all(escaped.as_bytes())?;
         Ok(event.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         self.0.flush()
     }
-}
-
-/// Control characters, line separators, and characters that change the text direction.
-fn is_unprintable(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -240,6 +228,7 @@ mod tests {
     use secrecy::{SecretBox, SecretString};
 
     use super::*;
+    use charter_domain::text::is_forbidden;
 
     #[derive(Clone, Default)]
     struct Captured(Arc<Mutex<Vec<u8>>>);
@@ -275,7 +264,7 @@ mod tests {
             });
             assert_eq!(written.matches('\n').count(), 1, "{written:?}");
             let body = written.trim_end_matches('\n');
-            assert!(!body.chars().any(is_unprintable), "{written:?}");
+            assert!(!body.chars().any(is_forbidden), "{written:?}");
             assert!(body.contains('é'), "printable characters are kept");
             if format == Format::Json {
                 let event: serde_json::Value = serde_json::from_str(body).expect("still JSON");

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use ::metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
-use super::catalogue::{Kind, METRICS};
+use super::catalogue::{METRICS, MetricKind};
 use super::dropped_lines;
 
 /// In seconds: from one decision in memory to a request that reached its deadline.
@@ -69,7 +69,7 @@ fn build_and_install() -> Result<PrometheusHandle, Box<dyn std::error::Error>> {
     describe_all();
     for metric in METRICS {
         // An alarm on a counter needs an initial 0.
-        if metric.kind == Kind::Counter && metric.labels.is_empty() {
+        if metric.kind == MetricKind::Counter && metric.labels.is_empty() {
             counter!(metric.name).increment(0);
         }
     }
@@ -80,9 +80,9 @@ fn build_and_install() -> Result<PrometheusHandle, Box<dyn std::error::Error>> {
 fn describe_all() {
     for metric in METRICS {
         match metric.kind {
-            Kind::Counter => describe_counter!(metric.name, metric.help),
-            Kind::Gauge => describe_gauge!(metric.name, metric.help),
-            Kind::Histogram => describe_histogram!(metric.name, Unit::Seconds, metric.help),
+            MetricKind::Counter => describe_counter!(metric.name, metric.help),
+            MetricKind::Gauge => describe_gauge!(metric.name, metric.help),
+            MetricKind::Histogram => describe_histogram!(metric.name, Unit::Seconds, metric.help),
         }
     }
 }

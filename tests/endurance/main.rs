@@ -4,6 +4,10 @@
 //! ignored tests whose names end in `_in_full`: `cargo endurance` runs them one after another, `cargo faults` those of
 //! `faults` alone, with their short forms. Of the longest, `CHARTER_ENDURANCE_ROUNDS=500..1000` runs a part.
 #![cfg(test)]
+#![expect(
+    clippy::too_many_lines,
+    reason = "a test tells one story, or has one table"
+)]
 
 mod changes;
 mod disconnects;

@@ -1,6 +1,10 @@
 //! The integration tests, in one binary that links quickly. Each module tests one rule of the contract or of the
 //! repository.
 #![cfg(test)]
+#![expect(
+    clippy::too_many_lines,
+    reason = "a test tells one story, or has one table"
+)]
 
 mod access;
 mod actors;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use charter::telemetry::catalogue::{Kind, METRICS};
+use charter::telemetry::catalogue::{METRICS, MetricKind};
 
 use crate::sources;
 
@@ -13,9 +13,9 @@ fn every_recorded_metric_is_in_the_catalogue_with_its_kind_and_labels() {
         let code = sources::code(&source.text);
         for (index, macro_name) in code.tokens.iter().enumerate() {
             let kind = match macro_name.as_str() {
-                "counter" => Kind::Counter,
-                "gauge" => Kind::Gauge,
-                "histogram" => Kind::Histogram,
+                "counter" => MetricKind::Counter,
+                "gauge" => MetricKind::Gauge,
+                "histogram" => MetricKind::Histogram,
                 _ => continue,
             };
             let Some([bang, _, name, rest @ ..]) = code.tokens.get(index + 1..) else {

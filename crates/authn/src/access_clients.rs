@@ -26,11 +26,11 @@ pub struct AccessToken {
 /// Checks clients' tokens. Stores hashes only.
 pub struct AccessClients {
     store: Arc<Store>,
-    clients: Vec<Known>,
-    operator: Option<Known>,
+    clients: Vec<KnownToken>,
+    operator: Option<KnownToken>,
 }
 
-struct Known {
+struct KnownToken {
     name: Arc<str>,
     hash: [u8; 32],
 }
@@ -46,7 +46,7 @@ impl AccessClients {
     /// `operator` is the token of operators' programs, which may ask on the operations listener.
     #[must_use]
     pub fn new(store: Arc<Store>, tokens: &[AccessToken], operator: Option<&SecretString>) -> Self {
-        let known = |name: &str, secret: &SecretString| Known {
+        let known = |name: &str, secret: &SecretString| KnownToken {
             name: name.into(),
             hash: hash(secret.expose_secret()),
         };

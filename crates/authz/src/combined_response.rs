@@ -6,7 +6,7 @@ use cedar_policy::{
     AuthorizationError, Authorizer, Effect, Entities, PolicyId, PolicySet, Request, Response,
 };
 
-use super::decision::{Decision, Denial, EvaluationError, Outcome, Verdict};
+use super::decision::{Decision, Denial, EvaluationError, Outcome, PolicyVerdict};
 use super::facts_read::FactsRead;
 use super::index::Candidates;
 use super::refusal::Refusal;
@@ -61,7 +61,7 @@ impl CombinedResponse {
     }
 
     /// A forbid that fails to evaluate denies what a permit allows. `policies` are those that were asked, or more.
-    pub(super) fn into_verdict(mut self, policies: &PolicySet) -> Verdict {
+    pub(super) fn into_verdict(mut self, policies: &PolicySet) -> PolicyVerdict {
         self.errors.sort_unstable();
         self.forbids.sort_unstable();
         let refusal = Refusal::of(policies, &self.forbids);
@@ -87,7 +87,7 @@ impl CombinedResponse {
             (Outcome::Deny(Denial::ForbiddenByPolicy), errored_forbids)
         };
         determining.sort_unstable();
-        Verdict {
+        PolicyVerdict {
             outcome,
             refusal,
             determining,

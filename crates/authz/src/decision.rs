@@ -28,7 +28,7 @@ impl Decision {
 
 /// What policies say to a request, whatever it asks about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
+pub struct PolicyVerdict {
     pub outcome: Outcome,
     /// As in [`Decision::refusal`].
     pub refusal: Option<Refusal>,
@@ -38,7 +38,7 @@ pub struct Verdict {
     pub errors: Vec<EvaluationError>,
 }
 
-impl From<Decision> for Verdict {
+impl From<Decision> for PolicyVerdict {
     fn from(decision: Decision) -> Self {
         Self {
             outcome: decision.outcome,

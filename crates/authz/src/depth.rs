@@ -4,11 +4,11 @@ use cedar_policy_core::ast::{Expr, ExprKind};
 
 /// Stack size of threads that evaluate policies, in bytes: enough for the deepest policy in every
 /// build profile. Unused pages cost nothing.
-pub const STACK_BYTES: usize = 16 * 1024 * 1024;
+pub const EVALUATION_STACK_BYTES: usize = 16 * 1024 * 1024;
 
 /// The maximal depth of an expression, scope included. Cedar's evaluator recurses once per level
 /// and fails when less than 100 KiB of stack are left; a chain of `&&`, `||` or `+` has a level for
-/// each operand. [`STACK_BYTES`] suffices in every build profile.
+/// each operand. [`EVALUATION_STACK_BYTES`] suffices in every build profile.
 pub(super) const MAX_DEPTH: usize = 200;
 
 /// The depth of an expression and its deepest subexpression. Iterative, since the expression may be

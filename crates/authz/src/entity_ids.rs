@@ -8,7 +8,9 @@ use cedar_policy::{EntityId, EntityUid};
 
 use crate::fault::FolderFault;
 use crate::kinds::ResourceKind;
-use charter_domain::id::{AccessKeyId, AccountId, OrganizationId, ServiceAccountId, UserId};
+use charter_domain::id::{
+    AccessKeyId, AccountId, OrganizationId, ServiceAccountId, TypedId as _, UserId,
+};
 
 /// The namespace by which a domain of one's own names the store's records.
 pub(crate) const STORE_NAMESPACE: &str = "Charter";

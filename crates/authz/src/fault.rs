@@ -7,9 +7,11 @@ use std::sync::Arc;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode};
 
 use super::source::{Source, line_and_column};
+use charter_domain::causes::with_causes;
+use charter_domain::printable::for_terminal;
 
 /// Longer lines are not shown.
-const MAX_LINE_BYTES: usize = 400;
+const MAX_SHOWN_LINE_BYTES: usize = 400;
 /// How many faults are written out; the rest are counted.
 const MAX_WRITTEN: usize = 100;
 
@@ -86,18 +88,9 @@ impl FolderFault {
     /// Converts a diagnostic of Cedar with its related diagnostics.
     #[must_use]
     pub fn from_cedar(source: &Source, reported: &dyn Diagnostic) -> Vec<Self> {
-        let mut message = reported.to_string();
-        // Cedar names the attribute or entity in the causes.
-        let mut cause = reported.source();
-        while let Some(error) = cause {
-            let text = error.to_string();
-            if !message.contains(&text) {
-                message = format!("{message}: {text}");
-            }
-            cause = error.source();
-        }
         let fault = Self {
-            message,
+            // Cedar names the attribute or entity in the causes.
+            message: with_causes(reported),
             help: reported.help().map(|help| help.to_string()),
             source: Some(Arc::clone(source)),
             labels: reported.labels().map(Iterator::collect).unwrap_or_default(),
@@ -127,7 +120,7 @@ impl FolderFault {
             .split(|&byte| byte == b'\n')
             .map(<[u8]>::len)
             .max();
-        if longest.is_none_or(|length| length <= MAX_LINE_BYTES) {
+        if longest.is_none_or(|length| length <= MAX_SHOWN_LINE_BYTES) {
             return Cow::Borrowed(self);
         }
         let (line, column) = line_and_column(source, label.offset());
@@ -248,31 +241,8 @@ impl LoadError {
             // Writing to a string cannot fail.
             let _ = writeln!(report, "\n… and {more} more {faults}");
         }
-        escaped(&report).into_owned()
+        for_terminal(&report).into_owned()
     }
-}
-
-/// Escapes what a terminal would interpret or reorder: control characters other than line feeds and
-/// tabs, and bidirectional formatting. Escapes are written as in JSON, for example `\u001b`.
-#[must_use]
-pub fn escaped(text: &str) -> Cow<'_, str> {
-    let is_obeyed = |c: char| {
-        (c.is_control() && !matches!(c, '\n' | '\t'))
-            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    if !text.contains(is_obeyed) {
-        return Cow::Borrowed(text);
-    }
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_obeyed(c) {
-            // Writing to a string cannot fail.
-            let _ = write!(escaped, "\\u{:04x}", u32::from(c));
-        } else {
-            escaped.push(c);
-        }
-    }
-    Cow::Owned(escaped)
 }
 
 impl fmt::Display for LoadError {

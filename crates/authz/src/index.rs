@@ -15,6 +15,7 @@ use cedar_policy::{
 use super::catalogue::Catalogue;
 use super::facts_read::FactsRead;
 use super::kinds::{PrincipalKind, ResourceKind};
+use super::policy_scope::{covers_action, named_principal, named_resource, names_of};
 use charter_domain::permission::Permission;
 
 /// Permission by [`Permission::index`], with the types of principal and resource.
@@ -113,9 +114,9 @@ impl<K: Eq + Hash> Index<K> {
         let mut by_principal: HashMap<EntityUid, Vec<ScopedPolicy>> = HashMap::new();
         let mut by_resource: HashMap<EntityUid, Vec<ScopedPolicy>> = HashMap::new();
         for scoped in policies.policies().map(ScopedPolicy::new) {
-            if let Some(principal) = principal_of_scope(&scoped.principal) {
+            if let Some(principal) = named_principal(&scoped.principal) {
                 by_principal.entry(principal).or_default().push(scoped);
-            } else if let Some(resource) = resource_of_scope(&scoped.resource) {
+            } else if let Some(resource) = named_resource(&scoped.resource) {
                 by_resource.entry(resource).or_default().push(scoped);
             } else {
                 everybody.push(scoped);
@@ -185,17 +186,6 @@ fn entries(
         .collect()
 }
 
-/// An action with its groups.
-fn names_of(action: &EntityUid, actions: &Entities) -> HashSet<EntityUid> {
-    actions
-        .ancestors(action)
-        .into_iter()
-        .flatten()
-        .chain([action])
-        .cloned()
-        .collect()
-}
-
 /// A policy with its scope constraints.
 struct ScopedPolicy {
     /// Without its source text, since a policy may be in many sets and only reports need the text.
@@ -217,16 +207,6 @@ impl ScopedPolicy {
         }
     }
 
-    fn applies_to_action(&self, names: &HashSet<EntityUid>) -> bool {
-        match &self.action {
-            ActionConstraint::Any => true,
-            // A policy on a group itself is included, too; it costs an evaluation and changes
-            // nothing.
-            ActionConstraint::Eq(uid) => names.contains(uid),
-            ActionConstraint::In(uids) => uids.iter().any(|uid| names.contains(uid)),
-        }
-    }
-
     /// Whether a scope that names neither principal nor resource accepts these types.
     fn matches_kinds(&self, principal: &str, resource: &str) -> bool {
         let principal = match &self.principal {
@@ -238,25 +218,6 @@ impl ScopedPolicy {
                 ResourceConstraint::Is(name) => name.to_string() == resource,
                 _ => true,
             }
-    }
-}
-
-/// The principal or ancestor that a scope requires.
-fn principal_of_scope(constraint: &PrincipalConstraint) -> Option<EntityUid> {
-    match constraint {
-        PrincipalConstraint::Any | PrincipalConstraint::Is(_) => None,
-        PrincipalConstraint::Eq(uid)
-        | PrincipalConstraint::In(uid)
-        | PrincipalConstraint::IsIn(_, uid) => Some(uid.clone()),
-    }
-}
-
-fn resource_of_scope(constraint: &ResourceConstraint) -> Option<EntityUid> {
-    match constraint {
-        ResourceConstraint::Any | ResourceConstraint::Is(_) => None,
-        ResourceConstraint::Eq(uid)
-        | ResourceConstraint::In(uid)
-        | ResourceConstraint::IsIn(_, uid) => Some(uid.clone()),
     }
 }
 
@@ -277,7 +238,7 @@ impl IndexBuilder {
         let speaking: Vec<Vec<usize>> = self
             .names
             .iter()
-            .map(|names| indices(policies, |policy| policy.applies_to_action(names)))
+            .map(|names| indices(policies, |policy| covers_action(&policy.action, names)))
             .collect();
         for asked in asked {
             let Some(speaking) = speaking.get(asked.action) else {
@@ -318,7 +279,7 @@ impl IndexBuilder {
         let mut entry = IndexEntry::default();
         let mut made: HashMap<Vec<usize>, usize> = HashMap::new();
         for names in &self.names {
-            let chosen = indices(policies, |policy| policy.applies_to_action(names));
+            let chosen = indices(policies, |policy| covers_action(&policy.action, names));
             if chosen.is_empty() {
                 entry.by_action.push(None);
                 continue;

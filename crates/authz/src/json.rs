@@ -1,5 +1,7 @@
 //! Principals, entities and contexts in Cedar's JSON form, for decision records.
 
+use std::fmt;
+
 use cedar_policy::{Context, Entities, Entity, EntityId, EntityTypeName, EntityUid};
 use internment::ArcIntern;
 use serde::Serialize;
@@ -35,6 +37,13 @@ impl Uid {
             of,
             EntityId::new(&self.id),
         ))
+    }
+}
+
+/// For messages: the id is not escaped.
+impl fmt::Display for Uid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}::\"{}\"", self.of, self.id)
     }
 }
 

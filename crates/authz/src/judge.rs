@@ -3,12 +3,12 @@
 use cedar_policy::{Entities, Request};
 
 use super::combined_response::CombinedResponse;
-use super::decision::Verdict;
+use super::decision::PolicyVerdict;
 use super::snapshot::Snapshot;
 
 impl Snapshot {
     /// What the policies say to a request. `entities` come from [`Snapshot::with_actions`].
-    pub fn judge(&self, request: &Request, entities: &Entities) -> Verdict {
+    pub fn judge(&self, request: &Request, entities: &Entities) -> PolicyVerdict {
         let mut response = CombinedResponse::default();
         response.add(
             &self

@@ -28,6 +28,7 @@ mod names;
 mod narrowing;
 mod outcomes;
 pub mod policy_health;
+mod policy_scope;
 pub mod principal;
 mod principal_cache;
 pub mod question;

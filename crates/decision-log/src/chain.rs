@@ -2,9 +2,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD as BASE64, STANDARD_NO_PAD as HALF};
-use hmac::{Hmac, KeyInit, Mac as _};
+use hmac::{Hmac, Mac as _};
 use secrecy::{ExposeSecret, SecretSlice};
 use sha2::Sha256;
+
+use charter_domain::keyed_hash::keyed_hash;
 
 /// The first half of an HMAC-SHA-256 (RFC 2104 section 5).
 pub(super) type Mac = [u8; 16];
@@ -79,8 +81,8 @@ impl Chain {
     #[must_use]
     pub fn new(key: &LogKey) -> Self {
         let derived = |purpose: &[u8]| {
-            let derived = hmac(key.secret.expose_secret()).chain_update(purpose);
-            hmac(&derived.finalize().into_bytes())
+            let derived = keyed_hash(key.secret.expose_secret()).chain_update(purpose);
+            keyed_hash(&derived.finalize().into_bytes())
         };
         Self {
             id: key.id.clone(),
@@ -133,11 +135,6 @@ impl Chain {
         let bytes: [u8; 32] = hmac.finalize().into_bytes().into();
         format!("masked:{}", BASE64.encode(&bytes[..12]))
     }
-}
-
-#[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
-fn hmac(key: &[u8]) -> Hmac<Sha256> {
-    Hmac::new_from_slice(key).expect("a key of any length")
 }
 
 /// Splits a line without its line feed into the authenticated bytes and the MAC. `None` if it does

@@ -18,6 +18,7 @@ use super::record::authentic_first_line;
 use super::tail::{Tail, has_line, tail};
 use super::written_files::{WrittenFiles, lock};
 use charter_domain::clock::Clock;
+use charter_domain::timestamp::Timestamp;
 use charter_system::{atomic, private};
 
 pub(super) struct OpenedLog {
@@ -41,6 +42,43 @@ struct PreviousRun {
     first_line_lost: bool,
 }
 
+impl PreviousRun {
+    /// The first line of the next file, which records what was lost.
+    fn first_line(
+        &self,
+        number: u64,
+        oldest: u64,
+        now: Timestamp,
+        renderer: &mut LineRenderer,
+    ) -> Vec<u8> {
+        let key = renderer.chain.id().to_owned();
+        let body = FileBody {
+            unreadable_bytes: self.unreadable_bytes,
+            missing_through: self.missing_through,
+            head_lost: self.head_lost,
+            first_line_lost: self.first_line_lost,
+            ..FileBody::following(number, oldest, &key)
+        };
+        let mut line = Vec::new();
+        renderer.file(now, body, &mut line);
+        line
+    }
+
+    /// Sequence numbers must be unique, so the chain continues behind the lines that the head attests and the files
+    /// lack.
+    fn continue_behind(&mut self, head: &LogHead) {
+        if head.sequence > self.position.sequence {
+            self.missing_through = Some(head.sequence);
+            self.position = Position {
+                sequence: head.sequence,
+                mac: head.mac().unwrap_or(self.position.mac),
+            };
+            self.newest = self.newest.max(head.file);
+            self.reopen = None;
+        }
+    }
+}
+
 pub(super) fn open(config: Config, clock: &dyn Clock) -> Result<OpenedLog, OpenError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
@@ -52,7 +90,7 @@ pub(super) fn open(config: Config, clock: &dyn Clock) -> Result<OpenedLog, OpenE
     atomic::remove_leftovers(dir).map_err(failed(dir))?;
     let chains: Vec<Chain> = config.keys.iter().map(Chain::new).collect();
     let chain = chains.first().cloned().ok_or(OpenError::NoKey)?;
-    let left = inspect_previous_run(&config, &chains, chain.id()).map_err(failed(dir))?;
+    let mut left = inspect_previous_run(&config, &chains, chain.id()).map_err(failed(dir))?;
     log_problems(&left);
     let head = LogHeadFile::open(&config.head).map_err(failed(&config.head))?;
     if left.newest == 0 && !left.head_lost && left.missing_through.is_none() {
@@ -66,23 +104,13 @@ pub(super) fn open(config: Config, clock: &dyn Clock) -> Result<OpenedLog, OpenE
     };
     let mut renderer = LineRenderer::new(chain, left.position, config.mask, index.numbers);
     let oldest = left.oldest.unwrap_or(left.newest + 1);
-    let (current, open, length) = if let Some((file, length)) = left.reopen {
+    let (current, open, length) = if let Some((file, length)) = left.reopen.take() {
         let open = files::append(&file.path).map_err(failed(&file.path))?;
         (file, open, length)
     } else {
-        let now = clock.now();
-        let number = left.newest + 1;
+        let (now, number) = (clock.now(), left.newest + 1);
         let file = LogFile::new(dir, number, now.timestamp_millis());
-        let key = renderer.chain.id().to_owned();
-        let body = FileBody {
-            unreadable_bytes: left.unreadable_bytes,
-            missing_through: left.missing_through,
-            head_lost: left.head_lost,
-            first_line_lost: left.first_line_lost,
-            ..FileBody::following(number, oldest, &key)
-        };
-        let mut line = Vec::new();
-        renderer.file(now, body, &mut line);
+        let line = left.first_line(number, oldest, now, &mut renderer);
         let open = files::begin(&file, &line).map_err(failed(&file.path))?;
         (file, open, line.len() as u64)
     };
@@ -141,8 +169,11 @@ fn inspect_previous_run(config: &Config, chains: &[Chain], key: &str) -> io::Res
         // Missing files must stay recorded as missing.
         let is_readable =
             authentic_first_line(newest, chains)?.is_none_or(|line| line.v == Some(VERSION));
-        let (oldest, is_recorded) = oldest(&files, chains)?;
-        left.oldest = Some(oldest);
+        let OldestFile {
+            number,
+            is_recorded,
+        } = oldest(&files, chains)?;
+        left.oldest = Some(number);
         left.first_line_lost = !is_recorded;
         // A file of another format version is left as it is.
         if is_recorded && is_readable && last.is_some() && unreadable_bytes == 0 {
@@ -163,31 +194,35 @@ fn inspect_previous_run(config: &Config, chains: &[Chain], key: &str) -> io::Res
         left.head_lost = true;
         left.reopen = None;
     }
-    if let Some(head) = head
-        && head.sequence > left.position.sequence
-    {
-        // Sequence numbers must be unique, so the chain continues behind the missing lines.
-        left.missing_through = Some(head.sequence);
-        left.position = Position {
-            sequence: head.sequence,
-            mac: head.mac().unwrap_or(left.position.mac),
-        };
-        left.newest = left.newest.max(head.file);
-        left.reopen = None;
+    if let Some(head) = &head {
+        left.continue_behind(head);
     }
     Ok(left)
 }
 
-/// The number of the oldest file that must exist, and whether the newest file says so. Otherwise an
-/// earlier file's lower number is used: the existing files prove nothing.
-fn oldest(files: &[LogFile], chains: &[Chain]) -> io::Result<(u64, bool)> {
+/// The oldest file that must exist.
+struct OldestFile {
+    number: u64,
+    /// Whether the newest file says so.
+    is_recorded: bool,
+}
+
+/// If the newest file does not say it, an earlier one's lower number is used: the existing files prove nothing.
+fn oldest(files: &[LogFile], chains: &[Chain]) -> io::Result<OldestFile> {
     for (age, file) in files.iter().rev().enumerate() {
         let recorded = authentic_first_line(file, chains)?.and_then(|line| line.oldest);
-        if let Some(oldest) = recorded {
-            return Ok((oldest, age == 0));
+        if let Some(number) = recorded {
+            let is_recorded = age == 0;
+            return Ok(OldestFile {
+                number,
+                is_recorded,
+            });
         }
     }
-    Ok((1, false))
+    Ok(OldestFile {
+        number: 1,
+        is_recorded: false,
+    })
 }
 
 /// Whether the head can belong to this log: it attests one of its lines, or more lines than there are.

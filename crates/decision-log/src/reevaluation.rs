@@ -3,7 +3,7 @@
 use cedar_policy::{Context, Entities, Request};
 
 use super::record::{DecisionRecord, RecordedError};
-use charter_authz::decision::{Denial, EvaluationError, Outcome, Verdict};
+use charter_authz::decision::{Denial, EvaluationError, Outcome, PolicyVerdict};
 use charter_authz::json::JsonError;
 use charter_authz::snapshot::Snapshot;
 
@@ -40,7 +40,7 @@ impl DecisionRecord {
 
     /// Whether an answer equals the recorded one, including determining policies and errors.
     #[must_use]
-    pub fn is(&self, decision: &Verdict) -> bool {
+    pub fn is(&self, decision: &PolicyVerdict) -> bool {
         let same_error = |(recorded, now): (&RecordedError, &EvaluationError)| {
             recorded.policy == now.policy && recorded.message == now.message
         };

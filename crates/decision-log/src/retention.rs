@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::chain::Chain;
+use super::config::{Clocks, RotationLimits};
 use super::file_index::FileIndex;
 use super::files;
 use super::log_file::LogFile;
@@ -20,14 +21,23 @@ const LISTED_AT_MOST: usize = 10;
 
 pub(super) struct Retention {
     /// Includes the newest file.
-    pub(super) keep_files: u64,
+    keep_files: u64,
     /// How long lines are kept.
-    pub(super) keep_for: Duration,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) confirmed: Arc<ConfirmedClock>,
+    keep_for: Duration,
+    clock: Arc<dyn Clock>,
+    confirmed: Arc<ConfirmedClock>,
 }
 
 impl Retention {
+    pub(super) fn new(limits: RotationLimits, clocks: Clocks) -> Self {
+        Self {
+            keep_files: limits.keep_files,
+            keep_for: limits.keep_for,
+            clock: clocks.now,
+            confirmed: clocks.confirmed,
+        }
+    }
+
     /// The number of the oldest file that is kept besides `newest`.
     pub(super) fn oldest_to_keep(
         &self,

@@ -14,7 +14,7 @@ use super::domain_decision::DomainDecision;
 use super::log_entry::{BuiltInDecision, Decided, EvaluationInput, LogEntry};
 use super::metric_counts::MetricCounts;
 use charter_authz::custom_domain::CustomDomain;
-use charter_authz::decision::Verdict;
+use charter_authz::decision::PolicyVerdict;
 use charter_authz::json::is_action;
 use charter_authz::policy_health::ShadowInUse;
 use charter_authz::snapshot::Snapshot;
@@ -41,7 +41,7 @@ pub struct ShadowDomain {
 /// What shadow policies decide.
 #[derive(Debug)]
 pub(super) struct ShadowAnswer {
-    pub(super) verdict: Verdict,
+    pub(super) verdict: PolicyVerdict,
     pub(super) policy_digest: Arc<str>,
 }
 

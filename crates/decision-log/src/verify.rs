@@ -15,8 +15,8 @@ use super::log_file::LogFile;
 use super::record::{LineHeader, LineKind};
 use super::retention::is_over;
 
-/// Maximal length of a line.
-const MAX_LINE_BYTES: u64 = 64 * 1024 * 1024;
+/// More of one line is not read. A written line is shorter than `log_file::MAX_LINE_BYTES`.
+const MAX_READ_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Verifies the log of a directory. `head` is the file of the head, if known. An error is one of
 /// reading; anomalies of the log are in the report.
@@ -146,7 +146,7 @@ impl Verifier<'_> {
         for number in 1_usize.. {
             line.clear();
             (&mut reader)
-                .take(MAX_LINE_BYTES)
+                .take(MAX_READ_BYTES)
                 .read_until(b'\n', &mut line)?;
             if line.is_empty() {
                 if number == 1 {

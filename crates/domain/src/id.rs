@@ -44,6 +44,13 @@ fn encode(uuid: Uuid) -> String {
     Ulid::from(uuid.as_u128()).to_string().to_ascii_lowercase()
 }
 
+/// An id whose text form is a prefix and 26 characters.
+pub trait TypedId: FromStr {
+    const PREFIX: &'static str;
+    /// The ECMA-262 pattern of the text form.
+    const PATTERN: &'static str;
+}
+
 macro_rules! typed_id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
         $(#[$doc])*
@@ -51,9 +58,6 @@ macro_rules! typed_id {
         pub struct $name(Uuid);
 
         impl $name {
-            /// The prefix of its text form.
-            pub const PREFIX: &'static str = $prefix;
-
             /// A new id.
             #[must_use]
             pub fn generate(now: Timestamp, entropy: &dyn Entropy) -> Self {
@@ -88,6 +92,11 @@ macro_rules! typed_id {
             pub const fn uuid(self) -> Uuid {
                 self.0
             }
+        }
+
+        impl TypedId for $name {
+            const PREFIX: &'static str = $prefix;
+            const PATTERN: &'static str = concat!("^", $prefix, "[0-7][0-9a-hjkmnp-tv-z]{25}$");
         }
 
         impl fmt::Display for $name {

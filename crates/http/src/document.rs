@@ -1,5 +1,6 @@
 //! Builds the OpenAPI document from the operations.
 
+mod described;
 mod examples;
 
 use std::sync::LazyLock;
@@ -86,6 +87,7 @@ fn document() -> OpenApi {
             }
         }
     }
+    described::merge(&mut document);
     examples::compose(&mut document);
     document
 }

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use charter_authz::fault::{FolderFault, LoadError};
 use charter_authz::source::Source;
+use charter_domain::causes::with_causes;
 
 /// A request that is not yet validated.
 #[derive(Debug, Deserialize)]
@@ -73,7 +74,7 @@ pub(super) fn to_cedar(
             ContextJsonError::MissingAction(_) => format!("the schema has no action `{action}`"),
             error => format!(
                 "the context is not what the schema asks for: {}",
-                chain(&error)
+                with_causes(&error)
             ),
         },
     )?;
@@ -84,7 +85,12 @@ pub(super) fn to_cedar(
         context,
         Some(schema),
     )
-    .map_err(|error| format!("the schema does not let this be asked: {}", chain(&error)))?;
+    .map_err(|error| {
+        format!(
+            "the schema does not let this be asked: {}",
+            with_causes(&error)
+        )
+    })?;
     let text = match named_file(entities) {
         None => entities.get(),
         Some(name) => files
@@ -94,7 +100,7 @@ pub(super) fn to_cedar(
     let entities = Entities::from_json_str(text, Some(schema)).map_err(|error| {
         format!(
             "the entities are not what the schema asks for: {}",
-            chain(&error)
+            with_causes(&error)
         )
     })?;
     Ok((request, entities))
@@ -103,20 +109,6 @@ pub(super) fn to_cedar(
 /// The file that is named instead of entities.
 pub(super) fn named_file(entities: &RawValue) -> Option<String> {
     serde_json::from_str(entities.get()).ok()
-}
-
-/// Cedar names the entity and the attribute in the causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 /// A fault at the place where parsing failed; the JSON begins `begin` bytes into the file.

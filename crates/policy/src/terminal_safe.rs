@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use charter_authz::fault::escaped;
+use charter_domain::printable::for_terminal;
 
 /// Escapes control characters of what is written.
 pub struct TerminalSafeWriter<'a> {
@@ -30,7 +30,7 @@ impl Write for TerminalSafeWriter<'_> {
         let rest = self.begun.split_off(whole);
         let text = std::mem::replace(&mut self.begun, rest);
         let text = String::from_utf8_lossy(&text);
-        self.out.write_all(escaped(&text).as_bytes())?;
+        self.out.write_all(for_terminal(&text).as_bytes())?;
         Ok(bytes.len())
     }
 

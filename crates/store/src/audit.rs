@@ -27,7 +27,7 @@ pub(super) fn bytes_of(event: &audit_event::Model) -> u64 {
 }
 
 /// An event to record; the actor and the time come from the audit context.
-pub(super) struct Entry {
+pub(super) struct AuditEntry {
     pub(super) action: Action,
     /// The typed id of the changed record.
     pub(super) resource: String,
@@ -134,7 +134,7 @@ impl Log {
         last: &Link,
         by: &AuditContext,
         at: Timestamp,
-        entry: Entry,
+        entry: AuditEntry,
     ) -> Result<audit_event::Model, Error> {
         let key = self
             .keys

@@ -1,13 +1,13 @@
 //! The MACs of the audit chains: each covers an event and the previous MAC.
 
-use hmac::{Hmac, KeyInit, Mac as _};
+use hmac::Mac as _;
 use secrecy::{ExposeSecret, SecretSlice};
 use serde::Serialize;
-use sha2::Sha256;
 
 use super::Error;
 use super::entity::audit_event;
 use charter_domain::id::OrganizationId;
+use charter_domain::keyed_hash::keyed_hash;
 
 pub(super) type Mac = [u8; 32];
 
@@ -81,9 +81,8 @@ pub(super) fn compute(
     };
     let canonical =
         serde_json::to_vec(&canonical).map_err(|error| Error::Unexpected(error.into()))?;
-    let mut mac = Hmac::<Sha256>::new_from_slice(key.secret.expose_secret())
-        .map_err(|error| Error::Unexpected(error.into()))?;
-    mac.update(previous);
-    mac.update(&canonical);
+    let mac = keyed_hash(key.secret.expose_secret())
+        .chain_update(previous)
+        .chain_update(&canonical);
     Ok(mac.finalize().into_bytes().into())
 }

@@ -23,7 +23,7 @@ pub struct Report {
     pub events: u64,
     pub heads: u64,
     /// In the order in which they were found; empty for an intact log.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<AuditFinding>,
     /// Numbers of lines of the heads file, from 1, that begin with a line truncated by a full disk or a crash. Not
     /// an anomaly.
     pub torn_heads: Vec<usize>,
@@ -31,7 +31,7 @@ pub struct Report {
 
 /// An anomaly that an intact log does not have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Finding {
+pub enum AuditFinding {
     /// The MAC is wrong: this event or the previous one was edited, moved or inserted.
     #[error("event {sequence} of {} was changed, moved or inserted", chain(.organization))]
     Altered {
@@ -212,25 +212,25 @@ impl Store {
         report.events += 1;
         let expected = chain.last.saturating_add(1);
         if sequence != expected {
-            report.findings.push(Finding::Missing {
+            report.findings.push(AuditFinding::Missing {
                 organization,
                 sequence: expected,
             });
             chain.mac = None;
         }
         match (row.event, chain.mac) {
-            (Err(error), _) => report.findings.push(Finding::Unreadable {
+            (Err(error), _) => report.findings.push(AuditFinding::Unreadable {
                 organization,
                 sequence,
                 reason: error.to_string(),
             }),
             (Ok(event), Some(previous)) => match self.audit.recompute(&previous, &event)? {
                 Some(expected) if Some(expected) == row.mac => {}
-                Some(_) => report.findings.push(Finding::Altered {
+                Some(_) => report.findings.push(AuditFinding::Altered {
                     organization,
                     sequence,
                 }),
-                None => report.findings.push(Finding::UnknownKey {
+                None => report.findings.push(AuditFinding::UnknownKey {
                     organization,
                     sequence,
                     key_id: event.key_id,
@@ -243,7 +243,7 @@ impl Store {
             .mac
             .is_some_and(|mac| differs(heads, chain.organization, sequence, &mac))
         {
-            report.findings.push(Finding::OtherHead {
+            report.findings.push(AuditFinding::OtherHead {
                 organization,
                 sequence,
             });
@@ -259,7 +259,7 @@ impl Store {
         let finding = |StrayRow {
                            organization,
                            sequence,
-                       }| Finding::Stray {
+                       }| AuditFinding::Stray {
             organization,
             sequence,
         };
@@ -272,10 +272,12 @@ impl Store {
     async fn report_without_events(&self, shown: &Heads, report: &mut Report) -> Result<(), Error> {
         let without = self.organizations_without_events().await?;
         let unshown = without.into_iter().filter(|id| !shown.contains_key(id));
-        report.findings.extend(unshown.map(|id| Finding::Missing {
-            organization: OrganizationId::from_uuid(id),
-            sequence: 1,
-        }));
+        report
+            .findings
+            .extend(unshown.map(|id| AuditFinding::Missing {
+                organization: OrganizationId::from_uuid(id),
+                sequence: 1,
+            }));
         Ok(())
     }
 }
@@ -299,7 +301,7 @@ fn report_cut_off(chain: Option<&Chain>, heads: &Heads, report: &mut Report) {
     if let Some((sequence, _)) = attested
         && *sequence > chain.last
     {
-        report.findings.push(Finding::CutOff {
+        report.findings.push(AuditFinding::CutOff {
             organization: OrganizationId::from_uuid(chain.organization),
             sequence: *sequence,
         });
@@ -326,7 +328,7 @@ fn read_heads(path: &Path, report: &mut Report) -> Result<Heads, Error> {
                 behind
             }
             Torn::No => {
-                report.findings.push(Finding::MalformedHead { line });
+                report.findings.push(AuditFinding::MalformedHead { line });
                 None
             }
         });

@@ -7,7 +7,7 @@ use sea_orm::{
     QuerySelect,
 };
 
-use super::audit::{Entry, Log};
+use super::audit::{AuditEntry, Log};
 use super::audit_heads::Head;
 use super::audit_mac::{Link, Mac, ORIGIN, to_mac};
 use super::connect::Transaction;
@@ -28,7 +28,7 @@ impl Log {
         &self,
         transaction: &Transaction,
         by: &AuditContext,
-        entry: Entry,
+        entry: AuditEntry,
     ) -> Result<(i64, Head), Error> {
         use installation_event::Column;
         let last: Option<(i64, Vec<u8>)> = installation_event::Entity::find()

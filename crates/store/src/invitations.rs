@@ -7,7 +7,7 @@ use sea_orm::{
 };
 use serde_json::json;
 
-use super::audit::{Action, Changes, Entry};
+use super::audit::{Action, AuditEntry, Changes};
 use super::entity::{invitation, stored_time, user};
 use super::jobs::{self, NewJob};
 use super::sessions::{self, NewSession};
@@ -78,7 +78,7 @@ impl TenantWriter<'_> {
             .exec_without_returning(&write.transaction)
             .await?;
         jobs::insert(&write, organization.id, new.mail).await?;
-        let entry = Entry {
+        let entry = AuditEntry {
             action: Action::Permission(Permission::InviteMember),
             resource: new.id.to_string(),
             changes: Changes::created(json!({"email": row.email, "role": row.role})),

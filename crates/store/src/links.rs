@@ -8,7 +8,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QuerySelect};
 use serde_json::json;
 
-use super::audit::{Action, Changes, Entry};
+use super::audit::{Action, AuditEntry, Changes};
 use super::entity::{one_time_token, stored_time, user};
 use super::jobs::{self, NewJob};
 use super::sessions::end_all;
@@ -68,7 +68,7 @@ impl Store {
         if active == 0 {
             return Err(Error::NotFound);
         }
-        let entry = Entry {
+        let entry = AuditEntry {
             action: Action::User("RequestLink"),
             resource: user.id.to_string(),
             changes: Changes::created(json!({"purpose": link.purpose.as_str(), "source_ip": from})),
@@ -208,7 +208,7 @@ async fn record(
     act: &'static str,
     before: &user::Model,
 ) -> Result<(), Error> {
-    let entry = Entry {
+    let entry = AuditEntry {
         action: Action::User(act),
         resource: UserId::from_uuid(before.id).to_string(),
         changes: Changes::between(

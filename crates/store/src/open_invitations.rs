@@ -4,7 +4,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, Select};
 use serde_json::{Value, json};
 
-use super::audit::{Action, Changes, Entry};
+use super::audit::{Action, AuditEntry, Changes};
 use super::entity::{invitation, stored_time};
 use super::lookup::find;
 use super::write::Write;
@@ -55,7 +55,7 @@ impl TenantWriter<'_> {
         let query = query.filter(Column::Id.eq(id.uuid()));
         let before: Invitation = find(query, &write.transaction).await?;
         withdraw(&write, Column::Id.eq(id.uuid())).await?;
-        let entry = Entry {
+        let entry = AuditEntry {
             action: Action::Permission(Permission::InviteMember),
             resource: id.to_string(),
             changes: Changes::between(

@@ -4,7 +4,7 @@ use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{ColumnTrait, EntityTrait, QuerySelect};
 use serde_json::json;
 
-use super::audit::{Action, Changes, Entry};
+use super::audit::{Action, AuditEntry, Changes};
 use super::entity::{session, user};
 use super::links::{Purpose, use_up_all};
 use super::{Error, Login, Store, session_upkeep, users};
@@ -43,7 +43,7 @@ impl Store {
         let others = of_user.and(session::Column::Id.ne(guard.session.uuid()));
         session_upkeep::end(&write, others).await?;
         use_up_all(&write, user.id, Purpose::ResetPassword).await?;
-        let entry = Entry {
+        let entry = AuditEntry {
             action: Action::User("ChangePassword"),
             resource: user.id.to_string(),
             changes: Changes::created(json!({"kept_session": guard.session.to_string()})),

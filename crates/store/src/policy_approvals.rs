@@ -7,7 +7,7 @@ use sea_orm::{
 };
 use serde_json::{Value, json};
 
-use super::audit::{Action, Changes, Entry};
+use super::audit::{Action, AuditEntry, Changes};
 use super::entity::{installation_event, policy_approval, policy_revision, stored_time};
 use super::{Error, Store};
 use charter_domain::audit::AuditContext;
@@ -89,7 +89,7 @@ impl Store {
             event: 0,
             domain: domain.unwrap_or_default().to_owned(),
         };
-        let entry = Entry {
+        let entry = AuditEntry {
             action: Action::Operator(APPROVED),
             resource: new.id.to_string(),
             changes: Changes::created(facts(&row)),
@@ -168,7 +168,7 @@ impl Store {
         if row.used_by.is_some() {
             return Err(Error::Stale);
         }
-        let entry = Entry {
+        let entry = AuditEntry {
             action: Action::Operator(WITHDRAWN),
             resource: id.to_string(),
             changes: Changes::default(),

@@ -10,7 +10,7 @@ use sea_orm::{
 };
 use serde_json::{Value, json};
 
-use super::audit::{Action, Changes, Entry};
+use super::audit::{Action, AuditEntry, Changes};
 use super::entity::{installation_event, organization, policy_revision, stored_time};
 use super::policy_approvals;
 use super::policy_texts::{PolicyFiles, digest, insert_texts, texts_of};
@@ -206,7 +206,7 @@ impl Store {
             event: 0,
             domain: domain.unwrap_or_default().to_owned(),
         };
-        let entry = Entry {
+        let entry = AuditEntry {
             action: Action::System(ACTION),
             resource: resource(&row.domain, sequence),
             changes: Changes::created(facts(&row)),

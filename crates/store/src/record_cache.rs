@@ -33,12 +33,12 @@ impl Record for UserCaller {
     }
 }
 
-struct Entry<R> {
+struct CachedRecord<R> {
     record: Arc<R>,
     epoch: u64,
 }
 
-impl<R> Clone for Entry<R> {
+impl<R> Clone for CachedRecord<R> {
     fn clone(&self) -> Self {
         Self {
             record: Arc::clone(&self.record),
@@ -48,7 +48,7 @@ impl<R> Clone for Entry<R> {
 }
 
 /// Records by key, at most the memory that it was given for. The least recently used ones make room.
-pub struct RecordCache<K, R>(Cache<K, Entry<R>>);
+pub struct RecordCache<K, R>(Cache<K, CachedRecord<R>>);
 
 /// The store's epoch before a read.
 #[derive(Debug, Clone, Copy)]
@@ -61,7 +61,7 @@ impl<K: Hash + Eq + Send + Sync + 'static, R: Record> RecordCache<K, R> {
     /// Takes so many bytes of memory, about.
     #[must_use]
     pub fn new(capacity: u64) -> Self {
-        let weigh = |_: &K, entry: &Entry<R>| {
+        let weigh = |_: &K, entry: &CachedRecord<R>| {
             let bytes = entry.record.bytes().saturating_add(ENTRY_BYTES);
             bytes.try_into().unwrap_or(u32::MAX)
         };
@@ -92,6 +92,6 @@ impl<K: Hash + Eq + Send + Sync + 'static, R: Record> RecordCache<K, R> {
 
     /// Keeps what was read since then.
     pub fn put(&self, key: K, record: Arc<R>, Reading(epoch): Reading) {
-        self.0.insert(key, Entry { record, epoch });
+        self.0.insert(key, CachedRecord { record, epoch });
     }
 }

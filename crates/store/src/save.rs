@@ -4,7 +4,7 @@ use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter, QueryTrai
 use serde_json::Value;
 
 use super::Error;
-use super::audit::{Action, Changes, Entry};
+use super::audit::{Action, AuditEntry, Changes};
 use super::record::{Audited, Versioned};
 use super::write::Write;
 
@@ -90,7 +90,7 @@ impl Write<'_> {
         about: &impl Audited,
         changes: Changes,
     ) -> Result<(), Error> {
-        let entry = Entry {
+        let entry = AuditEntry {
             action,
             resource: about.resource(),
             changes,

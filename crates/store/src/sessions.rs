@@ -11,7 +11,7 @@ use sea_orm::{
 };
 use serde_json::{Value, json};
 
-use super::audit::{Action, Changes, Entry};
+use super::audit::{Action, AuditEntry, Changes};
 use super::entity::{organization, session, spent_refresh_token, stored_time, user};
 use super::joined::{columns, join, text};
 use super::write::Write;
@@ -120,7 +120,7 @@ impl Store {
         if session_upkeep::end(&write, session::Column::Id.eq(ended.id.uuid())).await? == 0 {
             return write.confirm().await;
         }
-        let entry = Entry {
+        let entry = AuditEntry {
             action: Action::User(why.as_str()),
             resource: ended.user.to_string(),
             changes: Changes::between(json!({"session": ended.id.to_string()}), why.details()),

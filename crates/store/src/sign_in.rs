@@ -4,7 +4,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use serde_json::json;
 
-use super::audit::{Action, Changes, Entry};
+use super::audit::{Action, AuditEntry, Changes};
 use super::entity::user;
 use super::sessions::{self, NewSession};
 use super::{Error, Store};
@@ -77,7 +77,7 @@ impl Store {
         } else {
             json!({"session": id, "ended": ended})
         };
-        let entry = Entry {
+        let entry = AuditEntry {
             action: Action::User("SignIn"),
             resource: user.id.to_string(),
             changes: Changes::created(changes),

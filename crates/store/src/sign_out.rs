@@ -6,7 +6,7 @@ use sea_orm::sea_query::ExprTrait as _;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::json;
 
-use super::audit::{Action, Changes, Entry};
+use super::audit::{Action, AuditEntry, Changes};
 use super::entity::session;
 use super::{Error, Store, session_upkeep};
 use charter_domain::audit::AuditContext;
@@ -47,7 +47,7 @@ impl Store {
             return Ok(0);
         }
         let resource = user.map_or_else(|| organization.to_string(), |user| user.to_string());
-        let entry = Entry {
+        let entry = AuditEntry {
             action: Action::Operator("SignOut"),
             resource,
             changes: Changes::between(json!({}), json!({"ended_sessions": ended})),

@@ -14,7 +14,7 @@ use sea_orm::{
     QuerySelect, QueryTrait as _,
 };
 
-use super::audit::{Entry, bytes_of};
+use super::audit::{AuditEntry, bytes_of};
 use super::audit_heads::Head;
 use super::audit_mac::Link;
 use super::chain_end;
@@ -210,7 +210,7 @@ impl Write<'_> {
     pub(super) async fn record(
         &mut self,
         organization: OrganizationId,
-        entry: Entry,
+        entry: AuditEntry,
     ) -> Result<(), Error> {
         let link = self.take_link(organization).await?;
         let log = &self.store.audit;
@@ -252,7 +252,10 @@ impl Write<'_> {
     }
 
     /// Appends an event to the installation's chain, whose lock the transaction holds. Returns the event's number.
-    pub(super) async fn record_for_installation(&mut self, entry: Entry) -> Result<i64, Error> {
+    pub(super) async fn record_for_installation(
+        &mut self,
+        entry: AuditEntry,
+    ) -> Result<i64, Error> {
         let log = &self.store.audit;
         let (sequence, head) = log
             .append_for_installation(&self.transaction, self.by, entry)

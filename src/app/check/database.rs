@@ -12,17 +12,17 @@ use charter_domain::entropy::Entropy;
 use charter_store::{MigrationStatus, Store};
 
 use super::super::database;
-use super::part::Part;
+use super::part::CheckedPart;
 use crate::app::StartError;
 
-pub(super) struct Found {
-    pub(super) part: Part,
+pub(super) struct FoundDatabase {
+    pub(super) part: CheckedPart,
     /// `None` if the database is missing or unreadable.
     pub(super) store: Option<Arc<Store>>,
     pending: Vec<String>,
 }
 
-impl Found {
+impl FoundDatabase {
     /// The database, if this migration is applied.
     pub(super) fn store_with(&self, migration: &str) -> Option<&Arc<Store>> {
         let is_pending = self.pending.iter().any(|name| name.ends_with(migration));
@@ -35,9 +35,9 @@ pub(super) async fn look(
     keys: &Keys,
     clock: &Arc<dyn Clock>,
     entropy: &Arc<dyn Entropy>,
-) -> Found {
+) -> FoundDatabase {
     let url = without_password(&settings.database.connection.url);
-    let mut part = Part::new("database").fact("url", url);
+    let mut part = CheckedPart::new("database").fact("url", url);
     // The data directory is checked separately.
     let opened = match database::open_read_only(settings, keys, clock, entropy).await {
         Err(StartError::DataDir(_)) => None,
@@ -47,7 +47,7 @@ pub(super) async fn look(
         if part.ok && opened.is_some() {
             part.note("the database does not exist yet; a start creates it");
         }
-        return Found {
+        return FoundDatabase {
             part,
             store: None,
             pending: Vec::new(),
@@ -58,7 +58,7 @@ pub(super) async fn look(
         Err(error) => Err(error),
     };
     let Some(status) = part.take(status) else {
-        return Found {
+        return FoundDatabase {
             part,
             store: None,
             pending: Vec::new(),
@@ -85,7 +85,7 @@ pub(super) async fn look(
     if !pending.is_empty() {
         part.note("a start applies the pending migrations, as `charter migrate up` does");
     }
-    Found {
+    FoundDatabase {
         part: part.fact("pending_migrations", pending.clone()),
         store: Some(Arc::new(store)),
         pending,

@@ -28,17 +28,17 @@ use super::serve::Server;
 use super::{
     StartError, decisions, disk, missing_keys, open_files, replay, replicas, sealer, users,
 };
-use database::Found;
-pub use part::Part;
+use database::FoundDatabase;
+pub use part::CheckedPart;
 
 /// Checks every part of a start, even if others are faulty, as far as it does not depend on them. `program` is
 /// this executable, which checks policies in a child process.
-pub async fn check(settings: &Settings, program: &Path) -> Vec<Part> {
+pub async fn check(settings: &Settings, program: &Path) -> Vec<CheckedPart> {
     let mut parts = vec![sources(settings), data_directory(settings)];
     let keys = match settings.require_keys() {
         Ok(keys) => keys,
         Err(error) => {
-            let mut part = Part::new("keys");
+            let mut part = CheckedPart::new("keys");
             part.fault(&StartError::from(error));
             parts.push(part);
             return parts;
@@ -65,17 +65,17 @@ pub async fn check(settings: &Settings, program: &Path) -> Vec<Part> {
     parts
 }
 
-fn sources(settings: &Settings) -> Part {
+fn sources(settings: &Settings) -> CheckedPart {
     let files = settings.sources.files.iter();
     let files: Vec<String> = files.map(|file| file.display().to_string()).collect();
-    Part::new("settings")
+    CheckedPart::new("settings")
         .fact("files", files)
         .fact("variables", settings.sources.variables.clone())
 }
 
-fn data_directory(settings: &Settings) -> Part {
+fn data_directory(settings: &Settings) -> CheckedPart {
     let directory = &settings.data_dir;
-    let mut part = Part::new("data").fact("directory", shown(directory));
+    let mut part = CheckedPart::new("data").fact("directory", shown(directory));
     let tried = |()| {
         private::try_write(directory).map_err(|error| DataDirError::Io(directory.clone(), error))
     };
@@ -88,13 +88,13 @@ fn data_directory(settings: &Settings) -> Part {
 }
 
 /// Also returns whether they are those of the database.
-async fn key_lists(settings: &Settings, keys: &Keys, found: &Found) -> (Part, bool) {
+async fn key_lists(settings: &Settings, keys: &Keys, found: &FoundDatabase) -> (CheckedPart, bool) {
     let ids = |keys: &[Key]| {
         keys.iter()
             .map(|key| key.id().into())
             .collect::<Vec<Value>>()
     };
-    let mut part = Part::new("keys")
+    let mut part = CheckedPart::new("keys")
         .fact("sealing", ids(&keys.sealing))
         .fact("audit", ids(&keys.audit))
         .fact("replay", keys.replay.id())
@@ -146,10 +146,10 @@ fn readable_by_all(settings: &Settings) -> impl Iterator<Item = String> {
 async fn service(
     settings: &Settings,
     keys: &Keys,
-    found: &Found,
+    found: &FoundDatabase,
     clock: &dyn Clock,
-) -> (Part, bool) {
-    let mut part = Part::new("service");
+) -> (CheckedPart, bool) {
+    let mut part = CheckedPart::new("service");
     if let Some(config) = replay::redis(settings, keys) {
         return shared_service(part, &config, settings.replay.lease, (found, clock)).await;
     }
@@ -197,11 +197,11 @@ async fn service(
 
 /// The same of a service whose replicas share nonces. It is that of these settings if it runs on this machine.
 async fn shared_service(
-    mut part: Part,
+    mut part: CheckedPart,
     config: &RedisConfig,
     lease: Duration,
-    (found, clock): (&Found, &dyn Clock),
-) -> (Part, bool) {
+    (found, clock): (&FoundDatabase, &dyn Clock),
+) -> (CheckedPart, bool) {
     part = part.fact("nonces", config.servers());
     part.take(config.check().await);
     if let Some(store) = &found.store {
@@ -225,10 +225,10 @@ async fn shared_service(
 /// Also returns the attributes that the schema declares which would be in force.
 async fn policy_folder(
     (settings, keys, program): (&Settings, &Keys, &Path),
-    (found, belong): (&Found, bool),
+    (found, belong): (&FoundDatabase, bool),
     clock: &Arc<dyn Clock>,
-) -> (Part, Option<BTreeSet<String>>) {
-    let mut part = Part::new("policies").fact("folder", shown(&settings.policies.dir));
+) -> (CheckedPart, Option<BTreeSet<String>>) {
+    let mut part = CheckedPart::new("policies").fact("folder", shown(&settings.policies.dir));
     // Without the keys that authenticate it, the record of earlier policies reads as lost.
     let store = found.store_with("domain_policies").filter(|_| belong);
     let store = store.map(Arc::clone);
@@ -281,8 +281,12 @@ async fn policy_folder(
     (part, Some(started.loaded.attributes().clone()))
 }
 
-fn decision_log(settings: &Settings, keys: &Keys, attributes: Option<&BTreeSet<String>>) -> Part {
-    let part = Part::new("decisions");
+fn decision_log(
+    settings: &Settings,
+    keys: &Keys,
+    attributes: Option<&BTreeSet<String>>,
+) -> CheckedPart {
+    let part = CheckedPart::new("decisions");
     if !settings.decisions.enabled {
         return part.fact("log", "off");
     }
@@ -308,9 +312,9 @@ fn decision_log(settings: &Settings, keys: &Keys, attributes: Option<&BTreeSet<S
     part
 }
 
-fn mail(settings: &Settings) -> Part {
+fn mail(settings: &Settings) -> CheckedPart {
     let base_url = users::base_url(settings);
-    let mut part = Part::new("mail").fact("from", settings.mail.from.clone());
+    let mut part = CheckedPart::new("mail").fact("from", settings.mail.from.clone());
     part = match &settings.mail.smtp_url {
         Some(url) => part.fact("server", database::without_password(url)),
         None => part.fact("files", shown(&settings.data_dir.join("mail"))),
@@ -325,9 +329,9 @@ fn mail(settings: &Settings) -> Part {
     part
 }
 
-fn listeners(settings: &Settings, is_running: bool) -> Part {
+fn listeners(settings: &Settings, is_running: bool) -> CheckedPart {
     let server = &settings.server;
-    let mut part = Part::new("listeners")
+    let mut part = CheckedPart::new("listeners")
         .fact("clients", server.listen.to_string())
         .fact("operators", server.ops_listen.to_string());
     if let Some(access) = settings.access.listen {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::app::StartError;
 
 #[derive(Debug, Serialize)]
-pub struct Part {
+pub struct CheckedPart {
     pub name: &'static str,
     /// Whether a start would succeed as far as this part is concerned.
     pub ok: bool,
@@ -19,7 +19,7 @@ pub struct Part {
     pub faults: Vec<String>,
 }
 
-impl Part {
+impl CheckedPart {
     /// A part without facts.
     #[must_use]
     pub fn new(name: &'static str) -> Self {

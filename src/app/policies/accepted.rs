@@ -99,12 +99,12 @@ impl AcceptedStore {
         if self.ledger.approvers(digest, base).await?.len() >= self.approvals {
             return Ok(true);
         }
-        let (newer, in_force) = self.ledger.newest().await?;
-        if newer == base {
+        let newest = self.ledger.newest().await?;
+        if newest.sequence == base {
             return Ok(false);
         }
-        Ok(in_force.as_deref() == Some(digest)
-            || self.ledger.approvers(digest, newer).await?.len() >= self.approvals)
+        Ok(newest.whole_digest.as_deref() == Some(digest)
+            || self.ledger.approvers(digest, newest.sequence).await?.len() >= self.approvals)
     }
 }
 
@@ -116,7 +116,7 @@ mod tests {
 
     use charter_store::PolicyFiles;
 
-    use super::super::ledger::NoLedger;
+    use super::super::ledger::{NewestRevision, NoLedger};
     use super::*;
 
     /// A ledger in memory that can be made unreachable.
@@ -154,11 +154,13 @@ mod tests {
             })
         }
 
-        async fn newest(&self) -> Result<(i64, Option<String>), Error> {
+        async fn newest(&self) -> Result<NewestRevision, Error> {
             self.check()?;
             let digests = self.digests.lock();
-            let number = i64::try_from(digests.len()).expect("few");
-            Ok((number, digests.last().cloned()))
+            Ok(NewestRevision {
+                sequence: i64::try_from(digests.len()).expect("few"),
+                whole_digest: digests.last().cloned(),
+            })
         }
 
         async fn accept(&self, new: &NewPolicyRevision) -> Result<i64, Error> {

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::Mac as _;
 use parking_lot::Mutex;
-use sha2::Sha256;
 
 use crate::settings::keys::Keys;
 use crate::settings::{PolicyStart, Settings};
 use charter_authz::folder::{DOMAINS, Folder};
 use charter_domain::clock::Clock;
+use charter_domain::keyed_hash::keyed_hash;
 use charter_policy::gates::{self, CheckRequest, GateRequirement, ProofCacheConfig};
 use charter_store::Store;
 
@@ -177,8 +177,7 @@ fn proof_cache_key(keys: &Keys) -> [u8; 32] {
     mac(&mac(audit.expose(), b"charter policies v1"), b"proofs")
 }
 
-#[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
 fn mac(key: &[u8], label: &[u8]) -> [u8; 32] {
-    let mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length");
-    mac.chain_update(label).finalize().into_bytes().into()
+    let mac = keyed_hash(key).chain_update(label);
+    mac.finalize().into_bytes().into()
 }

@@ -11,14 +11,22 @@ use charter_store::{Error, LastRevision, NewPolicyRevision, Store, normalized_ap
 use super::super::provision;
 use super::last_accepted::LastAccepted;
 
+#[derive(Default)]
+pub(super) struct NewestRevision {
+    /// 0 if there is none.
+    pub(super) sequence: i64,
+    /// `None` if the revision is not authentic.
+    pub(super) whole_digest: Option<String>,
+}
+
 /// Records which policies were accepted and who approved them.
 #[async_trait]
 pub(super) trait PolicyLedger: Send + Sync {
     /// The last accepted revision.
     async fn last(&self) -> Result<LastAccepted, Error>;
 
-    /// The number of the last accepted revision, and its digest if it is authentic. Its texts are not read.
-    async fn newest(&self) -> Result<(i64, Option<String>), Error>;
+    /// The last accepted revision, without its texts.
+    async fn newest(&self) -> Result<NewestRevision, Error>;
 
     /// Records a revision as the successor of the last one and returns its sequence number.
     async fn accept(&self, new: &NewPolicyRevision) -> Result<i64, Error>;
@@ -42,11 +50,15 @@ impl PolicyLedger for DatabaseLedger {
         last.await.map(Into::into)
     }
 
-    async fn newest(&self) -> Result<(i64, Option<String>), Error> {
+    async fn newest(&self) -> Result<NewestRevision, Error> {
         let newest = self.store.newest_policy_revision(self.domain.as_deref());
-        Ok(match newest.await? {
-            LastRevision::Known(revision, ()) => (revision.sequence, Some(revision.whole_digest)),
-            other => (other.sequence(), None),
+        let newest = newest.await?;
+        Ok(NewestRevision {
+            sequence: newest.sequence(),
+            whole_digest: match newest {
+                LastRevision::Known(revision, ()) => Some(revision.whole_digest),
+                _ => None,
+            },
         })
     }
 
@@ -74,8 +86,8 @@ impl PolicyLedger for NoLedger {
         Ok(LastAccepted::none())
     }
 
-    async fn newest(&self) -> Result<(i64, Option<String>), Error> {
-        Ok((0, None))
+    async fn newest(&self) -> Result<NewestRevision, Error> {
+        Ok(NewestRevision::default())
     }
 
     async fn accept(&self, _: &NewPolicyRevision) -> Result<i64, Error> {

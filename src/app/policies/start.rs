@@ -108,51 +108,28 @@ impl Policies {
             .start_check_request(&folder, last, approved, phase)
             .await
             .map_err(unfit)?;
-        let mut verdict = GateVerdict::default();
-        if request.tests != GateRequirement::Off
-            || request.proofs != GateRequirement::Off
-            || request.hold_widening
-        {
-            verdict = self.check(&request, phase).await;
-            if let Some(report) = verdict.report() {
-                return Err(UnfitFolder {
-                    gates: gate_outcomes(&verdict),
-                    is_unfinished: verdict.unfinished,
-                    ..unfit(report)
-                });
-            }
+        let verdict = self.check_if_required(&request, phase).await;
+        if let Some(report) = verdict.report() {
+            return Err(UnfitFolder {
+                gates: gate_outcomes(&verdict),
+                is_unfinished: verdict.unfinished,
+                ..unfit(report)
+            });
         }
         self.check_promise(&folder, last, approved).map_err(unfit)?;
-        let loading = folder.clone();
-        let loaded = phase.run(move || L::from_folder(&loading).map_err(|error| error.report()));
-        let loaded = loaded
-            .await
-            .unwrap_or_else(|| Err("the policies could not be loaded".to_owned()))
-            .map_err(unfit)?;
+        let loaded = load(&folder, phase).await.map_err(unfit)?;
         log_findings(&verdict);
         // An unchanged folder stays in force since the earlier time.
         let same = last
             .revision()
             .filter(|last| *last.digest == **folder.whole_digest() && last.version == version);
-        let taken_as = match phase {
-            _ if verdict.is_stop => TakenAs::Stop,
-            Phase::Start => TakenAs::Start,
-            Phase::Serving => TakenAs::Edit,
-        };
-        let mut health = health(&verdict);
-        report_unread(&mut health, folder.unread());
+        let new = || new_revision(&folder, version, taken_as(phase, &verdict), now);
+        let new = same.is_none().then(new);
         Ok(Started {
             loaded,
-            health: PolicyHealth {
-                whole_digest: Some(Arc::clone(folder.whole_digest())),
-                files: Arc::new(folder.files().clone()),
-                since: Some(same.map_or(now, |last| last.since)),
-                ..health
-            },
+            health: health_in_force(&verdict, &folder, same.map_or(now, |last| last.since)),
             taken: TakenFolder {
-                new: same
-                    .is_none()
-                    .then(|| new_revision(&folder, version, taken_as, now)),
+                new,
                 proved: verdict.proved,
                 is_checked: true,
                 is_unfinished: false,
@@ -160,6 +137,16 @@ impl Policies {
                 folder,
             },
         })
+    }
+
+    async fn check_if_required(&self, request: &CheckRequest, phase: Phase) -> GateVerdict {
+        if request.tests == GateRequirement::Off
+            && request.proofs == GateRequirement::Off
+            && !request.hold_widening
+        {
+            return GateVerdict::default();
+        }
+        self.check(request, phase).await
     }
 
     /// Runs the gates. Those of domains take turns; the built-in policies need none.
@@ -268,4 +255,29 @@ impl Policies {
         }
         Ok(request)
     }
+}
+
+async fn load<L: FromFolder>(folder: &Folder, phase: Phase) -> Result<L, String> {
+    let folder = folder.clone();
+    let loaded = phase.run(move || L::from_folder(&folder).map_err(|error| error.report()));
+    let loaded = loaded.await;
+    loaded.unwrap_or_else(|| Err("the policies could not be loaded".to_owned()))
+}
+
+const fn taken_as(phase: Phase, verdict: &GateVerdict) -> TakenAs {
+    match phase {
+        _ if verdict.is_stop => TakenAs::Stop,
+        Phase::Start => TakenAs::Start,
+        Phase::Serving => TakenAs::Edit,
+    }
+}
+
+/// The health of a folder that is put in force now and was there since then.
+fn health_in_force(verdict: &GateVerdict, folder: &Folder, since: Timestamp) -> PolicyHealth {
+    let mut health = health(verdict);
+    report_unread(&mut health, folder.unread());
+    health.whole_digest = Some(Arc::clone(folder.whole_digest()));
+    health.files = Arc::new(folder.files().clone());
+    health.since = Some(since);
+    health
 }

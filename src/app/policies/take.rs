@@ -52,15 +52,8 @@ impl<P: InForce> FolderReloader<P> {
             digest,
             files: Some(Arc::clone(&read_files)),
         };
-        let lost = self.baseline.missing_from(folder.files());
-        if verdict.refusals.is_empty() && !lost.is_empty() && self.requires_approval(read.approved)
-        {
-            let report = format!(
-                "invariants that edits must keep are missing or changed: {}{}",
-                lost.join(", "),
-                approval_hint(&folder)
-            );
-            verdict = GateVerdict::refused(PolicyGate::Widening, report);
+        if verdict.refusals.is_empty() && self.requires_approval(read.approved) {
+            verdict = self.lost_invariants(&folder).unwrap_or(verdict);
         }
         if !verdict.refusals.is_empty() {
             self.refuse(refused(digest), &verdict);
@@ -104,23 +97,39 @@ impl<P: InForce> FolderReloader<P> {
         self.checked = is_as_checked;
         self.can_prove |= verdict.proved;
         self.update_baseline(&folder, read.approved).await;
-        let mut new_health = health(&verdict);
-        new_health
-            .warnings
-            .extend(self.baseline.warnings(folder.files()));
-        new_health
-            .warnings
-            .extend((!is_as_checked).then(|| NOT_CHECKED.to_owned()));
-        new_health.warnings.extend(unread);
+        self.report_edit(&verdict, &folder, unread);
+        self.put_in_force(&folder, loaded, TakenAs::Edit, version)
+            .await;
+    }
+
+    /// What operators are told of an edit that is taken.
+    fn report_edit(&self, verdict: &GateVerdict, folder: &Folder, unread: Vec<String>) {
         let before = self.place.health();
+        let mut new_health = health(verdict);
+        let warnings = &mut new_health.warnings;
+        warnings.extend(self.baseline.warnings(folder.files()));
+        warnings.extend((!self.checked).then(|| NOT_CHECKED.to_owned()));
+        warnings.extend(unread);
         keep_writable(&mut new_health, &before);
         new_health.shadow.clone_from(&before.shadow);
         new_health.shadow_in_use.clone_from(&before.shadow_in_use);
         new_health.files.clone_from(&before.files);
         new_health.refusals.clone_from(&before.refusals);
         self.place.report(new_health);
-        self.put_in_force(&folder, loaded, TakenAs::Edit, version)
-            .await;
+    }
+
+    /// The refusal of a folder without an invariant that edits must keep.
+    fn lost_invariants(&self, folder: &Folder) -> Option<GateVerdict> {
+        let lost = self.baseline.missing_from(folder.files());
+        if lost.is_empty() {
+            return None;
+        }
+        let report = format!(
+            "invariants that edits must keep are missing or changed: {}{}",
+            lost.join(", "),
+            approval_hint(folder)
+        );
+        Some(GateVerdict::refused(PolicyGate::Widening, report))
     }
 
     fn requires_approval(&self, approved: bool) -> bool {

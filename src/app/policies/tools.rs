@@ -26,8 +26,8 @@ const REPLAY_TIMEOUT: Duration = Duration::from_mins(10);
 /// Time for reading the log for the coverage, which a request waits for.
 const COVERAGE_LOG_TIME: Duration = Duration::from_secs(10);
 const COVERAGE_TIMEOUT: Duration = Duration::from_secs(25);
-/// A result is a list of counterexamples, or of flips.
-const MAX_LINE_BYTES: u64 = 16 * 1024 * 1024;
+/// Of one line of a child: a result is a list of counterexamples, or of flips.
+const MAX_EVENT_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Starts child processes for the workbench.
 pub(in crate::app) struct Tools {
@@ -225,7 +225,7 @@ async fn pass_on(
     loop {
         line.clear();
         let read = (&mut reader)
-            .take(MAX_LINE_BYTES)
+            .take(MAX_EVENT_BYTES)
             .read_until(b'\n', &mut line)
             .await?;
         if read == 0 {

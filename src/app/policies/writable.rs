@@ -69,12 +69,12 @@ fn warnings(dir: &Path) -> Vec<String> {
     });
     let user = rustix::process::geteuid().as_raw();
     let who = format!("the user that runs this process (uid {user})");
-    let by_us = told(
+    let by_us = warning(
         &by_us,
         &who,
         "mount the folder read-only, or let another user own it",
     );
-    let by_all = told(
+    let by_all = warning(
         &by_all,
         "every user of this machine",
         "remove that permission",
@@ -82,7 +82,7 @@ fn warnings(dir: &Path) -> Vec<String> {
     by_all.into_iter().chain(by_us).collect()
 }
 
-fn told(paths: &[PathBuf], who: &str, remedy: &str) -> Option<String> {
+fn warning(paths: &[PathBuf], who: &str, remedy: &str) -> Option<String> {
     let first = paths.first()?.display();
     let others = match paths.len() - 1 {
         0 => String::new(),

@@ -102,28 +102,17 @@ pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, E
             format!("must say why, in one line of at most {MAX_REASON} bytes"),
         ));
     }
-    let digest = || args.digest.trim().to_owned();
     args.settings.operate(async |operator| {
         let name = args.by.name(operator)?;
         let policies = &operator.settings.policies.dir;
         let dir = &args.domain.within(policies).map_err(unknown_domain)?;
-        let folder = Folder::read(dir).map_err(|error| Error::Policies(error.report()))?;
-        if *digest() != **folder.whole_digest() {
-            return Err(Error::refused(
-                digest(),
-                format!(
-                    "is not the folder `{}` as it is now, whose digest is {}",
-                    dir.display(),
-                    folder.whole_digest()
-                ),
-            ));
-        }
+        let folder = args.folder(dir)?;
         let domain = args.domain.domain.as_deref();
         let last = operator.store.last_policy_revision(domain).await?;
         if let LastRevision::Known(revision, _) = &last
             && *revision.whole_digest == **folder.whole_digest()
         {
-            return Err(Error::refused(digest(), "is in force already"));
+            return Err(args.refused("is in force already"));
         }
         let mut changes = Vec::new();
         let progress = Progress::default();
@@ -134,21 +123,7 @@ pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, E
         if !args.output.json {
             out.write_all(&changes)?;
         }
-        let (base, needed) = (last.sequence(), operator.settings.policies.approvals);
-        let before = operator
-            .store
-            .approvals_of(folder.whole_digest(), base)
-            .await?;
-        let mut approvers: BTreeSet<String> = before
-            .iter()
-            .map(|approval| store::normalized_approver(&approval.approved_by))
-            .collect();
-        if !approvers.insert(store::normalized_approver(&name)) {
-            return Err(Error::refused(
-                digest(),
-                format!("is approved by {name} already; {needed} different people are needed"),
-            ));
-        }
+        let missing = args.missing_after(operator, &folder, &last, &name).await?;
         if !args.yes && !args.output.json && io::stdin().is_terminal() && !is_confirmed(out)? {
             writeln!(out, "not approved")?;
             return Ok(ExitCode::FAILURE);
@@ -156,25 +131,12 @@ pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, E
         let new = NewPolicyApproval {
             id: ApprovalId::generate(SystemClock::start().now(), &OsEntropy),
             whole_digest: folder.whole_digest().to_string(),
-            base,
+            base: last.sequence(),
             approved_by: name,
             reason: reason.to_owned(),
         };
         let id = new.id;
-        let recorded = operator
-            .store
-            .approve_policies(domain, new, &args.by.audit_context(operator)?)
-            .await;
-        match recorded {
-            Err(store::Error::Stale) => {
-                return Err(Error::refused(
-                    digest(),
-                    "was compared with policies that are no longer in force: review it again",
-                ));
-            }
-            other => other?,
-        }
-        let missing = needed.saturating_sub(approvers.len());
+        args.record(operator, new).await?;
         let document = || {
             json!({
                 "id": id.to_string(),
@@ -192,6 +154,61 @@ pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, E
         })?;
         Ok(ExitCode::SUCCESS)
     })
+}
+
+impl ApproveArgs {
+    fn refused(&self, why: impl Into<String>) -> Error {
+        Error::refused(self.digest.trim().to_owned(), why)
+    }
+
+    /// The folder, if it is the one that is meant.
+    fn folder(&self, dir: &Path) -> Result<Folder, Error> {
+        let folder = Folder::read(dir).map_err(|error| Error::Policies(error.report()))?;
+        if *self.digest.trim() != **folder.whole_digest() {
+            return Err(self.refused(format!(
+                "is not the folder `{}` as it is now, whose digest is {}",
+                dir.display(),
+                folder.whole_digest()
+            )));
+        }
+        Ok(folder)
+    }
+
+    /// How many more must approve after this operator.
+    async fn missing_after(
+        &self,
+        operator: &Operator,
+        folder: &Folder,
+        last: &LastRevision,
+        name: &str,
+    ) -> Result<usize, Error> {
+        let needed = operator.settings.policies.approvals;
+        let before = operator
+            .store
+            .approvals_of(folder.whole_digest(), last.sequence())
+            .await?;
+        let mut approvers: BTreeSet<String> = before
+            .iter()
+            .map(|approval| store::normalized_approver(&approval.approved_by))
+            .collect();
+        if !approvers.insert(store::normalized_approver(name)) {
+            return Err(self.refused(format!(
+                "is approved by {name} already; {needed} different people are needed"
+            )));
+        }
+        Ok(needed.saturating_sub(approvers.len()))
+    }
+
+    async fn record(&self, operator: &Operator, new: NewPolicyApproval) -> Result<(), Error> {
+        let domain = self.domain.domain.as_deref();
+        let by = self.by.audit_context(operator)?;
+        match operator.store.approve_policies(domain, new, &by).await {
+            Err(store::Error::Stale) => Err(self.refused(
+                "was compared with policies that are no longer in force: review it again",
+            )),
+            other => Ok(other?),
+        }
+    }
 }
 
 /// Prints the changes that are approved.

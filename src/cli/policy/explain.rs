@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use clap::Args;
 use miette::NamedSource;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::Error;
 use super::super::operator::SettingsArgs;
@@ -99,16 +99,10 @@ pub(super) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<ExitCode, E
         .as_ref()
         .map_or_else(Vec::new, |record| notes(record, &explanation));
     if args.output.json {
-        let record = record.map(|record| {
-            json!({
-                "id": record.id, "at": record.at, "request_id": record.request_id,
-                "via": record.via, "domain": record.domain,
-                "policy_digest": record.policy_digest, "decision": record.decision,
-                "reason": record.reason, "determining": record.determining,
-            })
-        });
-        let document = match record {
-            Some(record) => json!({"recorded": record, "notes": notes, "explanation": explanation}),
+        let document = match &record {
+            Some(record) => {
+                json!({"recorded": recorded(record), "notes": notes, "explanation": explanation})
+            }
             None => json!(explanation),
         };
         document_to(out, &asked.named(document))?;
@@ -126,6 +120,15 @@ pub(super) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<ExitCode, E
         write!(out, "{explanation}{}", asked.line())?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn recorded(record: &DecisionRecord) -> Value {
+    json!({
+        "id": record.id, "at": record.at, "request_id": record.request_id,
+        "via": record.via, "domain": record.domain,
+        "policy_digest": record.policy_digest, "decision": record.decision,
+        "reason": record.reason, "determining": record.determining,
+    })
 }
 
 /// The domain that decided.

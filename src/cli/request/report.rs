@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io;
 
-use charter_authz::fault::escaped;
+use charter_domain::printable::for_terminal;
 use serde_json::Value;
 
 use super::Console;
@@ -15,7 +15,7 @@ pub(super) fn show(answer: &Answer, include: bool, console: &mut Console<'_>) ->
         writeln!(console.out, "{:?} {}", answer.version, answer.status)?;
         for (name, value) in &answer.headers {
             let value = String::from_utf8_lossy(value.as_bytes());
-            writeln!(console.out, "{name}: {}", escaped(&value))?;
+            writeln!(console.out, "{name}: {}", for_terminal(&value))?;
         }
         writeln!(console.out)?;
     }
@@ -25,11 +25,11 @@ pub(super) fn show(answer: &Answer, include: bool, console: &mut Console<'_>) ->
         match &json {
             // In JSON the escapes stand for the same text.
             Some(json) if console.out_is_terminal => {
-                writeln!(console.out, "{}", escaped(&format!("{json:#}")))?;
+                writeln!(console.out, "{}", for_terminal(&format!("{json:#}")))?;
             }
             None if console.out_is_terminal => {
                 let text = String::from_utf8_lossy(&answer.body);
-                write!(console.out, "{}", escaped(&text))?;
+                write!(console.out, "{}", for_terminal(&text))?;
             }
             _ => console.out.write_all(&answer.body)?,
         }
@@ -96,5 +96,5 @@ fn refusal(answer: &Answer, json: Option<&Value>) -> String {
 
 /// Escapes what a terminal would obey, line breaks included.
 fn printable(text: &str) -> String {
-    escaped(text).replace(['\n', '\t'], " ")
+    for_terminal(text).replace(['\n', '\t'], " ")
 }

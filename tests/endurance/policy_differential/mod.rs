@@ -15,7 +15,7 @@ use std::thread;
 
 use cedar_policy::{Authorizer, Effect, Request, Response};
 use charter_authz::decision::{Decision, Denial, Outcome};
-use charter_authz::depth::STACK_BYTES;
+use charter_authz::depth::EVALUATION_STACK_BYTES;
 use charter_authz::folder::Folder;
 use charter_authz::principal::Principal;
 use charter_authz::question::Question;
@@ -166,7 +166,7 @@ fn compare(folders: u64, questions: usize) -> Seen {
         }
     };
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    let as_in_the_service = || thread::Builder::new().stack_size(STACK_BYTES);
+    let as_in_the_service = || thread::Builder::new().stack_size(EVALUATION_STACK_BYTES);
     thread::scope(|scope| {
         let start = |_| {
             as_in_the_service()

@@ -243,21 +243,6 @@ fn deep_nesting_is_refused_and_the_process_lives() {
 }
 
 #[test]
-fn a_long_policy_within_the_limits_is_decided_not_crashed() {
-    let folder = copy_of_shipped();
-    let condition = "principal.is_active && ".repeat(190);
-    write(
-        folder.path(),
-        "extra.cedar",
-        &format!(
-            "@id(\"extra\")\npermit (principal, action, resource) when {{ {condition}true }};"
-        ),
-    );
-    let snapshot = Snapshot::load(folder.path()).expect("a good folder");
-    drop(snapshot);
-}
-
-#[test]
 fn large_files_are_refused() {
     insta::assert_snapshot!(report(|folder| {
         write(folder, "large.cedar", &"// padding\n".repeat(100_000));

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use charter_authz::depth::STACK_BYTES;
+use charter_authz::depth::EVALUATION_STACK_BYTES;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::permission::Permission;
 use test_support::policy_world::{Tenant, ask, copy_of_shipped, now, whole_copy_of_shipped};
@@ -130,7 +130,7 @@ fn the_deepest_policy_that_is_taken_can_be_evaluated() {
             deepest.failures(now()),
         )
     };
-    let thread = std::thread::Builder::new().stack_size(STACK_BYTES - 1024 * 1024);
+    let thread = std::thread::Builder::new().stack_size(EVALUATION_STACK_BYTES - 1024 * 1024);
     let (allowed, errors, failures) = thread.spawn(ask).expect("a thread").join().expect("an end");
     assert!(
         allowed && errors.is_empty() && failures.is_empty(),

@@ -108,6 +108,7 @@ async fn a_wrong_clock_keeps_no_session_alive() {
     assert_eq!(me(&one).await, ok());
     let sign_out = ["user", &cluster.config, "sign-out", "ada@example.com"];
     cluster.homes[1].run(&sign_out).success();
+    // The rule under test: never after a second.
     tokio::time::sleep(Duration::from_secs(1)).await;
     for at in [&one, &other] {
         assert_eq!(me(at).await, (401, "INVALID_TOKEN".to_owned()));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use charter_domain::audit::{Actor, AuditContext};
 use charter_domain::entropy::OsEntropy;
 use charter_domain::progress::Progress;
-use charter_store::audit_verify::Finding;
+use charter_store::audit_verify::AuditFinding;
 use charter_store::{AuditKey, Config, Error, Store};
 use test_support::services::{AUDIT_SECRET, TestDatabase};
 
@@ -103,12 +103,12 @@ async fn a_broken_file_of_heads_is_found(database: TestDatabase) {
     std::fs::write(&path, format!("{whole}{{\"head\":\"org-\"}}\n")).expect("heads");
     assert_eq!(
         chained.findings().await,
-        [Finding::MalformedHead { line: 15 }]
+        [AuditFinding::MalformedHead { line: 15 }]
     );
     std::fs::write(&path, [whole.as_bytes(), b"\xff\xfe\n"].concat()).expect("heads");
     assert_eq!(
         chained.findings().await,
-        [Finding::MalformedHead { line: 15 }]
+        [AuditFinding::MalformedHead { line: 15 }]
     );
     std::fs::write(&path, format!("{whole}{{\"organization\":\"org-")).expect("heads");
     let report = chained.world.audit().await;
@@ -160,7 +160,7 @@ async fn a_chain_goes_on_under_a_new_key(database: TestDatabase) {
         .verify_audit(None, &Progress::default())
         .await
         .expect("a report");
-    let unknown = Finding::UnknownKey {
+    let unknown = AuditFinding::UnknownKey {
         organization: chained.acme.id,
         sequence: 8,
         key_id: "audit-2".to_owned(),

@@ -3,7 +3,7 @@
 use charter_domain::organization::Organization;
 use charter_domain::progress::Progress;
 use charter_store::Error;
-use charter_store::audit_verify::Finding;
+use charter_store::audit_verify::AuditFinding;
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, FromQueryResult, Statement};
 use test_support::services::{TestDatabase, connect};
 
@@ -89,39 +89,39 @@ impl Chained {
         .expect("the events")
     }
 
-    pub(super) async fn findings(&self) -> Vec<Finding> {
+    pub(super) async fn findings(&self) -> Vec<AuditFinding> {
         self.world.audit().await.findings
     }
 
-    pub(super) async fn findings_without_heads(&self) -> Vec<Finding> {
+    pub(super) async fn findings_without_heads(&self) -> Vec<AuditFinding> {
         let store = &self.world.store;
         let report = store.verify_audit(None, &Progress::default()).await;
         report.expect("a report").findings
     }
 
-    pub(super) fn altered(&self, sequence: i64) -> Finding {
-        Finding::Altered {
+    pub(super) fn altered(&self, sequence: i64) -> AuditFinding {
+        AuditFinding::Altered {
             organization: self.acme.id,
             sequence,
         }
     }
 
-    pub(super) fn missing(&self, sequence: i64) -> Finding {
-        Finding::Missing {
+    pub(super) fn missing(&self, sequence: i64) -> AuditFinding {
+        AuditFinding::Missing {
             organization: self.acme.id,
             sequence,
         }
     }
 
-    pub(super) fn cut_off(&self, sequence: i64) -> Finding {
-        Finding::CutOff {
+    pub(super) fn cut_off(&self, sequence: i64) -> AuditFinding {
+        AuditFinding::CutOff {
             organization: self.acme.id,
             sequence,
         }
     }
 
-    pub(super) fn other_head(&self, sequence: i64) -> Finding {
-        Finding::OtherHead {
+    pub(super) fn other_head(&self, sequence: i64) -> AuditFinding {
+        AuditFinding::OtherHead {
             organization: self.acme.id,
             sequence,
         }

@@ -1,6 +1,6 @@
 //! An edited, missing, moved, inserted or cut-off event of the audit log is found.
 
-use charter_store::audit_verify::Finding;
+use charter_store::audit_verify::AuditFinding;
 use test_support::services::TestDatabase;
 
 use super::audit_chain::{Chained, OF_ACME, rename};
@@ -46,7 +46,7 @@ async fn every_edit_is_found(database: TestDatabase) {
             "UPDATE audit_events SET key_id = 'nobody' WHERE {OF_ACME} AND sequence = 2"
         ))
         .await;
-    let unknown = Finding::UnknownKey {
+    let unknown = AuditFinding::UnknownKey {
         organization: chained.acme.id,
         sequence: 2,
         key_id: "nobody".to_owned(),

@@ -1,6 +1,6 @@
 //! An event that cannot be read is found, and hides no other.
 
-use charter_store::audit_verify::Finding;
+use charter_store::audit_verify::AuditFinding;
 use charter_store::{AuditFilter, AuditPageRequest, TenantReader};
 use sea_orm::DbBackend;
 use test_support::services::TestDatabase;
@@ -19,8 +19,8 @@ async fn edit(chained: &Chained, edit: &str, which: &str) {
     chained.execute(&statement).await;
 }
 
-fn is_unreadable(finding: &Finding, at: i64) -> bool {
-    matches!(finding, Finding::Unreadable { sequence, .. } if *sequence == at)
+fn is_unreadable(finding: &AuditFinding, at: i64) -> bool {
+    matches!(finding, AuditFinding::Unreadable { sequence, .. } if *sequence == at)
 }
 
 async fn an_unreadable_event_hides_no_other(database: TestDatabase) {
@@ -64,7 +64,7 @@ async fn an_unreadable_event_hides_no_other(database: TestDatabase) {
             assert_eq!(unreadable.count(), 1, "{what}: {findings:?}");
             let next = chained.altered(sequence + 1);
             assert_eq!(findings.contains(&next), sequence < 7, "{findings:?}");
-            let of_other = |finding: &&Finding| matches!(finding, Finding::Altered { organization, sequence: 1 } if *organization != chained.acme.id);
+            let of_other = |finding: &&AuditFinding| matches!(finding, AuditFinding::Altered { organization, sequence: 1 } if *organization != chained.acme.id);
             assert_eq!(findings.iter().filter(of_other).count(), 1, "{findings:?}");
             assert_eq!(findings.len(), if sequence < 7 { 3 } else { 2 });
             let filter = AuditFilter {
@@ -157,7 +157,7 @@ async fn an_event_of_no_organization_is_found(database: TestDatabase) {
                  WHERE {OF_ACME} AND sequence IN (3, 7); PRAGMA foreign_keys = ON"
             ))
             .await;
-        let stray = |sequence: &str| Finding::Stray {
+        let stray = |sequence: &str| AuditFinding::Stray {
             organization: shown.to_owned(),
             sequence: sequence.to_owned(),
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use charter_domain::clock::SystemClock;
 use charter_domain::entropy::OsEntropy;
-use charter_store::audit_verify::Finding;
+use charter_store::audit_verify::AuditFinding;
 use charter_store::{Config, Error, Store};
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use test_support::services::link::{Link, Passage};
@@ -66,7 +66,7 @@ async fn what_was_read_before_a_promotion_is_not_used_after_it() {
     );
     // The heads attest what is lost.
     let found = world.audit().await.findings;
-    let is_told = |it: &Finding| matches!(it, Finding::OtherHead { organization, .. } if *organization == other.id);
+    let is_told = |it: &AuditFinding| matches!(it, AuditFinding::OtherHead { organization, .. } if *organization == other.id);
     assert_eq!(found.len(), LOST, "{found:?}");
     assert!(found.iter().all(is_told), "{found:?}");
 }

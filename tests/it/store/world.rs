@@ -105,8 +105,9 @@ impl World {
     /// The audit log's report, heads included.
     pub(crate) async fn audit(&self) -> Report {
         let heads = self.heads();
-        let report = self.store.verify_audit(Some(&heads), &Progress::default());
-        report.await.expect("a report")
+        let progress = Progress::default();
+        let report = self.store.verify_audit(Some(&heads), &progress).await;
+        report.expect("a report")
     }
 
     pub(crate) fn by(&self) -> AuditContext {

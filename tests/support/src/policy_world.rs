@@ -88,6 +88,7 @@ fn id<T: std::str::FromStr>(prefix: &str, number: u32) -> T {
 }
 
 impl Tenant {
+    #[expect(clippy::too_many_lines, reason = "one record of each kind")]
     pub fn new(number: u32) -> Self {
         let organization = Organization {
             id: id("org-", number),
@@ -268,6 +269,7 @@ impl Tenant {
     }
 
     /// The resources of this tenant for a permission, by name.
+    #[expect(clippy::too_many_lines, reason = "an arm for each permission")]
     pub fn resources(&self, permission: Permission) -> Vec<(&'static str, Resource<'_>)> {
         use Permission as P;
         match permission {

@@ -11,7 +11,7 @@ use charter_domain::email::EmailAddress;
 
 use super::anonymous::{AnonymousLimits, AttemptError, KnownClient, LimitedAction, SignInAttempt};
 use super::in_process::{ACCOUNT_MEMORY, InProcessLimits, WAIT_TIMEOUT};
-use super::shared_places::{Place, exceeded, milliseconds};
+use super::shared_places::{SharedPlace, exceeded, milliseconds};
 use super::window::{Exceeded, Window, network};
 use crate::nonces::SharedCounters;
 
@@ -49,8 +49,8 @@ pub struct SharedLimits {
 struct Attempt {
     own: Box<dyn SignInAttempt>,
     counters: SharedCounters,
-    network: Option<(String, Window, Option<Place>)>,
-    account: Option<(String, Option<Place>)>,
+    network: Option<(String, Window, Option<SharedPlace>)>,
+    account: Option<(String, Option<SharedPlace>)>,
 }
 
 impl SharedLimits {
@@ -69,14 +69,14 @@ impl SharedLimits {
         let counters = &self.counters;
         let network = match network {
             Some((name, window)) => {
-                let place = Place::of_network(counters, &name, window, deadline).await?;
+                let place = SharedPlace::of_network(counters, &name, window, deadline).await?;
                 Some((name, window, place))
             }
             None => None,
         };
         let account = match account {
             Some(name) => {
-                let place = Place::of_account(counters, &name, deadline).await?;
+                let place = SharedPlace::of_account(counters, &name, deadline).await?;
                 Some((name, place))
             }
             None => None,
@@ -167,25 +167,25 @@ impl SignInAttempt for Attempt {
         // It is counted before its place is free, so that nobody passes in between.
         if let Some((name, window, place)) = self.network {
             in_window(&self.counters, &name, window, Count::Always).await;
-            Place::leave(place).await;
+            SharedPlace::leave(place).await;
         }
         if let Some((name, place)) = self.account {
             let keys = [self.counters.key(&name)];
             let kept = [milliseconds(ACCOUNT_MEMORY)];
             self.counters.run(FAILED, &keys, &kept).await;
-            Place::leave(place).await;
+            SharedPlace::leave(place).await;
         }
         self.own.failed().await;
     }
 
     async fn succeeded(self: Box<Self>) {
         if let Some((_, _, place)) = self.network {
-            Place::leave(place).await;
+            SharedPlace::leave(place).await;
         }
         if let Some((name, place)) = self.account {
             let keys = [self.counters.key(&name)];
             self.counters.run(FORGET, &keys, &[]).await;
-            Place::leave(place).await;
+            SharedPlace::leave(place).await;
         }
         self.own.succeeded().await;
     }

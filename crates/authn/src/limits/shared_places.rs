@@ -60,13 +60,13 @@ return 0";
 const LEAVE: &str = "return #redis.call('ZPOPMIN', KEYS[1])";
 
 /// A place of one attempt; given back when dropped.
-pub(super) struct Place {
+pub(super) struct SharedPlace {
     counters: SharedCounters,
     /// `None` once it was given back.
     key: Option<String>,
 }
 
-impl Place {
+impl SharedPlace {
     /// Waits for a place among the failures of a network; `None` while Redis is away.
     ///
     /// # Errors
@@ -134,7 +134,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for SharedPlace {
     fn drop(&mut self) {
         if let Some(key) = self.key.take()
             && let Ok(runtime) = tokio::runtime::Handle::try_current()

@@ -11,6 +11,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::bucket::Bucket;
 use super::claim_error::ClaimError;
+use super::config::Config;
 use super::directory::Directory;
 use super::fingerprint::Fingerprints;
 use super::half_minute::HalfMinute;
@@ -78,10 +79,61 @@ pub(super) struct DiskState {
     /// Closed, but not for the next start.
     pub(super) unread: BTreeMap<HalfMinute, u64>,
     pub(super) stopped: bool,
-    pub(super) seen: (Timestamp, Duration),
+    pub(super) clocks: ClocksRead,
+}
+
+/// Both clocks at one moment.
+#[derive(Clone, Copy)]
+pub(super) struct ClocksRead {
+    pub(super) now: Timestamp,
+    pub(super) monotonic: Duration,
+}
+
+impl ClocksRead {
+    pub(super) fn of(clock: &dyn Clock) -> Self {
+        Self {
+            now: clock.now(),
+            monotonic: clock.monotonic(),
+        }
+    }
 }
 
 impl InMemoryGuard {
+    /// Without a nonce.
+    pub(super) fn empty(
+        config: &Config,
+        fingerprints: Fingerprints,
+        record_counts: RecordCounts,
+        disk: DiskState,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let forgotten = disk.state.forgotten.clone();
+        // Nothing until the database has recorded this run.
+        let granted = disk.state.run.as_ref().map(|_| HalfMinutes::default());
+        Self {
+            window: config.window,
+            fingerprints,
+            quota: Quota::new(config.bounds),
+            buckets: Cache::builder().build(),
+            nonces: Arc::new(NonceTable::new()),
+            newest_forgotten: AtomicI64::new(
+                forgotten.newest().map_or(i64::MIN, |newest| newest.0),
+            ),
+            forgotten: RwLock::new(forgotten),
+            closed: RwLock::default(),
+            granted: RwLock::new(granted),
+            record_counts: RwLock::new(record_counts),
+            lost: RwLock::default(),
+            telemetry: Telemetry::new(),
+            failing: AtomicBool::new(false),
+            last_error: Mutex::new(None),
+            alarmed: AtomicBool::new(false),
+            reading: Mutex::default(),
+            disk: Mutex::new(disk),
+            clock,
+        }
+    }
+
     pub(super) async fn claim(
         &self,
         key: AccessKeyId,

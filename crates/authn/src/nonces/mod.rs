@@ -36,6 +36,8 @@ pub use lease::{FoundLease, LeaseHolder, find_lease, live_holder};
 pub use nonce_store::NonceStore;
 pub use open_error::{LeaseError, OpenError};
 pub use quota::Bounds;
-pub use redis::{Disagreement, Fault, RedisConfig, RedisGuard, SharedCounters, UnopenedRedisGuard};
+pub use redis::{
+    Disagreement, RedisConfig, RedisFault, RedisGuard, SharedCounters, UnopenedRedisGuard,
+};
 pub use status::Status;
 pub use unopened_guard::UnopenedGuard;

@@ -3,24 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64};
-
-use moka::sync::Cache;
-use parking_lot::{Mutex, RwLock};
 
 use super::config::Config;
 use super::directory::Directory;
 use super::fingerprint::Fingerprints;
 use super::half_minute::{GRACE, HalfMinute};
 use super::half_minutes::HalfMinutes;
-use super::in_memory_guard::{DiskState, InMemoryGuard};
+use super::in_memory_guard::{ClocksRead, DiskState, InMemoryGuard};
 use super::journal::ReadError;
 use super::left_journals::LeftJournals;
 use super::open_error::OpenError;
-use super::quota::Quota;
-use super::set::NonceTable;
 use super::state::{FoundState, State};
-use super::telemetry::Telemetry;
 use charter_domain::clock::Clock;
 use charter_domain::timestamp::{self, Timestamp};
 
@@ -93,7 +86,7 @@ fn recover(
     let state = State {
         boot_id: found.boot_id,
         clean_stop: false,
-        forgotten: forgotten.clone(),
+        forgotten,
         closed: closed.clone(),
         run: known.as_ref().map(|known| known.run.clone()),
         beat: 0,
@@ -101,45 +94,17 @@ fn recover(
         journals: BTreeMap::new(),
         record_counts: Some(counts.id().clone()),
     };
-    let memory = InMemoryGuard {
-        window: config.window,
-        fingerprints,
-        quota: Quota::new(config.bounds),
-        buckets: Cache::builder().build(),
-        nonces: Arc::new(NonceTable::new()),
-        newest_forgotten: AtomicI64::new(forgotten.newest().map_or(i64::MIN, |newest| newest.0)),
-        forgotten: RwLock::new(forgotten),
-        closed: RwLock::default(),
-        // None until the database has recorded this run.
-        granted: RwLock::new(known.map(|_| HalfMinutes::default())),
-        record_counts: RwLock::new(counts),
-        lost: RwLock::default(),
-        telemetry: Telemetry::new(),
-        failing: AtomicBool::new(false),
-        last_error: Mutex::new(None),
-        alarmed: AtomicBool::new(false),
-        reading: Mutex::default(),
-        disk: Mutex::new(DiskState {
-            directory: Arc::new(found.directory),
-            state,
-            unread: BTreeMap::new(),
-            stopped: false,
-            seen: (now, clock.monotonic()),
-        }),
-        clock,
+    let disk = DiskState {
+        directory: Arc::new(found.directory),
+        state,
+        unread: BTreeMap::new(),
+        stopped: false,
+        clocks: ClocksRead::of(&*clock),
     };
+    let memory = InMemoryGuard::empty(config, fingerprints, counts, disk, clock);
     let mut guard = memory.disk.lock();
     let disk = &mut *guard;
-    // A missing journal counts as empty.
-    for id in expected.missing(&marked) {
-        if !memory.is_forgotten(id) {
-            tracing::error!(
-                half_minute = id.0,
-                "a replay journal is missing; its half minute is closed"
-            );
-            closed.add(&HalfMinutes::range(id, id));
-        }
-    }
+    close_missing(&memory, &expected, &marked, &mut closed);
     restore_marked(&memory, disk, kept, &expected, &mut closed);
     disk.state.closed.clone_from(&closed);
     // Before the first claim: if this process crashes, the next one needs it.
@@ -163,6 +128,24 @@ fn recover(
     *memory.closed.write() = closed;
     memory.maintain();
     Ok(memory)
+}
+
+/// A missing journal counts as empty.
+fn close_missing(
+    memory: &InMemoryGuard,
+    expected: &LeftJournals,
+    marked: &BTreeSet<HalfMinute>,
+    closed: &mut HalfMinutes,
+) {
+    for id in expected.missing(marked) {
+        if !memory.is_forgotten(id) {
+            tracing::error!(
+                half_minute = id.0,
+                "a replay journal is missing; its half minute is closed"
+            );
+            closed.add(&HalfMinutes::range(id, id));
+        }
+    }
 }
 
 /// Restores the marked half minutes that are not closed, and closes those whose journals are damaged.

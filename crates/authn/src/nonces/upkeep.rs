@@ -10,7 +10,7 @@ use super::claim_error::ClaimError;
 use super::directory::Directory;
 use super::half_minute::HalfMinute;
 use super::half_minutes::HalfMinutes;
-use super::in_memory_guard::{DiskState, InMemoryGuard};
+use super::in_memory_guard::{ClocksRead, DiskState, InMemoryGuard};
 use super::journal::{ReadError, Record};
 use super::set::{Insertion, NonceSet};
 use super::shared_writes::SharedWrites;
@@ -121,10 +121,10 @@ impl InMemoryGuard {
         if disk.stopped {
             return;
         }
-        let now = self.clock.now();
-        let monotonic = self.clock.monotonic();
-        self.watch_clock(&mut disk, now, monotonic);
-        if let Err(error) = self.drop_over(&mut disk, now, monotonic) {
+        let clocks = ClocksRead::of(&*self.clock);
+        let now = clocks.now;
+        self.watch_clock(&mut disk, clocks);
+        if let Err(error) = self.drop_over(&mut disk, clocks) {
             self.failed(&error);
         }
         let current = HalfMinute::of(now);
@@ -140,12 +140,13 @@ impl InMemoryGuard {
         self.telemetry.report(&self.status());
     }
 
-    fn watch_clock(&self, disk: &mut DiskState, now: Timestamp, monotonic: Duration) {
-        let (last, last_monotonic) = std::mem::replace(&mut disk.seen, (now, monotonic));
-        let elapsed = monotonic.saturating_sub(last_monotonic).as_millis();
+    fn watch_clock(&self, disk: &mut DiskState, clocks: ClocksRead) {
+        let last = std::mem::replace(&mut disk.clocks, clocks);
+        let elapsed = clocks.monotonic.saturating_sub(last.monotonic).as_millis();
+        let by_wall_clock = clocks.now.signed_duration_since(last.now);
         let behind = i64::try_from(elapsed)
             .unwrap_or(i64::MAX)
-            .saturating_sub(now.signed_duration_since(last).num_milliseconds());
+            .saturating_sub(by_wall_clock.num_milliseconds());
         if behind > TOLERATED_STEP_MILLISECONDS {
             tracing::error!(milliseconds = behind, "the clock was set back");
             self.telemetry.clock_stepped_back.increment(1);
@@ -154,12 +155,8 @@ impl InMemoryGuard {
 
     /// Drops the buckets that are over by both clocks. The wall clock alone does not suffice: it may jump ahead and
     /// back.
-    fn drop_over(
-        &self,
-        disk: &mut DiskState,
-        now: Timestamp,
-        monotonic: Duration,
-    ) -> io::Result<()> {
+    fn drop_over(&self, disk: &mut DiskState, clocks: ClocksRead) -> io::Result<()> {
+        let ClocksRead { now, monotonic } = clocks;
         let mut over: Vec<_> = self.buckets.iter().map(|(_, bucket)| bucket).collect();
         over.retain(|bucket| bucket.id.is_over(self.window, now) && bucket.expires <= monotonic);
         let mut forgotten = Vec::new();

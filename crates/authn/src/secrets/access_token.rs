@@ -48,7 +48,7 @@ pub struct Claims {
 
 /// Why a token was not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub enum TokenFault {
     /// Not signed or not written by this service.
     Invalid,
     /// Valid, but expired.
@@ -168,21 +168,21 @@ impl AccessTokens {
     ///
     /// # Errors
     ///
-    /// [`Fault`]; [`Fault::Expired`] only if nothing else is wrong with it.
-    pub fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, Fault> {
+    /// [`TokenFault`]; [`TokenFault::Expired`] only if nothing else is wrong with it.
+    pub fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, TokenFault> {
         if token.len() > MAX_LENGTH {
-            return Err(Fault::Invalid);
+            return Err(TokenFault::Invalid);
         }
         let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         let claims = if let Some(claims) = self.verified.get(&hash) {
             claims
         } else {
-            let claims = self.read(token, now).ok_or(Fault::Invalid)?;
+            let claims = self.read(token, now).ok_or(TokenFault::Invalid)?;
             self.verified.insert(hash, claims);
             claims
         };
         if claims.expires_at <= now.timestamp() {
-            return Err(Fault::Expired);
+            return Err(TokenFault::Expired);
         }
         Ok(claims)
     }

@@ -10,12 +10,12 @@ use aes_gcm::aead::{Aead, Payload};
 use aes_gcm::{Aes256Gcm, KeyInit, Nonce};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, Mac};
-use sha2::Sha256;
+use hmac::Mac as _;
 use zeroize::Zeroizing;
 
 use super::sealer::SealError;
 use charter_domain::entropy::Entropy;
+use charter_domain::keyed_hash::keyed_hash;
 
 /// Separates these keys from others derived from the sealing keys.
 const CONTEXT: &[u8] = b"charter list cursor 1\0";
@@ -99,9 +99,7 @@ impl CursorSealer {
 }
 
 fn derived(key: &[u8; 32]) -> Aes256Gcm {
-    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
-    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key).expect("a key");
-    mac.update(CONTEXT);
+    let mac = keyed_hash(key).chain_update(CONTEXT);
     let derived = Zeroizing::new(<[u8; 32]>::from(mac.finalize().into_bytes()));
     Aes256Gcm::new((&*derived).into())
 }

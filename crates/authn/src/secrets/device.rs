@@ -5,12 +5,13 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, Mac as _};
 use secrecy::{ExposeSecret, SecretBox, SecretString};
 use sha2::{Digest, Sha256};
 
 use charter_domain::entropy::Entropy;
 use charter_domain::id::UserId;
+use charter_domain::keyed_hash::keyed_hash;
 
 /// Separates these MACs from others under the same key.
 const CONTEXT: &[u8] = b"charter device cookie 1\0";
@@ -119,10 +120,8 @@ impl DeviceKeys {
     }
 }
 
-#[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
 fn mac(key: &SecretBox<[u8; 32]>, claim: &[u8]) -> Hmac<Sha256> {
-    let mac = Hmac::<Sha256>::new_from_slice(key.expose_secret());
-    let mac = mac.expect("a key of any length");
+    let mac = keyed_hash(key.expose_secret());
     mac.chain_update(CONTEXT).chain_update(claim)
 }
 

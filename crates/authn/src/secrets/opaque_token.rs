@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::Mac as _;
 use secrecy::{ExposeSecret, SecretBox, SecretString};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use charter_domain::entropy::Entropy;
+use charter_domain::keyed_hash::keyed_hash;
 use charter_domain::session::TokenHash;
 
 /// How long a refresh token is valid, from each use on (contract section 5).
@@ -87,11 +88,9 @@ impl SuccessorKeys {
     }
 }
 
-#[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
 fn derive(key: &[u8; 32], token: &OpaqueToken) -> OpaqueToken {
-    let mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length");
-    let bytes = mac.chain_update(token.expose()).finalize().into_bytes();
-    OpaqueToken::from_bytes(&bytes)
+    let mac = keyed_hash(key).chain_update(token.expose());
+    OpaqueToken::from_bytes(&mac.finalize().into_bytes())
 }
 
 #[cfg(test)]

@@ -10,14 +10,14 @@ use charter_store::record_cache::Record;
 use super::last_used::NotedMinute;
 
 /// A key's row with its secret opened and made ready.
-pub(super) struct Known {
+pub(super) struct KnownKey {
     pub(super) caller: Arc<ServiceAccountCaller>,
     pub(super) access_key: AccessKey,
     pub(super) key: signing::Key,
     pub(super) noted: NotedMinute,
 }
 
-impl Record for Known {
+impl Record for KnownKey {
     fn organization(&self) -> OrganizationId {
         self.caller.organization().id
     }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::Mac as _;
 use secrecy::{ExposeSecret, SecretString};
-use sha2::Sha256;
 
 use charter_domain::audit::{Actor, AuditContext};
+use charter_domain::keyed_hash::keyed_hash;
 use charter_store as store;
 
 use super::verify::{ServiceAccounts, report_unreadable};
@@ -90,11 +90,8 @@ impl ServiceAccounts {
 
 /// Compares in constant time, whatever the lengths: by MACs under a key that both share.
 fn is_same(stored: &SecretString, shown: &SecretString) -> bool {
-    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
     let mac = |secret: &SecretString| {
-        let mut mac = Hmac::<Sha256>::new_from_slice(b"charter leaked key").expect("a key");
-        mac.update(secret.expose_secret().as_bytes());
-        mac
+        keyed_hash(b"charter leaked key").chain_update(secret.expose_secret())
     };
     let expected = mac(stored).finalize().into_bytes();
     mac(shown).verify_slice(&expected).is_ok()

@@ -23,7 +23,7 @@ use crate::limits::rate_limit::RateLimits;
 use crate::nonces::{ClaimError, NonceStore};
 use crate::rejection::Rejection;
 use crate::secrets::{Binding, Sealer, mint_secret};
-use crate::signed::known::Known;
+use crate::signed::known::KnownKey;
 use crate::signed::last_used::{LastUsed, NotedMinute};
 
 /// How old a request is when it is told that its signature is wrong. Looking a key up costs less,
@@ -53,13 +53,13 @@ pub struct ServiceAccountParts {
 /// Verifies signed requests.
 pub struct ServiceAccounts {
     pub(super) parts: ServiceAccountParts,
-    keys: RecordCache<String, Known>,
+    keys: RecordCache<String, KnownKey>,
     decoy: signing::Key,
 }
 
 /// A request whose signature verified and whose key may be used; its body is not yet checked.
 pub struct Verified {
-    known: Arc<Known>,
+    known: Arc<KnownKey>,
     content_sha256: String,
     nonce: String,
     date: Timestamp,
@@ -195,7 +195,7 @@ impl ServiceAccounts {
     }
 
     async fn claim_nonce(&self, verified: Verified) -> Result<Admitted, Rejection> {
-        let Known {
+        let KnownKey {
             caller,
             access_key,
             noted,
@@ -240,9 +240,9 @@ impl ServiceAccounts {
     async fn find_signer(
         &self,
         signed: &SignedHeaders<'_>,
-    ) -> Result<Option<Arc<Known>>, Rejection> {
+    ) -> Result<Option<Arc<KnownKey>>, Rejection> {
         let access_key = signed.authorization.access_key();
-        let verifies = |known: Option<&Arc<Known>>| {
+        let verifies = |known: Option<&Arc<KnownKey>>| {
             let key = known.map_or(&self.decoy, |known| &known.key);
             signed
                 .text
@@ -264,8 +264,8 @@ impl ServiceAccounts {
         Ok(stored.filter(|_| is_signer))
     }
 
-    async fn read(&self, access_key: &str) -> Result<Option<Arc<Known>>, Rejection> {
-        let reading = RecordCache::<String, Known>::start_reading(self.parts.store.changes());
+    async fn read(&self, access_key: &str) -> Result<Option<Arc<KnownKey>>, Rejection> {
+        let reading = RecordCache::<String, KnownKey>::start_reading(self.parts.store.changes());
         let found = self.parts.store.find_credential(access_key).await;
         let Some(credential) = found.map_err(read_failure)? else {
             return Ok(None);
@@ -279,7 +279,7 @@ impl ServiceAccounts {
             .sealer
             .open(&credential.secret, binding)
             .map_err(|error| Rejection::Internal(format!("{}: {error}", binding.key)))?;
-        let known = Arc::new(Known {
+        let known = Arc::new(KnownKey {
             caller: Arc::new(credential.caller),
             noted: NotedMinute::new(credential.access_key.last_used_at),
             access_key: credential.access_key,
@@ -290,7 +290,7 @@ impl ServiceAccounts {
         Ok(Some(known))
     }
 
-    fn check_state(&self, known: &Known, source_ip: IpAddr) -> Result<(), Rejection> {
+    fn check_state(&self, known: &KnownKey, source_ip: IpAddr) -> Result<(), Rejection> {
         let (key, caller) = (&known.access_key, &known.caller);
         if key.revoked_at.is_some() || caller.service_account().deleted_at.is_some() {
             return Err(Rejection::KeyRevoked);
@@ -307,7 +307,7 @@ impl ServiceAccounts {
         Ok(())
     }
 
-    fn count(&self, known: &Known) -> Result<(), Rejection> {
+    fn count(&self, known: &KnownKey) -> Result<(), Rejection> {
         self.parts
             .limits
             .count(known.access_key.id, known.caller.organization().id)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::credentials::Credentials;
 use crate::rejection::Rejection;
-use crate::secrets::access_token::Fault;
+use crate::secrets::access_token::TokenFault;
 use charter_domain::caller::{Caller, UserCaller};
 
 use super::service::PortalUsers;
@@ -43,8 +43,8 @@ impl PortalUsers {
             .tokens
             .verify(credentials.bearer()?, self.now())
             .map_err(|fault| match fault {
-                Fault::Invalid => Rejection::InvalidToken,
-                Fault::Expired => Rejection::TokenExpired,
+                TokenFault::Invalid => Rejection::InvalidToken,
+                TokenFault::Expired => Rejection::TokenExpired,
             })?;
         let found = self
             .session_reads

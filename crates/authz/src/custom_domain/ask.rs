@@ -5,17 +5,16 @@ use cedar_policy::Request;
 use super::load::CustomDomain;
 use super::one_entity::{about_one, placed};
 use super::question::{Answered, DomainQuestion, Unasked};
-use super::text::shown;
 use super::weight;
 use crate::combined_response::CombinedResponse;
-use crate::decision::Verdict;
+use crate::decision::PolicyVerdict;
 use crate::json::Uid;
 
 impl CustomDomain {
     /// # Errors
     ///
     /// [`Unasked`]: what the question names is unknown, or a property has another type than the schema declares.
-    pub fn ask(&self, question: &DomainQuestion<'_>) -> Result<Verdict, Unasked> {
+    pub fn ask(&self, question: &DomainQuestion<'_>) -> Result<PolicyVerdict, Unasked> {
         self.answer(question).map(|answered| answered.verdict)
     }
 
@@ -41,7 +40,7 @@ impl CustomDomain {
                     of: entity.of.to_owned(),
                     id: entity.id.to_owned(),
                 };
-                return Err(unknown(format!("there is no {at} {}", shown(&uid))));
+                return Err(unknown(format!("there is no {at} `{uid}`")));
             }
         }
         if !action.applies_to(subject.of, resource.of) {

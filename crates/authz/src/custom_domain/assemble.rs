@@ -10,8 +10,8 @@ use super::facts::Fact;
 use super::load::CustomDomain;
 use super::question::{BadProperty, DomainQuestion, NamedEntity, Unasked};
 use super::references::refers_to;
-use super::text::{chain, shown};
 use crate::json::Uid;
+use charter_domain::causes::with_causes;
 
 type Assembled = BTreeMap<Uid, Entity>;
 
@@ -77,7 +77,7 @@ impl CustomDomain {
         at: &str,
         facts: &BTreeMap<&Uid, &Fact>,
     ) -> Result<Entity, Unasked> {
-        let unknown = || Unasked::Unknown(format!("there is no {at} {}", shown(uid)));
+        let unknown = || Unasked::Unknown(format!("there is no {at} `{uid}`"));
         let of = self.types.get(&uid.of).ok_or_else(unknown)?;
         if of.ids.as_ref().is_some_and(|ids| !ids.contains(&uid.id)) {
             return Err(unknown());
@@ -105,8 +105,7 @@ impl CustomDomain {
         }
         if let Some(missing) = of.attributes.missing(|name| attributes.contains_key(name)) {
             return Err(Unasked::Unknown(format!(
-                "the {at} {} has no `{missing}`: the domain does not know it, and the question does not say",
-                shown(uid)
+                "the {at} `{uid}` has no `{missing}`: the domain does not know it, and the question does not say"
             )));
         }
         for name in &asked_names {
@@ -126,7 +125,7 @@ impl CustomDomain {
             "parents": parents.unwrap_or_default(),
         });
         Entity::from_json_value(value, Some(self.snapshot.schema())).map_err(|error| {
-            let message = chain(&error);
+            let message = with_causes(&error);
             let named = asked_names.iter().find(|name| names(&message, name));
             Unasked::Bad(BadProperty {
                 pointer: match named {
@@ -146,7 +145,7 @@ impl CustomDomain {
         let of = self
             .types
             .get(&uid.of)
-            .ok_or_else(|| Unasked::Unknown(format!("there is no {}", shown(uid))))?;
+            .ok_or_else(|| Unasked::Unknown(format!("there is no `{uid}`")))?;
         let attributes = fact.attributes.iter();
         let attributes: Map<String, Value> = attributes
             .filter(|(name, _)| of.attributes.has(name))
@@ -159,9 +158,8 @@ impl CustomDomain {
         let value = json!({"uid": uid, "attrs": attributes, "parents": parents});
         Entity::from_json_value(value, Some(self.snapshot.schema())).map_err(|error| {
             Unasked::Unknown(format!(
-                "the service's record {} does not suit the schema: {}",
-                shown(uid),
-                chain(&error)
+                "the service's record `{uid}` does not suit the schema: {}",
+                with_causes(&error)
             ))
         })
     }
@@ -225,10 +223,10 @@ impl CustomDomain {
         let schema = self.snapshot.schema();
         let context =
             Context::from_json_value(Value::Object(attributes), Some((schema, &action.uid)))
-                .map_err(|error| bad(chain(&error)))?;
+                .map_err(|error| bad(with_causes(&error)))?;
         context
             .validate(schema, &action.uid)
-            .map_err(|error| bad(chain(&error)))?;
+            .map_err(|error| bad(with_causes(&error)))?;
         Ok(context)
     }
 }

@@ -10,11 +10,11 @@ use serde_json::{Map, Value};
 use super::entity_types::EntityTypes;
 use super::facts::Fact;
 use super::references::refers_to;
-use super::text::{chain, shown};
 use crate::entity_ids;
 use crate::fault::FolderFault;
 use crate::json::Uid;
 use crate::source::Source;
+use charter_domain::causes::with_causes;
 use charter_domain::json;
 
 /// The entities of a domain's file.
@@ -100,7 +100,7 @@ impl FileEntities {
                     faults.extend(impossible.map(|fault| fault.at(source, at, length)));
                     let uid = found.fact.uid.clone();
                     if places.insert(uid.clone(), (at, length)).is_some() {
-                        let what = format!("{} is there twice", shown(&uid));
+                        let what = format!("`{uid}` is there twice");
                         faults.push(FolderFault::new(what).at(source, at, length));
                     }
                     for parent in &found.fact.parents {
@@ -135,11 +135,7 @@ impl FileEntities {
                 let of = types.get(&parent.of);
                 let is_elsewhere = of.is_some_and(|of| of.is_vouched || of.ids.is_some());
                 if self.get(parent).is_none() && !is_elsewhere {
-                    let what = format!(
-                        "{} is in {}, which the file does not have",
-                        shown(uid),
-                        shown(parent)
-                    );
+                    let what = format!("`{uid}` is in `{parent}`, which the file does not have");
                     faults.push(FolderFault::new(what).at(source, *at, *length));
                 }
             }
@@ -147,7 +143,11 @@ impl FileEntities {
                 continue;
             }
             if let Some(circle) = self.circle_from(uid) {
-                let names: Vec<String> = circle.iter().chain([uid]).map(shown).collect();
+                let names: Vec<String> = circle
+                    .iter()
+                    .chain([uid])
+                    .map(|uid| format!("`{uid}`"))
+                    .collect();
                 in_a_circle.extend(circle);
                 let what = format!("a circle of parents: {}", names.join(" in "));
                 faults.push(
@@ -190,14 +190,13 @@ impl FileEntities {
 fn one(raw: &RawValue, schema: &Schema, types: &EntityTypes) -> Result<FileEntity, String> {
     // Doubled members are refused here; Cedar would take the last one.
     let value = json::from_slice(raw.get().as_bytes()).map_err(|error| error.to_string())?;
-    let entity =
-        Entity::from_json_value(value.clone(), Some(schema)).map_err(|error| chain(&error))?;
+    let entity = Entity::from_json_value(value.clone(), Some(schema))
+        .map_err(|error| with_causes(&error))?;
     let uid = Uid::of(&entity.uid());
     let of = types.get(&uid.of);
     if of.is_some_and(|of| of.is_vouched) {
         return Err(format!(
-            "{} is one of the service's own records, which a file cannot describe",
-            shown(&uid)
+            "`{uid}` is one of the service's own records, which a file cannot describe"
         ));
     }
     let attributes = value.get("attrs").and_then(Value::as_object);

@@ -28,7 +28,7 @@ pub struct CustomDomain {
 }
 
 /// What the folder has besides its policies.
-struct Parts {
+struct DomainParts {
     actions: Actions,
     types: EntityTypes,
     entities: FileEntities,
@@ -53,7 +53,7 @@ impl CustomDomain {
     }
 
     fn with(snapshot: Snapshot, folder: &Folder) -> Result<Self, LoadError> {
-        let parts = Parts::read(&snapshot, folder).map_err(LoadError::new)?;
+        let parts = DomainParts::read(&snapshot, folder).map_err(LoadError::new)?;
         let index = Index::new(
             snapshot.policies(),
             parts.actions.iter().map(|(_, action)| &action.uid),
@@ -75,7 +75,7 @@ impl CustomDomain {
 
     /// Finds what is wrong besides the policies.
     pub(crate) fn check(snapshot: &Snapshot, folder: &Folder) -> Result<(), Vec<FolderFault>> {
-        Parts::read(snapshot, folder).map(drop)
+        DomainParts::read(snapshot, folder).map(drop)
     }
 
     #[must_use]
@@ -90,7 +90,7 @@ impl CustomDomain {
     }
 }
 
-impl Parts {
+impl DomainParts {
     fn read(snapshot: &Snapshot, folder: &Folder) -> Result<Self, Vec<FolderFault>> {
         let schema = snapshot.schema();
         let json = SchemaFragment::from_cedarschema_str(folder.schema.inner())

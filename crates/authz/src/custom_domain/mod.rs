@@ -20,7 +20,6 @@ mod route;
 mod routes;
 mod search;
 mod store_records;
-mod text;
 mod weight;
 
 pub use answers::Answers;

@@ -4,7 +4,7 @@ use cedar_policy::{Entities, Request};
 use serde_json::{Map, Value};
 
 use super::facts::Facts;
-use crate::decision::Verdict;
+use crate::decision::PolicyVerdict;
 
 /// A subject or a resource.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +32,7 @@ pub struct DomainQuestion<'a> {
 /// An answer, with all that it was made of.
 #[derive(Debug)]
 pub struct Answered {
-    pub verdict: Verdict,
+    pub verdict: PolicyVerdict,
     pub request: Request,
     /// Subject, resource and what they refer to, with the schema's actions.
     pub entities: Entities,

@@ -1,17 +1,16 @@
 //! Searches: whoever `entities.json` or the schema names is asked about, unless no permit's scope fits.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::ops::Bound;
 
-use cedar_policy::{
-    ActionConstraint, Effect, EntityUid, Policy, PrincipalConstraint, ResourceConstraint,
-};
+use cedar_policy::{EntityUid, Policy};
 
 use super::actions::Action;
 use super::load::CustomDomain;
 use super::question::{BadProperty, DomainQuestion, NamedEntity, Unasked};
-use crate::decision::{Outcome, Verdict};
+use crate::decision::{Outcome, PolicyVerdict};
 use crate::json::Uid;
+use crate::policy_scope::{named_principal, named_resource};
 
 /// The most evaluations of one page; then it ends early, and another one goes on.
 const MAX_EVALUATIONS: usize = 500;
@@ -55,11 +54,8 @@ impl CustomDomain {
         let Some(action) = self.actions.get(question.action) else {
             return Ok(FoundIds::default());
         };
-        let fits = self.fits(action, |policy| match policy.principal_constraint() {
-            PrincipalConstraint::Any | PrincipalConstraint::Is(_) => None,
-            PrincipalConstraint::Eq(uid)
-            | PrincipalConstraint::In(uid)
-            | PrincipalConstraint::IsIn(_, uid) => Some(uid),
+        let fits = self.fits(action, |policy| {
+            named_principal(&policy.principal_constraint())
         });
         let of = question.subject.of;
         self.search(of, &fits, page, |id| {
@@ -87,11 +83,8 @@ impl CustomDomain {
         let Some(action) = self.actions.get(question.action) else {
             return Ok(FoundIds::default());
         };
-        let fits = self.fits(action, |policy| match policy.resource_constraint() {
-            ResourceConstraint::Any | ResourceConstraint::Is(_) => None,
-            ResourceConstraint::Eq(uid)
-            | ResourceConstraint::In(uid)
-            | ResourceConstraint::IsIn(_, uid) => Some(uid),
+        let fits = self.fits(action, |policy| {
+            named_resource(&policy.resource_constraint())
         });
         let of = question.resource.of;
         self.search(of, &fits, page, |id| {
@@ -147,7 +140,7 @@ impl CustomDomain {
         of: &str,
         fits: &Fits,
         page: SearchPage<'_>,
-        ask: impl Fn(&str) -> Result<Verdict, Unasked>,
+        ask: impl Fn(&str) -> Result<PolicyVerdict, Unasked>,
     ) -> Result<FoundIds, BadProperty> {
         let does_fit = |id: &str| match fits {
             Fits::Anybody => true,
@@ -168,26 +161,12 @@ impl CustomDomain {
 
     /// Whom the permits that may apply to this action name.
     fn fits(&self, action: &Action, scope: impl Fn(&Policy) -> Option<EntityUid>) -> Fits {
-        let actions = self.snapshot.actions();
-        let names: HashSet<&EntityUid> = actions
-            .ancestors(&action.uid)
-            .into_iter()
-            .flatten()
-            .chain([&action.uid])
-            .collect();
         let mut named_by_permits = BTreeSet::new();
-        for policy in self.snapshot.policies().policies() {
-            let is_about_it = match policy.action_constraint() {
-                ActionConstraint::Any => true,
-                ActionConstraint::Eq(uid) => names.contains(&uid),
-                ActionConstraint::In(uids) => uids.iter().any(|uid| names.contains(uid)),
+        for policy in self.snapshot.permits_of(&action.uid) {
+            match scope(policy) {
+                Some(uid) => named_by_permits.insert(Uid::of(&uid)),
+                None => return Fits::Anybody,
             };
-            if policy.effect() == Effect::Permit && is_about_it {
-                match scope(policy) {
-                    Some(uid) => named_by_permits.insert(Uid::of(&uid)),
-                    None => return Fits::Anybody,
-                };
-            }
         }
         Fits::These(self.entities.with_members(named_by_permits))
     }
@@ -197,7 +176,7 @@ fn collect<'i>(
     candidates: impl Iterator<Item = &'i str>,
     limit: usize,
     does_fit: impl Fn(&str) -> bool,
-    ask: impl Fn(&str) -> Result<Verdict, Unasked>,
+    ask: impl Fn(&str) -> Result<PolicyVerdict, Unasked>,
 ) -> Result<FoundIds, BadProperty> {
     let mut found = FoundIds::default();
     let mut last: Option<&str> = None;

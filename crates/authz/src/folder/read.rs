@@ -23,7 +23,7 @@ pub(super) const MAX_TOTAL_BYTES: usize = 16 * 1024 * 1024;
 pub type Files = BTreeMap<String, Arc<str>>;
 
 /// What was found in a folder.
-pub(super) struct Found {
+pub(super) struct ReadFolder {
     pub(super) files: Files,
     /// What is said of each file that is not read, and looks as if it were meant to be.
     pub(super) unread: Vec<String>,
@@ -78,7 +78,7 @@ fn root_of(dir: &Path) -> Result<PathBuf, Vec<FolderFault>> {
     Ok(root)
 }
 
-pub(super) fn read(dir: &Path) -> Result<Found, Vec<FolderFault>> {
+pub(super) fn read(dir: &Path) -> Result<ReadFolder, Vec<FolderFault>> {
     let root = root_of(dir)?;
     let mut names = vec![SCHEMA.to_owned()];
     names.extend(list(dir, "cedar")?);
@@ -95,12 +95,12 @@ pub(super) fn read(dir: &Path) -> Result<Found, Vec<FolderFault>> {
     reader.read_all("", names);
     reader.read_below(INVARIANTS, "cedar");
     reader.read_below(TESTS, "json");
-    let (stray, unread) = stray::look(dir);
-    reader.faults.extend(stray);
+    let stray = stray::look(dir);
+    reader.faults.extend(stray.faults);
     if reader.faults.is_empty() {
-        Ok(Found {
+        Ok(ReadFolder {
             files: reader.files,
-            unread,
+            unread: stray.warnings,
         })
     } else {
         Err(reader.faults)

@@ -14,31 +14,31 @@ use charter_domain::similar::is_like;
 const MAX_DEPTH: usize = 4;
 /// Larger directories are not scanned to their end.
 const MAX_ENTRIES: usize = 10_000;
-/// More are not told of one by one.
-const MAX_TOLD: usize = 20;
+/// More are counted only.
+const MAX_WARNINGS: usize = 20;
 
-/// A fault for each file that is not where, or not named as, it would be read; and what is said of
-/// others that are not read.
-pub(super) fn look(dir: &Path) -> (Vec<FolderFault>, Vec<String>) {
+pub(super) struct StrayFiles<'a> {
+    dir: &'a Path,
+    seen: usize,
+    /// For each file that is not where, or not named as, it would be read.
+    pub(super) faults: Vec<FolderFault>,
+    /// For others that are not read.
+    pub(super) warnings: Vec<String>,
+}
+
+pub(super) fn look(dir: &Path) -> StrayFiles<'_> {
     let mut stray = StrayFiles {
         dir,
         seen: 0,
         faults: Vec::new(),
-        told: Vec::new(),
+        warnings: Vec::new(),
     };
     stray.look("", 0);
-    let more = stray.told.len().saturating_sub(MAX_TOLD);
-    stray.told.truncate(MAX_TOLD);
+    let more = stray.warnings.len().saturating_sub(MAX_WARNINGS);
+    stray.warnings.truncate(MAX_WARNINGS);
     let more = (more > 0).then(|| format!("files: {more} more are not read"));
-    stray.told.extend(more);
-    (stray.faults, stray.told)
-}
-
-struct StrayFiles<'a> {
-    dir: &'a Path,
-    seen: usize,
-    faults: Vec<FolderFault>,
-    told: Vec<String>,
+    stray.warnings.extend(more);
+    stray
 }
 
 impl StrayFiles<'_> {
@@ -86,8 +86,8 @@ impl StrayFiles<'_> {
                 self.faults.push(fault.help(help));
             } else if !is_dir && let Some(what) = self.doubt(below, &name) {
                 let path = self.dir.join(path);
-                let told = format!("files: `{}` is not read: {what}", path.display());
-                self.told.push(told);
+                let warning = format!("files: `{}` is not read: {what}", path.display());
+                self.warnings.push(warning);
             }
         }
     }

@@ -16,6 +16,7 @@ use crate::kinds::ResourceKind;
 use crate::names::fault_at;
 use crate::shapes::{self, BuildError};
 use crate::source::Source;
+use charter_domain::causes::with_causes;
 use charter_domain::timestamp::Timestamp;
 
 /// Builds one entity of each type and one request of each kind that the schema allows, and returns
@@ -78,11 +79,7 @@ pub(super) fn check(
 }
 
 fn refuse(source: &Source, declaration: &str, error: &dyn Error) -> Vec<FolderFault> {
-    let mut message = error.to_string();
-    if let Some(cause) = error.source() {
-        message = format!("{message}: {cause}");
-    }
-    vec![fault_at(message, source, declaration).help(
+    vec![fault_at(with_causes(error), source, declaration).help(
         "the service builds entities and context in one way only; declare them as the shipped schema does",
     )]
 }

@@ -23,6 +23,7 @@ use serde_json::Value;
 use limits::CedarLanguage;
 use policies::Policies;
 use previously_checked::PreviouslyChecked;
+use stack_trial::Examples;
 use validate::validate;
 use vocabulary::Vocabulary;
 
@@ -40,7 +41,7 @@ use charter_domain::permission::Permission;
 
 /// Cedar's parser and validator recurse. `limits` bounds the depth; the large stack is a second
 /// safeguard.
-const STACK_BYTES: usize = 64 * 1024 * 1024;
+const LOADING_STACK_BYTES: usize = 64 * 1024 * 1024;
 
 impl Snapshot {
     /// Reads and checks a policy folder. The error holds all faults: files that cannot be read,
@@ -71,7 +72,7 @@ fn load(folder: &Folder, known: &PreviouslyChecked<'_>) -> Result<Snapshot, Vec<
     thread::scope(|scope| {
         thread::Builder::new()
             .name("policies".to_owned())
-            .stack_size(STACK_BYTES)
+            .stack_size(LOADING_STACK_BYTES)
             .spawn_scoped(scope, || check(folder, known))
             .map_err(|error| vec![FolderFault::new(format!("cannot start a thread: {error}"))])?
             .join()
@@ -128,20 +129,10 @@ fn check_policies(
     if !faults.is_empty() {
         return Err(faults);
     }
-    let whole = |error: &dyn std::error::Error| vec![FolderFault::new(error.to_string())];
     let actions = schema.action_entities().map_err(|error| whole(&error))?;
     if !matches!(known, PreviouslyChecked::Accepted) && vocabulary == Vocabulary::Service {
         let examples = conformance::check(&folder.schema, &schema, &json, &catalogue, &actions)?;
-        let too_deep = stack_trial::too_deep(unchecked.policies(), &examples);
-        faults.extend(
-            too_deep
-                .map_err(|error| whole(&error))?
-                .into_iter()
-                .filter_map(|(policy, message)| policies.fault(policy, message)),
-        );
-        if !faults.is_empty() {
-            return Err(faults);
-        }
+        refuse_too_deep(&policies, unchecked, &examples)?;
     }
     let attributes = unfilled_declarations::declared(&folder.schema, &json);
     let index =
@@ -164,6 +155,29 @@ fn check_policies(
         failures: RecentFailures::default(),
         authorizer: Authorizer::new(),
     })
+}
+
+/// Each policy must be decided within the stack of a request's thread.
+fn refuse_too_deep(
+    policies: &Policies,
+    unchecked: &PolicySet,
+    examples: &Examples,
+) -> Result<(), Vec<FolderFault>> {
+    let too_deep = stack_trial::too_deep(unchecked.policies(), examples);
+    let too_deep = too_deep.map_err(|error| whole(&error))?.into_iter();
+    let faults: Vec<FolderFault> = too_deep
+        .filter_map(|(policy, message)| policies.fault(policy, message))
+        .collect();
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(faults)
+    }
+}
+
+/// Without a place in the folder.
+fn whole(error: &dyn std::error::Error) -> Vec<FolderFault> {
+    vec![FolderFault::new(error.to_string())]
 }
 
 /// Says it once where hundreds of missing names follow.

@@ -5,7 +5,7 @@ use std::thread;
 
 use cedar_policy::{Entities, EvaluationError, Expression, Policy, Request, eval_expression};
 
-use crate::depth::{STACK_BYTES, depth};
+use crate::depth::{EVALUATION_STACK_BYTES, depth};
 
 /// Shallower policies fit any stack.
 const SHALLOW: usize = 32;
@@ -35,7 +35,7 @@ pub(super) fn too_deep<'p>(
     thread::scope(|scope| {
         let trial = thread::Builder::new()
             .name("policies-trial".to_owned())
-            .stack_size(STACK_BYTES - USED_BEFORE)
+            .stack_size(EVALUATION_STACK_BYTES - USED_BEFORE)
             .spawn_scoped(scope, || {
                 let failing = deep.iter().filter_map(|(policy, condition)| {
                     let failed = examples

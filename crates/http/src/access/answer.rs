@@ -29,7 +29,7 @@ impl Answer {
 
 /// Part of the results of a search, in the order of their ids.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct SearchResults {
     pub(super) ids: Vec<String>,
     /// The id after which the next page begins; `None` at the end.
     pub(super) next: Option<String>,

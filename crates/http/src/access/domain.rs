@@ -5,11 +5,11 @@ use serde_json::{Map, Value};
 
 use charter_authn::access_clients::AccessClient;
 
-use super::answer::{Answer, Found};
+use super::answer::{Answer, SearchResults};
 use super::built_in::BuiltIn;
 use super::custom::{Custom, names};
 use super::page::Page;
-use super::question::{Parts, Question, Sought};
+use super::question::{Question, QuestionParts, Sought};
 use crate::edge::context::RequestContext;
 use crate::respond::ApiError;
 use crate::state::State;
@@ -41,8 +41,8 @@ impl<'a> Domain<'a> {
     }
 
     /// What a request, or one of its evaluations, says; with ids of records in their one form.
-    pub(super) fn parts(&self, object: &Map<String, Value>) -> Result<Parts, ApiError> {
-        let parts = Parts::read(object)?;
+    pub(super) fn parts(&self, object: &Map<String, Value>) -> Result<QuestionParts, ApiError> {
+        let parts = QuestionParts::read(object)?;
         Ok(match self {
             Self::BuiltIn(_) => parts,
             Self::Custom(_) => parts.respelled(names::respell, names::respell_values),
@@ -67,7 +67,7 @@ impl<'a> Domain<'a> {
         question: &Question,
         sought: Sought,
         page: &Page<'_>,
-    ) -> Result<Found, ApiError> {
+    ) -> Result<SearchResults, ApiError> {
         match self {
             Self::BuiltIn(domain) => domain.search(question, sought, page).await,
             Self::Custom(domain) => domain.search(question, sought, page).await,

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::answer::Answer;
 use super::asked::{admit, object};
 use super::domain::{Domain, name_of};
-use super::question::{Parts, wrong_type};
+use super::question::{QuestionParts, wrong_type};
 use crate::edge::context::RequestContext;
 use crate::respond::{ApiError, Code, echo};
 use crate::state::State;
@@ -74,7 +74,7 @@ async fn answer_one(
     let options = Options::read(object)?;
     let question = domain.parts(object)?.question()?;
     let answer = domain.evaluate(&question, options.explain).await?;
-    Ok(options.told(answer))
+    Ok(options.decision(answer))
 }
 
 async fn answer_many(
@@ -100,7 +100,7 @@ async fn answer_many(
     let mut evaluations = Vec::with_capacity(items.len());
     for item in items {
         let decision = match answer_item(item, &defaults, domain, options).await {
-            Ok(answer) => options.told(answer),
+            Ok(answer) => options.decision(answer),
             // What is wrong with one is no matter of the others.
             Err(error) if error.status().is_client_error() => broken(&error),
             Err(error) => return Err(error),
@@ -119,7 +119,7 @@ async fn answer_many(
 
 async fn answer_item(
     item: &Value,
-    defaults: &Parts,
+    defaults: &QuestionParts,
     domain: &Domain<'_>,
     options: Options,
 ) -> Result<Answer, ApiError> {
@@ -210,7 +210,7 @@ impl Options {
         Ok(Self { explain, semantic })
     }
 
-    fn told(self, answer: Answer) -> Decision {
+    fn decision(self, answer: Answer) -> Decision {
         let context = self.explain.then_some(DecisionContext {
             reason: answer.reason,
             decision_id: answer.decision_id.map(|id| id.to_string()),

@@ -61,12 +61,12 @@ pub(super) async fn forward_auth(
     response.body(ResBody::Once(Bytes::new()));
     let answered = response.headers_mut();
     answered.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-    let mut told = vec![
+    let mut headers = vec![
         (SUBJECT, caller.principal_id()),
         (ORGANIZATION, caller.organization().id.to_string()),
     ];
-    told.extend(answer.decision_id.map(|id| (DECISION, id.to_string())));
-    for (name, value) in told {
+    headers.extend(answer.decision_id.map(|id| (DECISION, id.to_string())));
+    for (name, value) in headers {
         let value = HeaderValue::from_str(&value);
         answered.insert(name, value.map_err(ApiError::internal)?);
     }

@@ -41,14 +41,14 @@ pub(crate) struct Question {
 /// What the top level of a request gives: each part is a default for the parts of `evaluations`, which share it, and
 /// is replaced whole.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Parts {
+pub(crate) struct QuestionParts {
     subject: Option<Entity>,
     action: Option<Action>,
     resource: Option<Entity>,
     context: Option<Arc<Object>>,
 }
 
-impl Parts {
+impl QuestionParts {
     /// # Errors
     ///
     /// 400: a part is there and not what it must be.

@@ -12,7 +12,7 @@ use crate::extract::loaded::Loaded;
 
 /// The most rows that one page looks at; then it ends early, with a token.
 const MAX_EXAMINED: usize = 2_000;
-/// Rows read at once.
+/// How many rows are read at once.
 const MIN_READ: usize = 64;
 const MAX_READ: usize = 500;
 /// After so many candidates other requests have their turn.
@@ -20,7 +20,7 @@ const YIELD_EVERY: usize = 32;
 
 /// Which rows are read next.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Rows {
+pub(crate) struct RowRange {
     after: Option<Uuid>,
     limit: u64,
 }
@@ -30,9 +30,9 @@ pub(crate) async fn callers(
     tenant: &TenantReader<'_>,
     kind: PrincipalKind,
     filter: Option<&CallerFilter>,
-    rows: Rows,
+    rows: RowRange,
 ) -> Result<Scanned<Caller>, store::Error> {
-    let Rows { after, limit } = rows;
+    let RowRange { after, limit } = rows;
     match kind {
         PrincipalKind::ServiceAccount => tenant.service_accounts_who(filter, after, limit).await,
         PrincipalKind::User => tenant.users_who(filter, after, limit).await,
@@ -44,7 +44,7 @@ pub(crate) async fn read(
     tenant: &TenantReader<'_>,
     of: &str,
     organization: &Organization,
-    Rows { after, limit }: Rows,
+    RowRange { after, limit }: RowRange,
 ) -> Result<Scanned<Loaded>, store::Error> {
     let own = || organization.clone();
     Ok(match of {
@@ -121,14 +121,14 @@ impl<T> RecordPage<T> {
     }
 
     /// What to read; `None` if the page is complete.
-    pub(crate) fn next_read(&self) -> Option<Rows> {
+    pub(crate) fn next_read(&self) -> Option<RowRange> {
         let missing = self.limit.saturating_sub(self.found.len());
         if self.is_over || missing == 0 || self.examined >= MAX_EXAMINED {
             return None;
         }
         // One more than is missing tells whether it is the last page.
         let rows = (missing + 1).clamp(MIN_READ, MAX_READ);
-        Some(Rows {
+        Some(RowRange {
             after: self.after,
             limit: u64::try_from(rows).ok()?,
         })

@@ -21,7 +21,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::edge::config::FixedLimits;
+use crate::edge::config::{EdgeConfig, FixedLimits};
 use crate::edge::connections::Connections;
 use crate::edge::head_size::LIBRARY_LIMIT;
 use crate::edge::origin::Origins;
@@ -100,36 +100,7 @@ pub async fn serve(
     let acceptor = WireAcceptor::new(bound, &edge);
     let (entrance, connections) = (Arc::clone(&acceptor.entrance), edge.connections());
     let traffic = edge.traffic();
-    let mut server = Server::new(acceptor)
-        .max_connections(config.max_connections)
-        .fuse_config(
-            // The wire stream limits the head's time, because it can tell it from idle time.
-            FuseConfig::disabled()
-                .with_connection_idle_timeout(config.idle_timeout)
-                .with_write_stall_timeout(config.fixed.write_stall_timeout)
-                .with_request_body_timeout(config.body.deadline),
-        );
-    server
-        .http1_mut()
-        // A client may close its sending side and still wait for the response.
-        .half_close(true)
-        .header_read_timeout(None)
-        .max_headers(config.fixed.max_headers)
-        .max_header_size(config.fixed.max_head_bytes)
-        .max_buf_size(config.fixed.max_head_bytes.saturating_mul(2).max(64 * 1024));
-    server
-        .http2_mut()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(config.max_streams)
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_send_buf_size(SEND_BUFFER)
-        .max_header_list_size(
-            u32::try_from(config.fixed.max_head_bytes.saturating_mul(LIBRARY_LIMIT))
-                .unwrap_or(u32::MAX),
-        )
-        .keep_alive_interval(config.idle_timeout / 3)
-        .keep_alive_timeout(config.fixed.head_timeout);
+    let server = server(acceptor, &config);
     let handle = server.handle();
     let stop = async {
         shutdown.await;
@@ -165,6 +136,41 @@ pub async fn serve(
         () = stop => Ok(()),
         () = end_stalled => Ok(()),
     }
+}
+
+/// The HTTP library's server with our limits.
+fn server(acceptor: WireAcceptor, config: &EdgeConfig) -> Server<WireAcceptor> {
+    let mut server = Server::new(acceptor)
+        .max_connections(config.max_connections)
+        .fuse_config(
+            // The wire stream limits the head's time, because it can tell it from idle time.
+            FuseConfig::disabled()
+                .with_connection_idle_timeout(config.idle_timeout)
+                .with_write_stall_timeout(config.fixed.write_stall_timeout)
+                .with_request_body_timeout(config.body.deadline),
+        );
+    server
+        .http1_mut()
+        // A client may close its sending side and still wait for the response.
+        .half_close(true)
+        .header_read_timeout(None)
+        .max_headers(config.fixed.max_headers)
+        .max_header_size(config.fixed.max_head_bytes)
+        .max_buf_size(config.fixed.max_head_bytes.saturating_mul(2).max(64 * 1024));
+    server
+        .http2_mut()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(config.max_streams)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
+        .max_header_list_size(
+            u32::try_from(config.fixed.max_head_bytes.saturating_mul(LIBRARY_LIMIT))
+                .unwrap_or(u32::MAX),
+        )
+        .keep_alive_interval(config.idle_timeout / 3)
+        .keep_alive_timeout(config.fixed.head_timeout);
+    server
 }
 
 /// Accepts TCP connections and wraps each in a [`WireStream`].

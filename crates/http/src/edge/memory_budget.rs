@@ -43,10 +43,10 @@ struct Ledger<H> {
     held: usize,
     next: u64,
     /// Keyed by ascending number, so the oldest comes first.
-    shares: BTreeMap<u64, Entry<H>>,
+    shares: BTreeMap<u64, HeldShare<H>>,
 }
 
-struct Entry<H> {
+struct HeldShare<H> {
     holder: H,
     bytes: usize,
     since: Instant,
@@ -99,7 +99,7 @@ impl<H: Holder> MemoryBudget<H> {
         ledger.next += 1;
         ledger.shares.insert(
             number,
-            Entry {
+            HeldShare {
                 holder,
                 bytes: 0,
                 since: now,

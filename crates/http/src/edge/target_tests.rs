@@ -5,6 +5,7 @@ use salvo::http::HeaderValue;
 use super::*;
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn a_path_has_one_spelling() {
     for good in [
         "/",

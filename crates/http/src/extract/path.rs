@@ -1,17 +1,16 @@
 //! Ids in a request's path. A malformed one is `None` and counts as missing.
 
-use std::str::FromStr;
-
 use salvo::oapi::{
     BasicType, Components, KnownFormat, Object, Operation as OpenApiOperation, Parameter,
     ParameterIn, Required, SchemaFormat,
 };
 
 use charter_domain::id::{
-    AccessKeyId, AccountId, DecisionId, InvitationId, ServiceAccountId, SessionId, UserId,
+    AccessKeyId, AccountId, DecisionId, InvitationId, ServiceAccountId, SessionId, TypedId, UserId,
 };
 
 use crate::extract::input::{Input, RequestInput};
+use crate::extract::values::id_schema;
 use crate::respond::{ApiError, ErrorType, error_document};
 
 /// An id in the format of the machine surface.
@@ -22,9 +21,8 @@ pub struct PathId<Id>(pub Option<Id>);
 #[derive(Debug, Clone, Copy)]
 pub struct PathUuid<Id>(pub Option<Id>);
 
-/// An id with a prefix and 26 characters.
-pub trait TypedId: FromStr + Send + Sync {
-    const PREFIX: &'static str;
+/// An id that the machine surface shows with its prefix.
+pub trait MachineId: TypedId + Send + Sync {
     const PARAMETER: &'static str = "id";
     /// The description in the OpenAPI document.
     const OF: &'static str;
@@ -39,10 +37,9 @@ pub trait PortalId: Sized + Send + Sync {
     fn parse(text: &str) -> Option<Self>;
 }
 
-macro_rules! typed_ids {
+macro_rules! machine_ids {
     ($($id:ident $(in $parameter:literal)?: $of:literal,)*) => {$(
-        impl TypedId for $id {
-            const PREFIX: &'static str = Self::PREFIX;
+        impl MachineId for $id {
             $(const PARAMETER: &'static str = $parameter;)?
             const OF: &'static str = $of;
         }
@@ -62,7 +59,7 @@ macro_rules! portal_ids {
     )*};
 }
 
-typed_ids! {
+machine_ids! {
     AccountId: "The account's id.",
     ServiceAccountId: "The service account's id.",
     DecisionId: "The decision's id, from a 403.",
@@ -75,7 +72,7 @@ portal_ids! {
     InvitationId: "The invitation's id.",
 }
 
-impl<Id: TypedId> Input for PathId<Id> {
+impl<Id: MachineId> Input for PathId<Id> {
     fn read(request: &mut RequestInput<'_>) -> Result<Self, ApiError> {
         Ok(Self(request.path_parameter(Id::PARAMETER).parse().ok()))
     }
@@ -118,10 +115,4 @@ fn describe(
         .schema(schema);
     operation.parameters.insert(parameter);
     error_document::describe(components, operation, ErrorType::NotFound);
-}
-
-#[must_use]
-pub fn id_schema<Id: TypedId>() -> Object {
-    Object::with_type(BasicType::String)
-        .pattern(format!("^{}[0-7][0-9a-hjkmnp-tv-z]{{25}}$", Id::PREFIX))
 }

@@ -11,13 +11,13 @@ use crate::extract::list_query::ListQuery;
 use crate::extract::objects::OwnOrganization;
 use crate::extract::operation::Operation;
 use crate::extract::path::PathId;
-use crate::extract::values::MetadataSchema;
+use crate::extract::values::{IdSchema, MetadataSchema};
 use crate::respond::ApiError;
 use crate::respond::answer::{Changed, Created, FoundOrNotModified};
 use crate::respond::etag::EntityTag;
 use crate::respond::listed::Listed;
 use charter_domain::account::Account;
-use charter_domain::id::AccountId;
+use charter_domain::id::{AccountId, OrganizationId};
 use charter_domain::metadata::{Metadata, MetadataPatch};
 use charter_domain::page::ResourceOrder;
 use charter_domain::permission::Permission;
@@ -199,10 +199,7 @@ impl AccountPatch {
 #[salvo(schema(name = "Account"))]
 pub(crate) struct AccountBody {
     /// `acc-…`
-    #[salvo(schema(
-        pattern = "^acc-[0-7][0-9a-hjkmnp-tv-z]{25}$",
-        example = "acc-01k6dyspfte23tskdzn1kqd65k"
-    ))]
+    #[salvo(schema(value_type = IdSchema<AccountId>))]
     id: String,
     /// Six characters that never change.
     #[salvo(schema(example = "d4e5f6"))]
@@ -211,10 +208,7 @@ pub(crate) struct AccountBody {
     #[salvo(schema(example = "Production"))]
     name: String,
     /// The organization it belongs to.
-    #[salvo(schema(
-        pattern = "^org-[0-7][0-9a-hjkmnp-tv-z]{25}$",
-        example = "org-01k6dyspfte23tskdzn1kqd65k"
-    ))]
+    #[salvo(schema(value_type = IdSchema<OrganizationId>))]
     organization_id: String,
     /// Whether new service accounts are created in it by default.
     is_default: bool,

@@ -17,11 +17,13 @@ use crate::extract::input::{Input, RequestInput};
 use crate::extract::objects::OwnOrganization;
 use crate::extract::operation::Operation;
 use crate::extract::query::describe_query;
+use crate::extract::values::IdSchema;
 use crate::respond::ApiError;
 use crate::respond::paged::Paged;
 use charter_decision_log::{
     DecisionFilter, DecisionPage, DecisionQuery, ListedDecision, LogPosition,
 };
+use charter_domain::id::DecisionId;
 use charter_domain::permission::Permission;
 
 use super::decisions::{EntityName, whole_seconds};
@@ -138,10 +140,7 @@ impl Input for DecisionsQuery {
 #[salvo(schema(name = "DecisionSummary"))]
 pub(crate) struct DecisionSummary {
     /// `dec-…`
-    #[salvo(schema(
-        pattern = "^dec-[0-7][0-9a-hjkmnp-tv-z]{25}$",
-        example = "dec-01k6dyspfte23tskdzn1kqd65k"
-    ))]
+    #[salvo(schema(value_type = IdSchema<DecisionId>))]
     id: String,
     /// When it was requested.
     #[salvo(schema(format = "date-time", example = "2025-09-30T12:00:00Z"))]

@@ -16,6 +16,7 @@ use crate::extract::authorized::Authorized;
 use crate::extract::objects::OwnOrganization;
 use crate::extract::operation::Operation;
 use crate::extract::path::PathId;
+use crate::extract::values::IdSchema;
 use crate::respond::ApiError;
 use crate::respond::answer::Shown;
 use crate::state::State;
@@ -136,10 +137,7 @@ pub(crate) fn whole_seconds(logged: String) -> String {
 })))]
 pub(crate) struct DecisionBody {
     /// `dec-…`
-    #[salvo(schema(
-        pattern = "^dec-[0-7][0-9a-hjkmnp-tv-z]{25}$",
-        example = "dec-01k6dyspfte23tskdzn1kqd65k"
-    ))]
+    #[salvo(schema(value_type = IdSchema<DecisionId>))]
     id: String,
     /// When it was requested.
     #[salvo(schema(format = "date-time", example = "2025-09-30T12:00:00Z"))]

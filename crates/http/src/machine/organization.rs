@@ -9,10 +9,11 @@ use crate::extract::authorized::Authorized;
 use crate::extract::json_body::{Body, request_body};
 use crate::extract::objects::{OwnOrganization, StoredOrganization};
 use crate::extract::operation::{Accepts, Operation};
-use crate::extract::values::MetadataSchema;
+use crate::extract::values::{IdSchema, MetadataSchema};
 use crate::respond::ApiError;
 use crate::respond::answer::{Changed, FoundOrNotModified};
 use crate::respond::etag::EntityTag;
+use charter_domain::id::OrganizationId;
 use charter_domain::metadata::MetadataPatch;
 use charter_domain::organization::Organization;
 use charter_domain::permission::Permission;
@@ -103,10 +104,7 @@ impl OrganizationPatch {
 #[salvo(schema(name = "Organization"))]
 pub(crate) struct OrganizationBody {
     /// `org-…`
-    #[salvo(schema(
-        pattern = "^org-[0-7][0-9a-hjkmnp-tv-z]{25}$",
-        example = "org-01k6dyspfte23tskdzn1kqd65k"
-    ))]
+    #[salvo(schema(value_type = IdSchema<OrganizationId>))]
     id: String,
     /// Its name.
     #[salvo(schema(example = "Acme Corporation"))]

@@ -2,11 +2,11 @@
 
 use charter_decision_log::Status;
 
-use super::part::Part;
+use super::part::ReadinessPart;
 
-pub(super) fn part(status: Option<Status>) -> Part {
+pub(super) fn part(status: Option<Status>) -> ReadinessPart {
     let Some(status) = status else {
-        return Part {
+        return ReadinessPart {
             status: "off",
             reason: None,
         };
@@ -15,7 +15,7 @@ pub(super) fn part(status: Option<Status>) -> Part {
         let reason = status.writer.last_error;
         let reason =
             reason.unwrap_or_else(|| "decisions come faster than they can be written".to_owned());
-        return Part::from(Some(reason), "unavailable");
+        return ReadinessPart::from(Some(reason), "unavailable");
     }
     let missed = status.missed.then(|| {
         "a file was moved, removed or cut while the service runs; a new one was started; this is reported for an hour"
@@ -26,5 +26,5 @@ pub(super) fn part(status: Option<Status>) -> Part {
         .sync_error
         .map(|error| format!("it could not be synced: {error}"));
     let fault = status.writer.last_error.or(unsynced).or(missed);
-    Part::from(fault, "degraded")
+    ReadinessPart::from(fault, "degraded")
 }

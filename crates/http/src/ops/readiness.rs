@@ -7,7 +7,7 @@ use salvo::http::StatusCode;
 use serde::Serialize;
 
 use super::domains::Domains;
-use super::part::Part;
+use super::part::ReadinessPart;
 use super::policies::Policies;
 use super::{decision_log, replay_guard};
 use crate::state::State;
@@ -20,17 +20,17 @@ pub(super) struct Readiness {
     pub(super) status: &'static str,
     /// Present only while the service stops.
     #[serde(skip_serializing_if = "Option::is_none")]
-    stop: Option<Part>,
-    database: Part,
-    audit_heads: Part,
-    keys: Part,
-    replay_guard: Part,
-    decision_log: Part,
-    disk: Part,
+    stop: Option<ReadinessPart>,
+    database: ReadinessPart,
+    audit_heads: ReadinessPart,
+    keys: ReadinessPart,
+    replay_guard: ReadinessPart,
+    decision_log: ReadinessPart,
+    disk: ReadinessPart,
     policies: Policies,
     #[serde(skip_serializing_if = "Domains::is_empty")]
     domains: Domains,
-    replicas: Part,
+    replicas: ReadinessPart,
 }
 
 /// `ok`, `degraded` or `unavailable`.
@@ -43,22 +43,22 @@ impl Readiness {
         let ping = tokio::time::timeout(PING_DEADLINE, state.store_health.ping()).await;
         let database = match ping {
             // Reads are served; the next write shows whether the fault is over.
-            Ok(Ok(())) => Part::from(state.store_health.fault(), "degraded"),
-            Ok(Err(error)) => Part::from(Some(error.to_string()), "unavailable"),
+            Ok(Ok(())) => ReadinessPart::from(state.store_health.fault(), "degraded"),
+            Ok(Err(error)) => ReadinessPart::from(Some(error.to_string()), "unavailable"),
             Err(_elapsed) => {
                 let late = format!("no answer within {} s", PING_DEADLINE.as_secs());
-                Part::from(Some(late), "unavailable")
+                ReadinessPart::from(Some(late), "unavailable")
             }
         };
         let replay_guard = replay_guard::part(&state.nonces.status());
         let policies = Policies::of(&state.engine, state.clock.now());
         let domains = Domains::of(&state.domains);
         let decision_log = decision_log::part(state.decisions.status());
-        let audit_heads = Part::from(state.store_health.audit_heads_fault(), "degraded");
-        let keys = Part::from(state.keys.found(), "degraded");
-        let disk = Part::from(state.disk.found(), "degraded");
-        let replicas = Part::from(state.replicas.found(), "degraded");
-        let stop = state.stopping.is_cancelled().then(|| Part {
+        let audit_heads = ReadinessPart::from(state.store_health.audit_heads_fault(), "degraded");
+        let keys = ReadinessPart::from(state.keys.found(), "degraded");
+        let disk = ReadinessPart::from(state.disk.found(), "degraded");
+        let replicas = ReadinessPart::from(state.replicas.found(), "degraded");
+        let stop = state.stopping.is_cancelled().then(|| ReadinessPart {
             status: "unavailable",
             reason: Some("the service is stopping".to_owned()),
         });

@@ -3,14 +3,14 @@
 use charter_authn::nonces::Status;
 use charter_domain::timestamp::{self, Timestamp};
 
-use super::part::Part;
+use super::part::ReadinessPart;
 
 /// From this fill level on, in percent, the guard is degraded.
 const NEARLY_FULL: u128 = 80;
 
-pub(super) fn part(status: &Status) -> Part {
+pub(super) fn part(status: &Status) -> ReadinessPart {
     if let Some(fault) = status.not_held.as_ref().or(status.last_error.as_ref()) {
-        return Part::from(Some(fault.clone()), "unavailable");
+        return ReadinessPart::from(Some(fault.clone()), "unavailable");
     }
     let shown = |at: Timestamp| timestamp::format(at);
     if let Some(until) = status.closed_until {
@@ -20,7 +20,7 @@ pub(super) fn part(status: &Status) -> Part {
             "may have forgotten nonces"
         };
         let fault = format!("{why}: requests dated before {} are refused", shown(until));
-        return Part::from(Some(fault), "unavailable");
+        return ReadinessPart::from(Some(fault), "unavailable");
     }
     let mut reasons = Vec::new();
     if status.remembered as u128 * 100 >= status.total as u128 * NEARLY_FULL {
@@ -51,5 +51,5 @@ pub(super) fn part(status: &Status) -> Part {
         )
     }));
     let reasons = (!reasons.is_empty()).then(|| reasons.join("; "));
-    Part::from(reasons, "degraded")
+    ReadinessPart::from(reasons, "degraded")
 }

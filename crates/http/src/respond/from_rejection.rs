@@ -7,6 +7,7 @@ use super::retry_after::whole_seconds;
 use super::{ApiError, Code};
 
 impl From<Rejection> for ApiError {
+    #[expect(clippy::too_many_lines, reason = "an arm for each rejection")]
     fn from(rejection: Rejection) -> Self {
         let unauthorized = |code, message: &'static str| Self::unauthorized(code, message);
         match rejection {

@@ -1,6 +1,7 @@
 //! Maps store errors to error responses.
 
 use charter_authn::rejection::Rejection;
+use charter_domain::causes::with_causes;
 use charter_store as store;
 
 use super::{ApiError, Code, Detail};
@@ -9,6 +10,7 @@ use super::{ApiError, Code, Detail};
 const RETRY_AFTER_SECONDS: u64 = 1;
 
 impl From<store::Error> for ApiError {
+    #[expect(clippy::too_many_lines, reason = "an arm for each error")]
     fn from(error: store::Error) -> Self {
         use store::Error;
         match error {
@@ -62,7 +64,7 @@ impl From<store::Error> for ApiError {
                 "the default account cannot go inactive",
             )]),
             Error::Exhausted(exhausted) => exhausted.into(),
-            Error::Unavailable(_) => Self::unavailable(in_full(&error), RETRY_AFTER_SECONDS),
+            Error::Unavailable(_) => Self::unavailable(with_causes(&error), RETRY_AFTER_SECONDS),
             Error::EmailTaken => Self::invalid(
                 Code::EmailTaken,
                 "the e-mail address is taken; sign in, or reset the password",
@@ -74,17 +76,7 @@ impl From<store::Error> for ApiError {
             | Error::SchemaTooNew(_)
             | Error::InUse
             | Error::Corrupt(_)
-            | Error::Unexpected(_) => Self::internal(in_full(&error)),
+            | Error::Unexpected(_) => Self::internal(with_causes(&error)),
         }
     }
-}
-
-fn in_full(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

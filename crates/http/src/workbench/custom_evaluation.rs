@@ -10,7 +10,7 @@ use super::answer::Answer;
 use super::custom_question::{self, ChosenDomain};
 use super::work;
 use crate::access::custom;
-use crate::access::question::{Parts, Question};
+use crate::access::question::{Question, QuestionParts};
 use crate::extract::fields::Fields;
 use crate::respond::ApiError;
 use crate::state::State;
@@ -20,7 +20,7 @@ pub(super) async fn evaluate(
     body: Map<String, Value>,
     asked: &OperatorRequest,
 ) -> Result<Answer, ApiError> {
-    let question = Parts::read(&body)?.question()?;
+    let question = QuestionParts::read(&body)?.question()?;
     let question = custom::respelled(&question);
     let chosen = ChosenDomain::read(Fields::new(body), &asked.state)?;
     let operator = asked.operator();

@@ -126,6 +126,17 @@ impl Display for Advice {
         for uses in &self.uses {
             uses.fmt(f)?;
         }
+        self.write_notes(f)?;
+        match &self.verdict {
+            AdviceVerdict::NothingToLeaveOut => writeln!(f, "nothing to leave out"),
+            AdviceVerdict::NotFound(why) => writeln!(f, "nothing advised: {why}"),
+            AdviceVerdict::Narrower => self.write_narrower(f),
+        }
+    }
+}
+
+impl Advice {
+    fn write_notes(&self, f: &mut Formatter<'_>) -> fmt::Result {
         if self.evaluations > 0 {
             let count = self.evaluations;
             writeln!(
@@ -143,13 +154,10 @@ impl Display for Advice {
         for note in &self.notes {
             writeln!(f, "note: {note}")?;
         }
-        match &self.verdict {
-            AdviceVerdict::NothingToLeaveOut => {
-                return writeln!(f, "nothing to leave out");
-            }
-            AdviceVerdict::NotFound(why) => return writeln!(f, "nothing advised: {why}"),
-            AdviceVerdict::Narrower => {}
-        }
+        Ok(())
+    }
+
+    fn write_narrower(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let solver = self.solver.as_deref().unwrap_or_default();
         writeln!(
             f,

@@ -97,42 +97,72 @@ pub(super) fn check_invariant(
             known.put_given(about.kept(&permit.1), &guards);
         }
     }
-    let mut open: Option<OpenReason> = None;
-    for permits in permits.chunks(PERMITS_AT_ONCE) {
-        let mut groups = [&allowed.guards, &allowed.forbids].into_iter().peekable();
-        if allowed.forbids.len() <= PERMITS_AT_ONCE {
-            groups.next();
-        }
-        while let Some(group) = groups.next() {
-            let permits_now = permits.iter().map(|permit| &permit.0);
-            let some = set(permits_now.chain(policies(group)))?;
-            let some = request_type.compile_set(&some)?;
-            match session.prove(Implies(some, Arc::clone(&compiled))) {
-                SolverAnswer::Holds => {
-                    for permit in permits {
-                        known.put_given(about.kept(&permit.1), &names(group));
+    let query = InvariantQuery {
+        subject,
+        request_type,
+        invariant,
+        compiled,
+        claim: about,
+    };
+    query.prove_permits(&permits, session, allowed)
+}
+
+/// The invariant as it is asked of a few permits at a time.
+struct InvariantQuery<'q> {
+    subject: &'q AnalysedSet<'q>,
+    request_type: &'q RequestType<'q>,
+    invariant: &'q PolicySet,
+    compiled: Arc<CompiledPolicySet>,
+    claim: InvariantClaim<'q>,
+}
+
+impl InvariantQuery<'_> {
+    /// `None` if the invariant allows everything that the permits allow.
+    fn prove_permits(
+        &self,
+        permits: &[&(Policy, Key)],
+        session: &mut SolverSession<'_>,
+        allowed: &AllowedRequests<'_>,
+    ) -> Result<Option<ProofVerdict>, String> {
+        let mut open: Option<OpenReason> = None;
+        for permits in permits.chunks(PERMITS_AT_ONCE) {
+            let mut groups = [&allowed.guards, &allowed.forbids].into_iter().peekable();
+            if allowed.forbids.len() <= PERMITS_AT_ONCE {
+                groups.next();
+            }
+            while let Some(group) = groups.next() {
+                let permits_now = permits.iter().map(|permit| &permit.0);
+                let some = set(permits_now.chain(policies(group)))?;
+                let some = self.request_type.compile_set(&some)?;
+                match session.prove(Implies(some, Arc::clone(&self.compiled))) {
+                    SolverAnswer::Holds => {
+                        for permit in permits {
+                            self.claim
+                                .known
+                                .put_given(self.claim.kept(&permit.1), &names(group));
+                        }
+                        break;
                     }
-                    break;
-                }
-                SolverAnswer::Refuted(env) => {
-                    let whole = allowed.whole(subject, request_type)?;
-                    let refuted = find_violation(subject, whole, invariant, &env);
-                    if refuted.is_some() {
-                        return Ok(refuted);
+                    SolverAnswer::Refuted(env) => {
+                        let whole = allowed.whole(self.subject, self.request_type)?;
+                        let refuted = find_violation(self.subject, whole, self.invariant, &env);
+                        if refuted.is_some() {
+                            return Ok(refuted);
+                        }
+                        if groups.peek().is_none() {
+                            open = Some(OpenReason::from(DOES_NOT_REPRODUCE).or(open));
+                        }
                     }
-                    if groups.peek().is_none() {
-                        open = Some(OpenReason::from(DOES_NOT_REPRODUCE).or(open));
-                    }
-                }
-                SolverAnswer::Open(reason) => {
-                    if groups.peek().is_none() {
-                        open = Some(reason.or(open));
+                    SolverAnswer::Open(reason) => {
+                        if groups.peek().is_none() {
+                            open = Some(reason.or(open));
+                        }
                     }
                 }
             }
         }
+        Ok(open.map(not_proved))
     }
-    Ok(open.map(not_proved))
 }
 
 /// The permits whose scope alone satisfies the invariant.

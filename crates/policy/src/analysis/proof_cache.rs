@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, Mac};
 use secrecy::{ExposeSecret, SecretSlice};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -16,6 +16,7 @@ use super::group_changes;
 use super::invariants::text;
 use crate::solver::Solver;
 use charter_authz::snapshot::Snapshot;
+use charter_domain::keyed_hash::keyed_hash;
 use charter_system::{atomic, private};
 
 const MAX_BYTES: u64 = 64 * 1024;
@@ -127,10 +128,8 @@ impl ProofCache {
             .chain_update(body)
     }
 
-    #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
     pub(super) fn keyed(&self, purpose: &[u8]) -> Hmac<Sha256> {
-        let mac = Hmac::<Sha256>::new_from_slice(self.key.expose_secret());
-        mac.expect("a key of any length").chain_update(purpose)
+        keyed_hash(self.key.expose_secret()).chain_update(purpose)
     }
 }
 

@@ -8,6 +8,14 @@ use super::findings::{ConditionFinding, ConditionOrigin};
 use super::{EvaluatedEntity, Explanation};
 
 fn write(explanation: &Explanation, f: &mut Formatter<'_>) -> Result {
+    answer(explanation, f)?;
+    request(explanation, f)?;
+    determining(explanation, f)?;
+    nearest(explanation, f)?;
+    errors(explanation, f)
+}
+
+fn answer(explanation: &Explanation, f: &mut Formatter<'_>) -> Result {
     let answer = match explanation.ruling {
         Ruling::Allowed => "allowed",
         Ruling::Forbidden => "denied: a policy forbids it",
@@ -31,6 +39,10 @@ fn write(explanation: &Explanation, f: &mut Formatter<'_>) -> Result {
             }
         }
     }
+    Ok(())
+}
+
+fn request(explanation: &Explanation, f: &mut Formatter<'_>) -> Result {
     let seen = &explanation.seen;
     entity(f, "principal", &seen.principal)?;
     entity(f, "action   ", &seen.action)?;
@@ -39,6 +51,10 @@ fn write(explanation: &Explanation, f: &mut Formatter<'_>) -> Result {
         let heading = if number == 0 { "context" } else { "" };
         writeln!(f, "{heading:<10} {name} = {value}")?;
     }
+    Ok(())
+}
+
+fn determining(explanation: &Explanation, f: &mut Formatter<'_>) -> Result {
     let heading = match explanation.ruling {
         Ruling::Allowed => "allowed by",
         Ruling::Forbidden | Ruling::NotPermitted => "forbidden by",
@@ -55,6 +71,10 @@ fn write(explanation: &Explanation, f: &mut Formatter<'_>) -> Result {
             writeln!(f, "    its scope fits, and it has no conditions")?;
         }
     }
+    Ok(())
+}
+
+fn nearest(explanation: &Explanation, f: &mut Formatter<'_>) -> Result {
     if explanation.ruling == Ruling::NotPermitted && explanation.unaskable.is_none() {
         if explanation.nearest.is_empty() {
             writeln!(f, "\nno permit is about this action")?;
@@ -68,6 +88,10 @@ fn write(explanation: &Explanation, f: &mut Formatter<'_>) -> Result {
             finding(f, failed)?;
         }
     }
+    Ok(())
+}
+
+fn errors(explanation: &Explanation, f: &mut Formatter<'_>) -> Result {
     if !explanation.errors.is_empty() {
         writeln!(f, "\ncould not be evaluated")?;
     }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use cedar_policy::{Context, Entities, EntityUid, Request};
 use parking_lot::RwLock;
 
-use charter_authz::decision::{Denial, Outcome as RecordedOutcome, Verdict};
+use charter_authz::decision::{Denial, Outcome as RecordedOutcome, PolicyVerdict};
 use charter_authz::snapshot::Snapshot;
 use charter_decision_log::reevaluation::{context, entities};
-use charter_decision_log::{DecisionRecord, DefinitionReader, Direction, EVALUATION, LogLine, Uid};
+use charter_decision_log::{DecisionRecord, DefinitionReader, Direction, EVALUATION, LogLine};
 use charter_domain::permission::Permission;
 use charter_domain::timestamp;
 
@@ -33,7 +33,7 @@ pub(crate) struct Worker<'a> {
 }
 
 pub(crate) enum ReplayedAnswer {
-    Decided(Verdict),
+    Decided(PolicyVerdict),
     /// The schema allowed the question neither then nor now.
     DeniedAgain,
     /// The question cannot be evaluated as it was.
@@ -216,7 +216,12 @@ impl<'a> Worker<'a> {
         self.entities.entry(digest).or_default()
     }
 
-    fn compare(&mut self, record: DecisionRecord, recorded: RecordedOutcome, decision: &Verdict) {
+    fn compare(
+        &mut self,
+        record: DecisionRecord,
+        recorded: RecordedOutcome,
+        decision: &PolicyVerdict,
+    ) {
         let direction = Direction::between(recorded, decision.outcome);
         let is_flip = matches!(direction, Some(Direction::Wider | Direction::Narrower));
         let differs = !record.is(decision);
@@ -232,13 +237,13 @@ impl<'a> Worker<'a> {
                 domain: record.domain,
                 permission: record.action.id,
                 direction,
-                principal: text(&record.principal),
+                principal: record.principal.to_string(),
                 via: record.via,
             };
             self.report.flip(flip, || FlipExample {
                 id: record.id,
                 at: timestamp::parse(&record.at).map_or(record.at, timestamp::format),
-                resource: text(&record.resource),
+                resource: record.resource.to_string(),
                 recorded: answer(recorded, &record.determining),
                 now: answer(decision.outcome, &decision.determining),
             });
@@ -263,10 +268,6 @@ fn cached<'a, T>(
         known.insert(text.to_owned(), make()?);
     }
     known.get(text).ok_or_else(|| "nothing was made".into())
-}
-
-fn text(uid: &Uid) -> String {
-    format!("{}::\"{}\"", uid.of, uid.id)
 }
 
 fn answer(answer: RecordedOutcome, policies: &[String]) -> String {

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use super::worker::STACK_BYTES;
+use super::worker::COMPILING_STACK_BYTES;
 use super::{OpenReason, SolverBudget, SolverSession};
 
 pub(crate) struct PoolResult<T> {
@@ -44,7 +44,7 @@ pub(crate) fn run_parallel<T: Send>(
             .map(|_| {
                 thread::Builder::new()
                     .name("proofs".to_owned())
-                    .stack_size(STACK_BYTES)
+                    .stack_size(COMPILING_STACK_BYTES)
                     .spawn_scoped(scope, one)
                     .map_err(|error| {
                         OpenReason::unfinished(format!("cannot start a thread: {error}"))

@@ -16,7 +16,7 @@ use super::process::SolverProcess;
 
 /// Stack of threads that compile policies to formulas: Cedar's typechecker, compiler and encoder
 /// recurse.
-pub(super) const STACK_BYTES: usize = 64 * 1024 * 1024;
+pub(super) const COMPILING_STACK_BYTES: usize = 64 * 1024 * 1024;
 
 /// A counterexample, or `None` if the claim holds.
 pub(super) type QueryResult = Result<Option<Env>, QueryError>;
@@ -47,7 +47,7 @@ impl QueryWorker {
         };
         let thread = thread::Builder::new()
             .name("solver-questions".to_owned())
-            .stack_size(STACK_BYTES)
+            .stack_size(COMPILING_STACK_BYTES)
             .spawn(move || {
                 for (query, timeout) in to_ask {
                     if answered.send(asking.ask(&query, timeout)).is_err() {

@@ -10,7 +10,7 @@ use sea_orm::{
 };
 
 use super::deadline::within;
-use super::group_commit::{Kind, Writer};
+use super::group_commit::{TurnKind, Writer};
 use super::health::Health;
 use super::transaction::Transaction;
 use crate::Error;
@@ -67,15 +67,15 @@ impl Connection {
     /// Begins a transaction. On SQLite it may share its commit with others, and has the write lock from
     /// the start: a transaction that reads first and asks for it later is refused without waiting.
     pub(crate) async fn begin(&self) -> Result<Transaction, Error> {
-        self.begin_as(Kind::Shared).await
+        self.begin_as(TurnKind::Shared).await
     }
 
     /// Begins a transaction that shares its commit with none.
     pub(crate) async fn begin_alone(&self) -> Result<Transaction, Error> {
-        self.begin_as(Kind::Alone).await
+        self.begin_as(TurnKind::Alone).await
     }
 
-    async fn begin_as(&self, kind: Kind) -> Result<Transaction, Error> {
+    async fn begin_as(&self, kind: TurnKind) -> Result<Transaction, Error> {
         let health = Arc::clone(&self.health);
         if let Some(writer) = &self.writer {
             return Ok(Transaction::of_turn(writer.turn(kind).await?, health));
@@ -157,7 +157,7 @@ impl ConnectionTrait for Connection {
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
         if let Some(writer) = &self.writer {
-            let turn = writer.turn(Kind::Shared).await?;
+            let turn = writer.turn(TurnKind::Shared).await?;
             let answer = turn.execute_raw(statement).await;
             return turn.end(answer).await;
         }
@@ -168,7 +168,7 @@ impl ConnectionTrait for Connection {
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
         if let Some(writer) = &self.writer {
             // No transaction: there are statements that are refused within one.
-            let turn = writer.turn(Kind::Outside).await?;
+            let turn = writer.turn(TurnKind::Outside).await?;
             return self.run(turn.connection().execute_unprepared(sql)).await;
         }
         let pool = self.pool.load_full();
@@ -177,7 +177,7 @@ impl ConnectionTrait for Connection {
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         if let Some(writer) = &self.writer {
-            let turn = writer.turn(Kind::Shared).await?;
+            let turn = writer.turn(TurnKind::Shared).await?;
             let answer = turn.query_one_raw(statement).await;
             return turn.end(answer).await;
         }
@@ -191,7 +191,7 @@ impl ConnectionTrait for Connection {
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         if let Some(writer) = &self.writer {
-            let turn = writer.turn(Kind::Shared).await?;
+            let turn = writer.turn(TurnKind::Shared).await?;
             let answer = turn.query_all_raw(statement).await;
             return turn.end(answer).await;
         }

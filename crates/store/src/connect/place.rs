@@ -12,12 +12,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const BESIDE: [&str; 2] = ["-wal", "-shm"];
 
 /// Paths with device and inode. The files are never opened here: closing one drops SQLite's locks on it.
-pub(super) struct Place {
+pub(super) struct DatabaseFiles {
     files: Vec<(PathBuf, (u64, u64))>,
     is_left: AtomicBool,
 }
 
-impl Place {
+impl DatabaseFiles {
     /// For an open database that has run a transaction.
     pub(super) fn of(database: &Path) -> io::Result<Self> {
         let found = fs::metadata(database)?;

@@ -15,7 +15,7 @@ use secrecy::ExposeSecret as _;
 use super::connection::Connection;
 use super::group_commit::Writer;
 use super::health::Health;
-use super::place::Place;
+use super::place::DatabaseFiles;
 use super::pools::Pools;
 use super::presence::Presence;
 use super::unusable;
@@ -48,7 +48,7 @@ async fn open(config: &Config, options: SqliteConnectOptions) -> Result<Pools, E
     let path = options.get_filename().to_owned();
     let presence = prepare_file(&options, config).await?;
     // Set when both pools are open. Connections opened later must use the same file.
-    let place: Arc<OnceLock<Arc<Place>>> = Arc::default();
+    let place: Arc<OnceLock<Arc<DatabaseFiles>>> = Arc::default();
     let pool = || {
         let place = Arc::clone(&place);
         SqlitePoolOptions::new()
@@ -94,7 +94,7 @@ async fn open(config: &Config, options: SqliteConnectOptions) -> Result<Pools, E
     sqlx::query("SELECT count(*) FROM sqlite_schema")
         .fetch_one(&reader)
         .await?;
-    let found = Place::of(&path).map_err(|error| cannot("look at", &path, &error))?;
+    let found = DatabaseFiles::of(&path).map_err(|error| cannot("look at", &path, &error))?;
     let found = place.get_or_init(|| Arc::new(found)).clone();
     let [feed, reader, pool] =
         [feed, reader, writer].map(SqlxSqliteConnector::from_sqlx_sqlite_pool);

@@ -13,7 +13,7 @@ use futures_util::future::select_ok;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::connection::{Connection, Keys};
-use super::fault::Fault;
+use super::fault::RedisFault;
 
 /// Beyond it a new connection is made.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -45,7 +45,7 @@ impl Address {
         url: &SecretString,
         authorities: Option<String>,
         tag: &str,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, RedisFault> {
         Ok(Self {
             servers: Servers::parse(url.expose_secret())?,
             authorities,
@@ -53,7 +53,7 @@ impl Address {
         })
     }
 
-    pub(super) async fn connect(&self) -> Result<Connection, Fault> {
+    pub(super) async fn connect(&self) -> Result<Connection, RedisFault> {
         let connection = match &self.servers {
             Servers::One(server) => self.open(server).await?,
             Servers::Watched {
@@ -79,7 +79,7 @@ impl Address {
         sentinel: &ConnectionInfo,
         name: &str,
         master: &ConnectionInfo,
-    ) -> Result<MultiplexedConnection, Fault> {
+    ) -> Result<MultiplexedConnection, RedisFault> {
         let found = async {
             let mut connection = self.open(sentinel).await?;
             let named: Option<(String, u16)> = cmd("SENTINEL")
@@ -88,7 +88,7 @@ impl Address {
                 .query_async(&mut connection)
                 .await?;
             let (host, port) =
-                named.ok_or_else(|| Fault::Unfit(format!("it knows no master `{name}`")))?;
+                named.ok_or_else(|| RedisFault::Unfit(format!("it knows no master `{name}`")))?;
             let address = match master.addr() {
                 ConnectionAddr::TcpTls { .. } => ConnectionAddr::TcpTls {
                     host,
@@ -105,15 +105,15 @@ impl Address {
                 .await?;
             match info.get::<String>("role") {
                 Some(role) if role == "master" => Ok(connection),
-                role => Err(Fault::Role(role.unwrap_or_default())),
+                role => Err(RedisFault::Role(role.unwrap_or_default())),
             }
         };
         found
             .await
-            .map_err(|fault| Fault::Sentinel(sentinel.addr().to_string(), Box::new(fault)))
+            .map_err(|fault| RedisFault::Sentinel(sentinel.addr().to_string(), Box::new(fault)))
     }
 
-    async fn open(&self, server: &ConnectionInfo) -> Result<MultiplexedConnection, Fault> {
+    async fn open(&self, server: &ConnectionInfo) -> Result<MultiplexedConnection, RedisFault> {
         let client = match &self.authorities {
             Some(authorities) => Client::build_with_tls(
                 server.clone(),
@@ -138,15 +138,15 @@ impl Servers {
     /// `redis://[user:password@]host[:port][/database]`, or
     /// `redis+sentinel://[user:password@]host[:port],…/master[/database][?sentinel_user=…&sentinel_password=…]`;
     /// `rediss` for TLS.
-    pub(super) fn parse(url: &str) -> Result<Self, Fault> {
+    pub(super) fn parse(url: &str) -> Result<Self, RedisFault> {
         let info = |url: String| {
             url.into_connection_info()
-                .map_err(|error| Fault::Address(error.to_string()))
+                .map_err(|error| RedisFault::Address(error.to_string()))
         };
         let Some((scheme, rest)) = url.split_once("+sentinel://") else {
             // The library would ignore them.
             if url.contains(['?', '#']) {
-                return Err(Fault::Address("an unknown parameter".to_owned()));
+                return Err(RedisFault::Address("an unknown parameter".to_owned()));
             }
             return Ok(Self::One(info(url.to_owned())?));
         };
@@ -155,7 +155,7 @@ impl Servers {
         let (login, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
         let (name, database) = path.split_once('/').unwrap_or((path, ""));
         if name.is_empty() {
-            return Err(Fault::Address(
+            return Err(RedisFault::Address(
                 "the name of the master is missing after the sentinels, `…/mymaster`".to_owned(),
             ));
         }
@@ -164,7 +164,7 @@ impl Servers {
             match pair.split_once('=') {
                 Some(("sentinel_user", value)) => user = value,
                 Some(("sentinel_password", value)) => password = value,
-                _ => return Err(Fault::Address("an unknown parameter".to_owned())),
+                _ => return Err(RedisFault::Address("an unknown parameter".to_owned())),
             }
         }
         let sentinel = |host: &str| {
@@ -275,7 +275,7 @@ mod tests {
             "redis://",
         ] {
             let refused = Servers::parse(url);
-            assert!(matches!(refused, Err(Fault::Address(_))), "{url}");
+            assert!(matches!(refused, Err(RedisFault::Address(_))), "{url}");
         }
     }
 

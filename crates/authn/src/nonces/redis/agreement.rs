@@ -14,7 +14,7 @@ use parking_lot::RwLock;
 
 use super::connection::Connection;
 use super::epoch::Epoch;
-use super::fault::Fault;
+use super::fault::RedisFault;
 use super::guard::RedisGuardInner;
 use super::server::Server;
 use crate::nonces::claim_error::ClaimError;
@@ -36,7 +36,7 @@ const RUNNING_WAIT: Duration = Duration::from_millis(250);
 #[derive(Debug, thiserror::Error)]
 pub enum Disagreement {
     #[error("Redis cannot remember nonces: {0}")]
-    Redis(#[from] Fault),
+    Redis(#[from] RedisFault),
     #[error("the database cannot be asked what was accepted: {0}")]
     Store(#[from] store::Error),
     #[error("another process remembers nonces for this database: {0}")]

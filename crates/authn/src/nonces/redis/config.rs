@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret as _, SecretBox, SecretString};
 
 use super::address::{Address, Servers};
 use super::agreement::{Disagreement, check_key, key_id};
-use super::fault::Fault;
+use super::fault::RedisFault;
 use crate::nonces::fingerprint::Fingerprints;
 use crate::nonces::half_minute::HalfMinute;
 use crate::nonces::open_error::OpenError;
@@ -83,7 +83,7 @@ impl RedisConfig {
                 Ok(_) => "it has none".to_owned(),
                 Err(error) => error.to_string(),
             };
-            Err(Fault::Authorities(path.display().to_string(), why))
+            Err(RedisFault::Authorities(path.display().to_string(), why))
         };
         let authorities = self.ca_file.as_ref().map(read).transpose()?;
         Ok(Address::new(&self.url, authorities, &hex::encode(tag))?)

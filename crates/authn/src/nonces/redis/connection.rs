@@ -5,7 +5,7 @@ use std::time::Duration;
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{FromRedisValue, InfoDict, RedisError, Value, cmd, pipe};
 
-use super::fault::Fault;
+use super::fault::RedisFault;
 use super::server::Server;
 
 /// How long the epoch key lives after the latest poll. Nonces live longer than their request's time by
@@ -80,7 +80,7 @@ impl Connection {
 
     /// Reads the server's state, and extends the life of the epoch key. Fails if the server takes no nonces, for
     /// example because its memory is full.
-    pub(super) async fn poll(&self) -> Result<Server, Fault> {
+    pub(super) async fn poll(&self) -> Result<Server, RedisFault> {
         type State = (Option<String>, Option<String>, InfoDict, (u64, u32));
         let (epoch, begun, info, time): State = pipe()
             .cmd("SET")
@@ -103,7 +103,7 @@ impl Connection {
     }
 
     /// Begins an epoch.
-    pub(super) async fn begin(&self, epoch: &str) -> Result<(), Fault> {
+    pub(super) async fn begin(&self, epoch: &str) -> Result<(), RedisFault> {
         let begun: () = pipe()
             .cmd("SET")
             .arg(&self.keys.begun)

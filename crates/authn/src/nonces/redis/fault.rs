@@ -3,7 +3,7 @@
 use ::redis::RedisError;
 
 #[derive(Debug, thiserror::Error)]
-pub enum Fault {
+pub enum RedisFault {
     /// The address is malformed.
     #[error("the address is malformed: {0}")]
     Address(String),
@@ -29,7 +29,7 @@ pub enum Fault {
     Unfit(String),
 }
 
-impl Fault {
+impl RedisFault {
     /// Whether a retry may succeed.
     #[must_use]
     pub fn may_pass(&self) -> bool {

@@ -17,6 +17,6 @@ mod upkeep;
 pub use agreement::Disagreement;
 pub use config::RedisConfig;
 pub use counters::SharedCounters;
-pub use fault::Fault;
+pub use fault::RedisFault;
 pub use guard::RedisGuard;
 pub use start::UnopenedRedisGuard;

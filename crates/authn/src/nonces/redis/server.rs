@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ::redis::InfoDict;
 
-use super::fault::Fault;
+use super::fault::RedisFault;
 
 /// The policy under which Redis never evicts keys.
 const NO_EVICTION: &str = "noeviction";
@@ -26,23 +26,23 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`Fault::Eviction`], [`Fault::Role`], [`Fault::Unfit`].
+    /// [`RedisFault::Eviction`], [`RedisFault::Role`], [`RedisFault::Unfit`].
     pub(super) fn read(
         (epoch, begun): (Option<String>, Option<String>),
         info: &InfoDict,
         (seconds, microseconds): (u64, u32),
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, RedisFault> {
         let text = |name: &str| {
             info.get::<String>(name)
-                .ok_or_else(|| Fault::Unfit(format!("`INFO` does not tell `{name}`")))
+                .ok_or_else(|| RedisFault::Unfit(format!("`INFO` does not tell `{name}`")))
         };
         let policy = text("maxmemory_policy")?;
         if policy != NO_EVICTION {
-            return Err(Fault::Eviction(policy));
+            return Err(RedisFault::Eviction(policy));
         }
         let role = text("role")?;
         if role != "master" {
-            return Err(Fault::Role(role));
+            return Err(RedisFault::Role(role));
         }
         let (run, replication) = (text("run_id")?, text("master_replid")?);
         let evicted = text("evicted_keys")?;
@@ -59,7 +59,7 @@ impl Server {
 mod tests {
     use super::*;
 
-    fn read(change: (&str, &str)) -> Result<Server, Fault> {
+    fn read(change: (&str, &str)) -> Result<Server, RedisFault> {
         let info = "maxmemory_policy:noeviction\r\nrole:master\r\nrun_id:r1\r\n\
                     master_replid:p1\r\nevicted_keys:0\r\n";
         let info = InfoDict::new(&info.replace(change.0, change.1));
@@ -84,10 +84,10 @@ mod tests {
     #[test]
     fn a_server_that_may_forget_or_is_no_master_is_refused() {
         let evicting = read(("noeviction", "allkeys-lru"));
-        assert!(matches!(evicting, Err(Fault::Eviction(policy)) if policy == "allkeys-lru"));
+        assert!(matches!(evicting, Err(RedisFault::Eviction(policy)) if policy == "allkeys-lru"));
         let following = read(("master\r", "slave\r"));
-        assert!(matches!(following, Err(Fault::Role(role)) if role == "slave"));
+        assert!(matches!(following, Err(RedisFault::Role(role)) if role == "slave"));
         let silent = read(("run_id", "id"));
-        assert!(matches!(silent, Err(Fault::Unfit(_))), "{silent:?}");
+        assert!(matches!(silent, Err(RedisFault::Unfit(_))), "{silent:?}");
     }
 }

@@ -15,7 +15,7 @@ use charter_domain::permission::Permission;
 use charter_store::{CallerFilter, EntityRef};
 
 use super::BuiltIn;
-use crate::access::answer::Found;
+use crate::access::answer::SearchResults;
 use crate::access::page::{Page, bad_token};
 use crate::access::question::{Question, Sought};
 use crate::access::records::{self, RecordPage};
@@ -29,7 +29,7 @@ impl BuiltIn<'_> {
         question: &Question,
         sought: Sought,
         page: &Page<'_>,
-    ) -> Result<Found, ApiError> {
+    ) -> Result<SearchResults, ApiError> {
         match sought {
             Sought::Subject => self.subjects(question, page).await,
             Sought::Resource => self.resources(question, page).await,
@@ -37,18 +37,22 @@ impl BuiltIn<'_> {
         }
     }
 
-    async fn subjects(&self, question: &Question, page: &Page<'_>) -> Result<Found, ApiError> {
+    async fn subjects(
+        &self,
+        question: &Question,
+        page: &Page<'_>,
+    ) -> Result<SearchResults, ApiError> {
         let (Some(kind), Ok(permission)) = (
             principal_kind(&question.subject.of),
             question.action.name.parse::<Permission>(),
         ) else {
-            return Ok(Found::default());
+            return Ok(SearchResults::default());
         };
         let Some(resource) = self.resource(&question.resource).await? else {
-            return Ok(Found::default());
+            return Ok(SearchResults::default());
         };
         let Some(organization) = resource.organization() else {
-            return Ok(Found::default());
+            return Ok(SearchResults::default());
         };
         let filter = self.filter(permission, kind, resource.as_resource().kind());
         let named = EntityRef::Organization(organization.id);
@@ -66,12 +70,16 @@ impl BuiltIn<'_> {
         Ok(found(results))
     }
 
-    async fn resources(&self, question: &Question, page: &Page<'_>) -> Result<Found, ApiError> {
+    async fn resources(
+        &self,
+        question: &Question,
+        page: &Page<'_>,
+    ) -> Result<SearchResults, ApiError> {
         let Ok(permission) = question.action.name.parse::<Permission>() else {
-            return Ok(Found::default());
+            return Ok(SearchResults::default());
         };
         let Some(principal) = self.subject(&question.subject).await? else {
-            return Ok(Found::default());
+            return Ok(SearchResults::default());
         };
         let is_allowed = |resource: Resource<'_>| self.is_allowed(&principal, permission, resource);
         let catalogue = self.snapshot.catalogue();
@@ -95,7 +103,7 @@ impl BuiltIn<'_> {
                 return Ok(of_names(own.into_iter(), page));
             }
             "Account" | "ServiceAccount" | "AccessKey" | "User" => {}
-            _ => return Ok(Found::default()),
+            _ => return Ok(SearchResults::default()),
         }
         let tenant = self
             .client
@@ -110,12 +118,16 @@ impl BuiltIn<'_> {
         Ok(found(results))
     }
 
-    async fn actions(&self, question: &Question, page: &Page<'_>) -> Result<Found, ApiError> {
+    async fn actions(
+        &self,
+        question: &Question,
+        page: &Page<'_>,
+    ) -> Result<SearchResults, ApiError> {
         let Some(principal) = self.subject(&question.subject).await? else {
-            return Ok(Found::default());
+            return Ok(SearchResults::default());
         };
         let Some(resource) = self.resource(&question.resource).await? else {
-            return Ok(Found::default());
+            return Ok(SearchResults::default());
         };
         let resource = resource.as_resource();
         let mut names: Vec<&str> = Permission::ALL
@@ -168,9 +180,9 @@ impl BuiltIn<'_> {
     }
 }
 
-fn found(page: RecordPage<String>) -> Found {
+fn found(page: RecordPage<String>) -> SearchResults {
     let (ids, next) = page.done();
-    Found { ids, next }
+    SearchResults { ids, next }
 }
 
 /// The UUID after which the page begins.
@@ -182,12 +194,12 @@ fn cursor(page: &Page<'_>) -> Result<Option<Uuid>, ApiError> {
 }
 
 /// A page of names that are in order.
-fn of_names<'n>(names: impl Iterator<Item = &'n str>, page: &Page<'_>) -> Found {
+fn of_names<'n>(names: impl Iterator<Item = &'n str>, page: &Page<'_>) -> SearchResults {
     let after = page.after.as_deref().unwrap_or_default();
     let mut rest = names.filter(|name| *name > after);
     let ids: Vec<String> = rest.by_ref().take(page.limit).map(str::to_owned).collect();
     let next = rest
         .next()
         .map(|_| ids.last().map_or_else(|| after.to_owned(), Clone::clone));
-    Found { ids, next }
+    SearchResults { ids, next }
 }

@@ -12,7 +12,7 @@ use charter_authn::access_clients::AccessClient;
 use charter_authz::custom_domain::{
     BadProperty, CustomDomain, DomainQuestion, Facts, NamedEntity, Unasked,
 };
-use charter_authz::decision::{Denial, Outcome, Verdict};
+use charter_authz::decision::{Denial, Outcome, PolicyVerdict};
 use charter_budgets::Payer;
 use charter_decision_log::{DomainAsker, DomainDecision, Via};
 use charter_domain::caller::Caller;
@@ -221,7 +221,7 @@ pub(crate) fn worded<'q>(question: &'q Question, facts: &'q [&'q Facts]) -> Doma
     }
 }
 
-fn reason(verdict: &Verdict, action: &str) -> String {
+fn reason(verdict: &PolicyVerdict, action: &str) -> String {
     let action = echo(action);
     match verdict.outcome {
         Outcome::Allow => format!("a policy permits {action}"),

@@ -16,7 +16,7 @@ use charter_store::{EntityRef, Scanned, TenantReader};
 use super::names::within;
 use super::{refused, worded};
 use crate::access::question::{Question, Sought};
-use crate::access::records::{self, RecordPage, Rows};
+use crate::access::records::{self, RecordPage, RowRange};
 use crate::extract::facts::{NAMESPACE, of_caller, of_loaded};
 use crate::extract::loaded::{Loaded, entity_ref};
 use crate::respond::ApiError;
@@ -109,7 +109,7 @@ impl RecordSearch {
     async fn read(
         &self,
         tenant: &TenantReader<'_>,
-        rows: Rows,
+        rows: RowRange,
     ) -> Result<Scanned<Candidate>, ApiError> {
         let of = sought_type(&self.question, self.sought).unwrap_or_default();
         let of = of.strip_prefix(NAMESPACE).unwrap_or_default();

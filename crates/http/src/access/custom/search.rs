@@ -8,7 +8,7 @@ use charter_authz::custom_domain::{Facts, FoundIds, SearchPage};
 
 use super::record_search::{RecordSearch, named_organization, sought_type};
 use super::{Custom, refused, respelled, worded};
-use crate::access::answer::Found;
+use crate::access::answer::SearchResults;
 use crate::access::page::{Page, bad_token};
 use crate::access::question::{Question, Sought};
 use crate::access::records;
@@ -21,7 +21,7 @@ impl Custom<'_> {
         question: &Question,
         sought: Sought,
         page: &Page<'_>,
-    ) -> Result<Found, ApiError> {
+    ) -> Result<SearchResults, ApiError> {
         let question = respelled(question);
         // What is sought has no id, and so no facts.
         let of_subject = self.of_subject(&question.subject).await?;
@@ -51,7 +51,7 @@ impl Custom<'_> {
             }
         });
         let FoundIds { ids, next } = found.await?.map_err(|bad| refused(&bad))?;
-        Ok(Found { ids, next })
+        Ok(SearchResults { ids, next })
     }
 
     async fn search_records(
@@ -60,14 +60,14 @@ impl Custom<'_> {
         sought: Sought,
         facts: Vec<Arc<Facts>>,
         page: &Page<'_>,
-    ) -> Result<Found, ApiError> {
+    ) -> Result<SearchResults, ApiError> {
         let after = page.after.as_deref();
         let after = after.map(|after| records::position(after).ok_or_else(bad_token));
         let Some(named) = named_organization(&question, sought) else {
-            return Ok(Found::default());
+            return Ok(SearchResults::default());
         };
         let Some(tenant) = found_or_none(self.client.tenant_of(named).await)? else {
-            return Ok(Found::default());
+            return Ok(SearchResults::default());
         };
         let search = Arc::new(RecordSearch {
             domain: Arc::clone(&self.domain),
@@ -79,7 +79,7 @@ impl Custom<'_> {
         let (found, next) = search
             .page(&tenant, turns, after.transpose()?, page.limit)
             .await?;
-        Ok(Found {
+        Ok(SearchResults {
             ids: found.into_iter().map(|record| record.id).collect(),
             next,
         })

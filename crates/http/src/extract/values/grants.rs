@@ -7,20 +7,7 @@ use charter_domain::access_key::Overlap;
 use charter_domain::ip_allowlist::{self, IpAllowlist};
 use charter_domain::service_account::{GrantNames, GrantNamesError};
 
-use crate::extract::body_value::{BodyValue, Broken, Lenient, text};
-use crate::extract::path::{TypedId, id_schema};
-
-impl<Id: TypedId> BodyValue for Lenient<Id> {
-    type Json = String;
-
-    fn parse(text: String) -> Result<Self, Broken> {
-        Ok(Self(text.parse().ok()))
-    }
-
-    fn schema(_: &mut Components) -> RefOr<Schema> {
-        id_schema::<Id>().into()
-    }
-}
+use crate::extract::body_value::{BodyValue, Broken, text};
 
 impl BodyValue for GrantNames {
     type Json = Vec<String>;

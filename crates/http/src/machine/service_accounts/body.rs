@@ -4,9 +4,10 @@ use salvo::oapi::ToSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::extract::values::MetadataSchema;
+use crate::extract::values::{IdSchema, MetadataSchema};
 use crate::respond::etag::EntityTag;
 use charter_authn::signed::last_used::LastUsed;
+use charter_domain::id::{AccountId, OrganizationId, ServiceAccountId};
 use charter_domain::service_account::ServiceAccount;
 use charter_domain::timestamp;
 
@@ -15,10 +16,7 @@ use charter_domain::timestamp;
 #[salvo(schema(name = "ServiceAccount"))]
 pub(crate) struct ServiceAccountBody {
     /// `sa-…`
-    #[salvo(schema(
-        pattern = "^sa-[0-7][0-9a-hjkmnp-tv-z]{25}$",
-        example = "sa-01k6dyspfte23tskdzn1kqd65k"
-    ))]
+    #[salvo(schema(value_type = IdSchema<ServiceAccountId>))]
     id: String,
     /// Its name.
     #[salvo(schema(example = "Billing export"))]
@@ -27,16 +25,10 @@ pub(crate) struct ServiceAccountBody {
     #[salvo(schema(example = "Reads the organization every night"))]
     description: String,
     /// The account it belongs to.
-    #[salvo(schema(
-        pattern = "^acc-[0-7][0-9a-hjkmnp-tv-z]{25}$",
-        example = "acc-01k6dyspfte23tskdzn1kqd65k"
-    ))]
+    #[salvo(schema(value_type = IdSchema<AccountId>))]
     account_id: String,
     /// The organization it belongs to.
-    #[salvo(schema(
-        pattern = "^org-[0-7][0-9a-hjkmnp-tv-z]{25}$",
-        example = "org-01k6dyspfte23tskdzn1kqd65k"
-    ))]
+    #[salvo(schema(value_type = IdSchema<OrganizationId>))]
     organization_id: String,
     /// If false, its requests are refused.
     is_active: bool,

@@ -3,8 +3,10 @@
 use salvo::oapi::ToSchema;
 use serde::Serialize;
 
+use crate::extract::values::IdSchema;
 use charter_authn::signed::last_used::LastUsed;
 use charter_domain::access_key::AccessKey;
+use charter_domain::id::{AccessKeyId, ServiceAccountId};
 use charter_domain::timestamp::{self, Timestamp};
 
 /// An access key without its secret.
@@ -12,10 +14,7 @@ use charter_domain::timestamp::{self, Timestamp};
 #[salvo(schema(name = "AccessKey"))]
 pub(crate) struct AccessKeyBody {
     /// `key-…`
-    #[salvo(schema(
-        pattern = "^key-[0-7][0-9a-hjkmnp-tv-z]{25}$",
-        example = "key-01k6dyspfte23tskdzn1kqd65k"
-    ))]
+    #[salvo(schema(value_type = IdSchema<AccessKeyId>))]
     id: String,
     /// The text that goes into the `Authorization` header; opaque.
     #[salvo(schema(example = "sa_a1b2c3_d4e5f6_0123456789abcdefghij"))]
@@ -24,10 +23,7 @@ pub(crate) struct AccessKeyBody {
     #[salvo(schema(example = "Reads the organization every night"))]
     description: String,
     /// The service account that signs with it.
-    #[salvo(schema(
-        pattern = "^sa-[0-7][0-9a-hjkmnp-tv-z]{25}$",
-        example = "sa-01k6dyspfte23tskdzn1kqd65k"
-    ))]
+    #[salvo(schema(value_type = IdSchema<ServiceAccountId>))]
     service_account_id: String,
     /// When it expires; null if never.
     #[salvo(schema(

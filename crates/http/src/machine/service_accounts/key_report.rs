@@ -13,12 +13,12 @@ use crate::extract::authorized::Authorized;
 use crate::extract::input::{Input, RequestInput};
 use crate::extract::list_query::ListQuery;
 use crate::extract::operation::Operation;
-use crate::extract::path::id_schema;
 use crate::extract::query::describe_query;
+use crate::extract::values::{IdSchema, id_schema};
 use crate::machine::objects::KeysIn;
 use crate::respond::ApiError;
 use crate::respond::listed::Listed;
-use charter_domain::id::AccountId;
+use charter_domain::id::{AccountId, ServiceAccountId};
 use charter_domain::page::KeyOrder;
 use charter_domain::permission::Permission;
 use charter_store::{KeyFilter, KeyOwner, OwnedKey};
@@ -138,18 +138,12 @@ pub(crate) struct OwnedKeyBody {
 #[salvo(schema(name = "KeyOwner"))]
 struct KeyOwnerBody {
     /// `sa-…`
-    #[salvo(schema(
-        pattern = "^sa-[0-7][0-9a-hjkmnp-tv-z]{25}$",
-        example = "sa-01k6dyspfte23tskdzn1kqd65k"
-    ))]
+    #[salvo(schema(value_type = IdSchema<ServiceAccountId>))]
     id: String,
     #[salvo(schema(example = "Billing export"))]
     name: String,
     /// The account it belongs to.
-    #[salvo(schema(
-        pattern = "^acc-[0-7][0-9a-hjkmnp-tv-z]{25}$",
-        example = "acc-01k6dyspfte23tskdzn1kqd65k"
-    ))]
+    #[salvo(schema(value_type = IdSchema<AccountId>))]
     account_id: String,
     /// If false, its requests are refused, whatever the key.
     is_active: bool,

@@ -12,9 +12,9 @@ use super::opening::Opening;
 use super::statements::{
     BEGIN, COMMIT, GO_ON, ROLLBACK, UNDO, UNDO_AND_COMMIT, execute, execute_last,
 };
-use super::turn::{Answer, Ending, Kind, Waiting};
+use super::turn::{Answer, Ending, TurnKind, Waiting};
 use crate::connect::health::Health;
-use crate::connect::place::Place;
+use crate::connect::place::DatabaseFiles;
 use crate::error::is_disk_failure;
 
 /// Turns in one transaction: whoever had the first one is answered after the last one.
@@ -23,7 +23,7 @@ pub(super) const MOST_TURNS: usize = 64;
 pub(super) struct Driver {
     pool: DatabaseConnection,
     health: Arc<Health>,
-    place: Arc<Place>,
+    place: Arc<DatabaseFiles>,
     queue: UnboundedReceiver<Waiting>,
     open: Option<Open>,
 }
@@ -40,7 +40,7 @@ impl Driver {
     pub(super) const fn new(
         pool: DatabaseConnection,
         health: Arc<Health>,
-        place: Arc<Place>,
+        place: Arc<DatabaseFiles>,
         queue: UnboundedReceiver<Waiting>,
     ) -> Self {
         Self {
@@ -72,15 +72,15 @@ impl Driver {
     /// if anybody waits.
     async fn serve(&mut self, first: Waiting) -> Option<Waiting> {
         let opened = match first.kind {
-            Kind::Outside => self.open().await.map(|open| (open, Opening::done())),
-            Kind::Shared => self.place().await.map(|open| (open, Opening::due())),
-            Kind::Alone => self.begin().await.map(|open| (open, Opening::done())),
+            TurnKind::Outside => self.open().await.map(|open| (open, Opening::done())),
+            TurnKind::Shared => self.place().await.map(|open| (open, Opening::due())),
+            TurnKind::Alone => self.begin().await.map(|open| (open, Opening::done())),
         };
         match opened {
             Err(error) => first.refuse(error),
             Ok((connection, opening)) => {
                 let opening = Arc::new(opening);
-                if first.kind != Kind::Outside {
+                if first.kind != TurnKind::Outside {
                     return self.share(&connection, &opening, first).await;
                 }
                 first.lend(&connection, &opening, &self.health).await;
@@ -111,10 +111,10 @@ impl Driver {
                 return None;
             }
             let next = match kind {
-                Kind::Shared if left > 0 => self.next(),
+                TurnKind::Shared if left > 0 => self.next(),
                 _ => None,
             };
-            let goes_on = next.as_ref().is_some_and(|it| it.kind == Kind::Shared);
+            let goes_on = next.as_ref().is_some_and(|it| it.kind == TurnKind::Shared);
             let is_open = match ending {
                 Some(ending) => {
                     self.end(connection, opening, ending, goes_on, &mut done)

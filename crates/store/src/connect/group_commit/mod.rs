@@ -11,7 +11,7 @@ mod statements;
 mod tests;
 mod turn;
 
-pub(super) use turn::{Kind, Turn};
+pub(super) use turn::{Turn, TurnKind};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 
 use super::health::Health;
-use super::place::Place;
+use super::place::DatabaseFiles;
 use driver::Driver;
 use turn::{Waiting, is_gone};
 
@@ -30,7 +30,7 @@ use turn::{Waiting, is_gone};
 pub(super) struct Writer {
     pool: DatabaseConnection,
     health: Arc<Health>,
-    place: Arc<Place>,
+    place: Arc<DatabaseFiles>,
     /// How long a turn is waited for.
     wait_timeout: Duration,
     /// To the driver, which is started when it is needed.
@@ -42,7 +42,7 @@ impl Writer {
     pub(super) fn new(
         pool: DatabaseConnection,
         health: Arc<Health>,
-        place: Arc<Place>,
+        place: Arc<DatabaseFiles>,
         wait_timeout: Duration,
     ) -> Self {
         Self {
@@ -60,7 +60,7 @@ impl Writer {
     ///
     /// If it does not come in time, and those of the begin. Another process may have the lock: once it
     /// is this write's turn, it waits for it as long as SQLite does.
-    pub(super) async fn turn(&self, kind: Kind) -> Result<Turn, DbErr> {
+    pub(super) async fn turn(&self, kind: TurnKind) -> Result<Turn, DbErr> {
         let (waiting, mut turn) = Waiting::new(kind);
         let is_called = waiting.is_called();
         self.join(waiting);

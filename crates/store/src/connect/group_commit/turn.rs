@@ -15,7 +15,7 @@ use crate::error::is_disk_failure;
 
 /// What a turn is a turn of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum TurnKind {
     /// A savepoint in a transaction that other turns share.
     Shared,
     /// A transaction of its own.
@@ -113,13 +113,13 @@ impl Turn {
 
 /// Somebody in the line.
 pub(super) struct Waiting {
-    pub(super) kind: Kind,
+    pub(super) kind: TurnKind,
     is_called: Arc<AtomicBool>,
     turn: Sender<Result<Turn, DbErr>>,
 }
 
 impl Waiting {
-    pub(super) fn new(kind: Kind) -> (Self, Receiver<Result<Turn, DbErr>>) {
+    pub(super) fn new(kind: TurnKind) -> (Self, Receiver<Result<Turn, DbErr>>) {
         let (turn, receiver) = channel();
         let is_called = Arc::default();
         let waiting = Self {
