@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use test_support::policy_world::whole_copy_of_shipped;
@@ -15,6 +15,8 @@ use super::{at_the_desk, sign_in};
 /// A demo in a terminal of its own (bsdutils' `script`).
 struct Demo {
     terminal: Child,
+    /// With the service's process id.
+    process: PathBuf,
     portal: String,
     email: String,
     password: String,
@@ -24,7 +26,12 @@ struct Demo {
 
 impl Drop for Demo {
     fn drop(&mut self) {
-        // It hangs up, which ends the service.
+        // That the terminal hangs up does not end the service.
+        if let Ok(id) = fs::read_to_string(&self.process) {
+            let _ = Command::new("kill")
+                .args(["-s", "KILL", id.trim()])
+                .status();
+        }
         let _ = self.terminal.kill();
         let _ = self.terminal.wait();
     }
@@ -35,12 +42,17 @@ impl Demo {
     fn start(home: &Home) -> Self {
         let charter = home.command(&["serve", "--demo"]);
         let settings = charter.get_envs();
+        let process = home.file("process");
         let mut terminal = Command::new("script")
             .args(["--quiet", "--flush", "--command"])
-            .args(["exec \"$CHARTER\" serve --demo", "/dev/null"])
+            .args([
+                "echo $$ > \"$PROCESS\"; exec \"$CHARTER\" serve --demo",
+                "/dev/null",
+            ])
             .env_clear()
             .envs(settings.filter_map(|(name, value)| Some((name, value?))))
             .env("CHARTER", charter.get_program())
+            .env("PROCESS", &process)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -66,6 +78,7 @@ impl Demo {
         std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
         Self {
             terminal,
+            process,
             portal: format!("http://{portal}"),
             email,
             password,
