@@ -7,7 +7,7 @@ use crate::dialect::run;
 use crate::m20261130_000018_compatible_migrations::lets_run;
 
 /// What each is on, after its name.
-const INDEXES: [(&str, &str); 13] = [
+const INDEXES: [(&str, &str); 14] = [
     ("sessions_by_expiry", "sessions (refresh_expires_at)"),
     (
         "sessions_by_end",
@@ -19,6 +19,10 @@ const INDEXES: [(&str, &str); 13] = [
     ),
     ("one_time_tokens_by_expiry", "one_time_tokens (expires_at)"),
     ("invitations_by_expiry", "invitations (expires_at)"),
+    (
+        "organization_names_by_organization",
+        "organization_names (organization_id, rests_until)",
+    ),
     ("jobs_by_organization", "jobs (organization_id)"),
     ("jobs_by_sealing_key", "jobs (sealing_key_id)"),
     (
@@ -46,8 +50,15 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let indexes = INDEXES.map(|(name, on)| format!("CREATE INDEX {name} ON {on}"));
         run(manager, indexes).await?;
-        // Those by creation and by id begin as it does.
-        run(manager, ["DROP INDEX access_keys_by_organization"]).await?;
+        // New ones begin as these do. Those of names are for all: SQLite looks for the names of each new organization.
+        run(
+            manager,
+            [
+                "DROP INDEX access_keys_by_organization",
+                "DROP INDEX organization_names_resting",
+            ],
+        )
+        .await?;
         lets_run(
             manager,
             self.name(),
@@ -57,8 +68,15 @@ impl MigrationTrait for Migration {
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let again = "CREATE INDEX access_keys_by_organization ON access_keys (organization_id)";
-        run(manager, [again]).await?;
+        run(
+            manager,
+            [
+                "CREATE INDEX access_keys_by_organization ON access_keys (organization_id)",
+                "CREATE INDEX organization_names_resting \
+                 ON organization_names (organization_id, rests_until) WHERE rests_until IS NOT NULL",
+            ],
+        )
+        .await?;
         run(
             manager,
             INDEXES.map(|(name, _)| format!("DROP INDEX {name}")),

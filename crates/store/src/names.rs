@@ -73,19 +73,12 @@ pub(super) async fn claim_slug(
 
 /// Frees the slug of an organization that ends, and those that are reserved for it.
 pub(super) async fn free_slugs(write: &Write<'_>, of: &Organization) -> Result<(), Error> {
-    // In two statements, each of which has an index.
-    for which in [
-        Column::Name.eq(of.slug.as_str()),
-        Column::RestsUntil.is_not_null(),
-    ] {
-        Entity::delete_many()
-            .filter(which)
-            .filter(Column::OrganizationId.eq(of.id.uuid()))
-            // The code stays, and is never reused.
-            .filter(Column::Name.ne(of.code.as_str()))
-            .exec(&write.transaction)
-            .await?;
-    }
+    Entity::delete_many()
+        .filter(Column::OrganizationId.eq(of.id.uuid()))
+        // The code stays, and is never reused.
+        .filter(Column::Name.ne(of.code.as_str()))
+        .exec(&write.transaction)
+        .await?;
     Ok(())
 }
 

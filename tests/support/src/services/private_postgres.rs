@@ -80,6 +80,16 @@ impl PrivatePostgres {
         self
     }
 
+    /// It counts what each statement reads, in `pg_stat_statements`.
+    pub fn with_statistics(mut self) -> Self {
+        self.stop();
+        let counts =
+            " -c shared_preload_libraries=pg_stat_statements -c pg_stat_statements.track=all";
+        self.options.push_str(counts);
+        self.start_again();
+        self
+    }
+
     /// Makes it possible to fail its system calls from the next start on; `None`, with a message, if this machine
     /// cannot.
     pub fn with_faults(mut self) -> Option<Self> {
