@@ -10,8 +10,9 @@ use std::future::IntoFuture;
 use std::process::Command;
 
 use sea_orm::DatabaseConnection;
+use serde_json::json;
 use test_support::client::Answer;
-use test_support::service::{Request, Service};
+use test_support::service::{Persona as _, Request, Service};
 use test_support::services::private_postgres::PrivatePostgres;
 use test_support::services::{TestDatabase, connect};
 
@@ -79,17 +80,52 @@ async fn asked_beside_copies(service: &Service, raw: &DatabaseConnection, reset:
     asker
 }
 
-/// By the pages of each statement, whether they were in memory or not.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_statement_reads_a_whole_table_on_postgres() {
-    let Some(server) = PrivatePostgres::start(None) else {
-        return;
-    };
-    let server = server.with_statistics();
+const RESET: &str = "SELECT pg_stat_statements_reset()";
+
+/// A PostgreSQL server that counts pages, whether they were in memory or not; and a service on it.
+async fn counted() -> Option<(PrivatePostgres, Service, DatabaseConnection)> {
+    let server = PrivatePostgres::start(None)?.with_statistics();
     let service = Service::on(TestDatabase::at(server.own_url())).await;
     let raw = connect(&server.own_url()).await;
     run(&raw, "CREATE EXTENSION pg_stat_statements").await;
-    let asker = asked_beside_copies(&service, &raw, "SELECT pg_stat_statements_reset()").await;
+    Some((server, service, raw))
+}
+
+/// The plan of a statement that is used often is for any values, and from when the chain was short.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_reads_as_little_of_a_long_chain_as_of_a_short_one_on_postgres() {
+    let Some((_server, service, raw)) = counted().await else {
+        return;
+    };
+    let acme = Organization::new(&service, "acme").await;
+    let pages_of_writes = async |count: usize| {
+        run(&raw, RESET).await;
+        for number in 0..count {
+            let change = json!({"metadata": {"number": number}});
+            let change = acme.manager.patch("/organizations/info", change);
+            change.await.ok();
+        }
+        let pages = "SELECT sum(shared_blks_hit + shared_blks_read)::bigint FROM pg_stat_statements \
+             WHERE query LIKE '%audit_events%'";
+        let pages = rows(&raw, pages).await;
+        pages[0].try_get_by_index::<i64>(0).expect("a number")
+    };
+    pages_of_writes(60).await;
+    let of_short = pages_of_writes(20).await;
+    service
+        .fill_audit_events(acme.tenant.organization.id, 5_000)
+        .await;
+    let of_long = pages_of_writes(20).await;
+    service.stop().await;
+    assert!(of_long <= of_short * 2, "{of_short} pages, then {of_long}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_statement_reads_a_whole_table_on_postgres() {
+    let Some((_server, service, raw)) = counted().await else {
+        return;
+    };
+    let asker = asked_beside_copies(&service, &raw, RESET).await;
     let documented: BTreeSet<_> = described(&document()).into_keys().collect();
     assert_eq!(asker.asked, documented);
     let pages = "SELECT query, ((shared_blks_hit + shared_blks_read) / calls)::bigint FROM pg_stat_statements";

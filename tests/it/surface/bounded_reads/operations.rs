@@ -12,7 +12,7 @@ use super::Asker;
 /// An organization, and who asks in it.
 pub(super) struct Organization<'a> {
     pub(super) tenant: Tenant<'a>,
-    manager: Signer,
+    pub(super) manager: Signer,
     owner: Person,
 }
 

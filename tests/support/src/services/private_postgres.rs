@@ -80,12 +80,12 @@ impl PrivatePostgres {
         self
     }
 
-    /// It counts what each statement reads, in `pg_stat_statements`.
+    /// It counts what each statement reads, in `pg_stat_statements`, and plans with what statistics a test makes.
     pub fn with_statistics(mut self) -> Self {
         self.stop();
-        let counts =
-            " -c shared_preload_libraries=pg_stat_statements -c pg_stat_statements.track=all";
-        self.options.push_str(counts);
+        self.options.push_str(
+            " -c shared_preload_libraries=pg_stat_statements -c pg_stat_statements.track=all -c autovacuum=off",
+        );
         self.start_again();
         self
     }
