@@ -2,8 +2,8 @@
 //! the signed read with nonces on Redis compared with nonces in memory, and changes of one organization on PostgreSQL
 //! compared with pgbench, and how soon one process sees what another has revoked.
 //!
-//! `cargo bench --bench replicas`, or `-- NAME …` for some of `claims`, `reads`, `writes` and `revocations`. Starts PostgreSQL and
-//! Redis of its own; compare the ratios.
+//! `cargo bench --bench replicas`, or `-- NAME …` for some of `claims`, `reads`, `writes` and `revocations`. Starts
+//! PostgreSQL and Redis of its own; compare the ratios.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![expect(

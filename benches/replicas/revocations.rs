@@ -56,7 +56,7 @@ pub(crate) async fn measure() {
     delays.sort_unstable();
     let at = |share: usize| delays[(delays.len() * share).div_ceil(100) - 1].as_millis();
     println!(
-        "a revocation is seen by the other process after {} ms (p50), {} ms (p99), {} ms (the slowest of {REVOCATIONS}); \
+        "a revocation is seen by the other process after {} ms (p50), {} ms (p99), {} ms (slowest of {REVOCATIONS}); \
          aim: 300 ms, never after 1 s",
         at(50),
         at(99),
