@@ -30,6 +30,7 @@ mod m20261129_000015_replica_folders;
 mod m20261129_000016_key_lifetimes;
 mod m20261130_000017_replica_keys;
 mod m20261130_000018_compatible_migrations;
+mod m20261130_000019_lookup_indexes;
 
 /// All migrations, oldest first.
 #[derive(Debug)]
@@ -56,6 +57,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000016_key_lifetimes::Migration),
             Box::new(m20261130_000017_replica_keys::Migration),
             Box::new(m20261130_000018_compatible_migrations::Migration),
+            Box::new(m20261130_000019_lookup_indexes::Migration),
         ]
     }
 }

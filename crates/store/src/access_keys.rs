@@ -7,7 +7,7 @@ use sea_orm::{
 
 use super::audit::Action;
 use super::entity::{access_key, stored_time};
-use super::listing::{self, Sort};
+use super::listing::{self, Nulls, Sort};
 use super::lookup::{find, lock};
 use super::write::Write;
 use super::{Error, Store, TenantReader, TenantWriter};
@@ -234,15 +234,12 @@ impl TenantWriter<'_> {
 }
 
 pub(super) const fn sort(order: KeyOrder) -> Sort<access_key::Column> {
-    let (column, nulls_are_earliest) = match order {
-        KeyOrder::CreatedAt => (access_key::Column::CreatedAt, true),
-        KeyOrder::ExpiresAt => (access_key::Column::ExpiresAt, false),
-        KeyOrder::LastUsedAt => (access_key::Column::LastUsedAt, true),
+    let (column, nulls) = match order {
+        KeyOrder::CreatedAt => (access_key::Column::CreatedAt, Nulls::None),
+        KeyOrder::ExpiresAt => (access_key::Column::ExpiresAt, Nulls::Latest),
+        KeyOrder::LastUsedAt => (access_key::Column::LastUsedAt, Nulls::Earliest),
     };
-    Sort {
-        column,
-        nulls_are_earliest,
-    }
+    Sort { column, nulls }
 }
 
 pub(super) fn is_active(now: Timestamp) -> Condition {

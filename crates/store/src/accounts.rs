@@ -4,7 +4,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Select};
 
 use super::audit::Action;
 use super::entity::account;
-use super::listing::{self, Sort};
+use super::listing::{self, Nulls, Sort};
 use super::lookup::{find, lock};
 use super::write::Write;
 use super::{Error, GrantedNames, TenantReader, TenantWriter, codes, granted_names};
@@ -47,7 +47,7 @@ impl TenantReader<'_> {
         };
         let sort = Sort {
             column,
-            nulls_are_earliest: true,
+            nulls: Nulls::None,
         };
         listing::page(self, query, &page, sort, account::Column::Id).await
     }

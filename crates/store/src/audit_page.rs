@@ -101,13 +101,15 @@ impl TenantReader<'_> {
     /// The number of the newest event; 0 if there is none.
     async fn last_event(&self) -> Result<i64, Error> {
         use audit_event::Column;
-        let last: Vec<Option<i64>> = audit_event::Entity::find()
+        // Not by `max`, see `chain_end`.
+        let last: Option<i64> = audit_event::Entity::find()
             .select_only()
-            .column_as(Column::Sequence.max(), "last")
+            .column(Column::Sequence)
             .filter(Column::OrganizationId.eq(self.scope.organization_id().uuid()))
+            .order_by_desc(Column::Sequence)
             .into_tuple()
-            .all(&self.store.reader)
+            .one(&self.store.reader)
             .await?;
-        Ok(last.into_iter().next().flatten().unwrap_or(0))
+        Ok(last.unwrap_or(0))
     }
 }

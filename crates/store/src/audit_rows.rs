@@ -1,6 +1,6 @@
 //! Reads the events of the audit log row by row: one that cannot be read is told, and the others are read.
 
-use sea_orm::sea_query::{Expr, ExprTrait as _};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult,
     IdenStatic as _, Iterable as _, PaginatorTrait as _, QueryFilter, QueryOrder, QueryResult,
@@ -87,11 +87,10 @@ impl Store {
         last: Option<(Uuid, i64)>,
     ) -> Result<Vec<OrganizationRow>, Error> {
         use audit_event::Column;
+        // One comparison of both, which the primary key answers: of two with `OR` it is read from its beginning.
+        let key = [Column::OrganizationId, Column::Sequence].map(Expr::col);
         let later = |(organization, sequence): (Uuid, i64)| {
-            let in_it = Column::OrganizationId.eq(organization);
-            Condition::any()
-                .add(Column::OrganizationId.gt(organization))
-                .add(in_it.and(Column::Sequence.gt(sequence)))
+            Expr::tuple(key).gt(Expr::tuple([organization.into(), sequence.into()]))
         };
         Ok(self
             .readable(audit_event::Entity::find(), &[IS_ID, IS_NUMBER])
@@ -153,17 +152,19 @@ impl Store {
     /// Organizations without an event. What is no organization's id is left out.
     pub(super) async fn organizations_without_events(&self) -> Result<Vec<Uuid>, Error> {
         use super::entity::organization::{Column, Entity};
-        use sea_orm::QueryTrait as _;
-        let with_events = audit_event::Entity::find()
-            .select_only()
-            .column(audit_event::Column::OrganizationId)
-            .into_query();
+        let event = audit_event::Column::OrganizationId.as_column_ref();
+        let events = Query::select()
+            .expr(Expr::value(1))
+            .from(audit_event::Entity)
+            .and_where(Expr::col(event).equals(Column::Id.as_column_ref()))
+            .take();
         let backend = self.reader.get_database_backend();
         let is_id = (backend == DbBackend::Sqlite).then(|| Expr::cust("length(id) = 16"));
         Ok(Entity::find()
             .select_only()
             .column(Column::Id)
-            .filter(Column::Id.not_in_subquery(with_events))
+            // PostgreSQL asks `NOT IN` all events for every organization.
+            .filter(Expr::exists(events).not())
             .filter(Condition::all().add_option(is_id))
             .order_by_asc(Column::Id)
             .into_tuple()

@@ -1,7 +1,7 @@
 //! Reads the end of an organization's audit chain, alone or beside something else.
 
-use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, Query, SelectStatement};
-use sea_orm::{ColumnTrait, FromQueryResult, QueryResult};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, Order, Query, SelectStatement};
+use sea_orm::{ColumnTrait, DbBackend, FromQueryResult, QueryResult};
 
 use super::Error;
 use super::audit_mac::Link;
@@ -15,16 +15,16 @@ struct Row {
 }
 
 /// A query for it; an empty chain has no row.
-pub(super) fn query(organization: OrganizationId) -> SelectStatement {
+pub(super) fn query(organization: OrganizationId, backend: DbBackend) -> SelectStatement {
     let mut query = Query::select();
-    query.from(Entity).and_where(is_last(organization));
+    query.from(Entity).and_where(is_last(organization, backend));
     add_columns(&mut query);
     query
 }
 
 /// Adds it to each row of a query.
-pub(super) fn join(query: &mut SelectStatement, organization: OrganizationId) {
-    query.left_join(Entity, is_last(organization));
+pub(super) fn join(query: &mut SelectStatement, organization: OrganizationId, backend: DbBackend) {
+    query.left_join(Entity, is_last(organization, backend));
     add_columns(query);
 }
 
@@ -48,14 +48,19 @@ fn add_columns(query: &mut SelectStatement) {
         );
 }
 
-/// By its number and without a limit: SQLite prepares a statement anew whenever its limit is bound. Compared with `=`:
-/// PostgreSQL asks a subquery of `IN` anew for every event of the organization.
-fn is_last(organization: OrganizationId) -> Expr {
-    let last = Query::select()
-        .expr(Column::Sequence.max())
-        .from(Entity)
-        .and_where(Column::OrganizationId.eq(organization.uuid()))
-        .take();
+/// By its number. SQLite prepares a statement anew whenever its limit is bound. PostgreSQL reads the whole chain for a
+/// `max` if the plan is from when the chain was short, and once more for each event if it is compared with `IN`.
+fn is_last(organization: OrganizationId, backend: DbBackend) -> Expr {
+    let mut last = Query::select();
+    last.from(Entity)
+        .and_where(Column::OrganizationId.eq(organization.uuid()));
+    if backend == DbBackend::Sqlite {
+        last.expr(Column::Sequence.max());
+    } else {
+        last.column(Column::Sequence)
+            .order_by(Column::Sequence, Order::Desc)
+            .limit(1);
+    }
     let is_last = Expr::col(Column::Sequence.as_column_ref()).eq(last);
     Column::OrganizationId.eq(organization.uuid()).and(is_last)
 }

@@ -1,5 +1,7 @@
 //! Denied decisions of all replicas, as the decision log's records.
 
+use std::time::Duration;
+
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
@@ -10,6 +12,7 @@ use sea_orm::{
 use super::entity::denial::{Column, Entity, Model};
 use super::entity::stored_time;
 use super::{Error, Store};
+use charter_domain::entropy::Entropy;
 use charter_domain::id::{DecisionId, OrganizationId};
 use charter_domain::timestamp::Timestamp;
 
@@ -82,11 +85,17 @@ impl Store {
         if let Some(before) = query.before {
             rows = rows.filter(Column::Id.lt(before.uuid()));
         }
+        // An id begins with its time, so that what is newer is not looked through. A record's time may have whole
+        // seconds only.
         if let Some(since) = query.since {
-            rows = rows.filter(Column::DecidedAt.gte(stored_time(since)));
+            rows = rows
+                .filter(Column::DecidedAt.gte(stored_time(since)))
+                .filter(Column::Id.gte(first_id(since)));
         }
         if let Some(until) = query.until {
-            rows = rows.filter(Column::DecidedAt.lt(stored_time(until)));
+            rows = rows
+                .filter(Column::DecidedAt.lt(stored_time(until)))
+                .filter(Column::Id.lt(first_id(until + Duration::from_secs(1))));
         }
         let rows = rows.all(&self.reader).await?;
         Ok(rows.into_iter().map(Denial::from).collect())
@@ -99,6 +108,19 @@ impl Store {
             .exec(&self.writer)
             .await?;
         Ok(gone.rows_affected)
+    }
+}
+
+/// The least id of that time.
+fn first_id(at: Timestamp) -> Uuid {
+    DecisionId::generate(at, &Zeros).uuid()
+}
+
+struct Zeros;
+
+impl Entropy for Zeros {
+    fn fill(&self, buffer: &mut [u8]) {
+        buffer.fill(0);
     }
 }
 

@@ -87,18 +87,33 @@ impl Store {
         claim: Claim,
         limit: u64,
     ) -> Result<Vec<ClaimedJob>, Error> {
-        let due = || {
-            Entity::find()
-                .filter(is_due(kind, claim))
-                .order_by_asc(Column::NotBefore)
-        };
+        // One after the other, so that an index finds each among many that wait.
+        for rested in has_rested(claim) {
+            let jobs = self.claim_among(is_due(kind, claim, rested), claim, limit);
+            let jobs = jobs.await?;
+            if !jobs.is_empty() {
+                return Ok(jobs);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    async fn claim_among(
+        &self,
+        is_due: Condition,
+        claim: Claim,
+        limit: u64,
+    ) -> Result<Vec<ClaimedJob>, Error> {
+        let due = Entity::find()
+            .filter(is_due)
+            .order_by_asc(Column::NotBefore);
         // Usually nothing is due; don't take the writer from others.
-        if due().one(&self.reader).await?.is_none() {
+        if due.clone().one(&self.reader).await?.is_none() {
             return Ok(Vec::new());
         }
         let transaction = self.writer.begin().await?;
         // On SQLite the only writer is lock enough.
-        let rows = due()
+        let rows = due
             .limit(limit)
             .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
             .all(&transaction)
@@ -150,9 +165,13 @@ impl Store {
     }
 }
 
-fn is_due(kind: JobKind, claim: Claim) -> Condition {
-    let [now, until, latest] = [claim.now, claim.until, claim.latest].map(stored_time);
-    let has_rested = Column::NotBefore.lte(now).or(Column::NotBefore.gt(latest));
+fn has_rested(claim: Claim) -> [Expr; 2] {
+    let [now, latest] = [claim.now, claim.latest].map(stored_time);
+    [Column::NotBefore.lte(now), Column::NotBefore.gt(latest)]
+}
+
+fn is_due(kind: JobKind, claim: Claim, has_rested: Expr) -> Condition {
+    let [now, until] = [claim.now, claim.until].map(stored_time);
     let is_free = Column::ClaimedUntil
         .is_null()
         .or(Column::ClaimedUntil.lte(now))

@@ -7,8 +7,8 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait as _, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
-    QuerySelect,
+    ColumnTrait, Condition, ConnectionTrait as _, EntityTrait, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect, Select,
 };
 
 use super::access_keys::is_active;
@@ -105,26 +105,14 @@ impl Store {
         keys: &[String],
     ) -> Result<BTreeMap<String, SealedCount>, Error> {
         let now = self.clock.now();
-        let access_keys: Vec<(String, i64)> = access_key::Entity::find()
-            .select_only()
-            .column(access_key::Column::SealingKeyId)
-            .column_as(access_key::Column::Id.count(), "sealed")
-            .filter(access_key::Column::SealingKeyId.is_not_in(keys))
-            .filter(is_active(now))
-            .group_by(access_key::Column::SealingKeyId)
-            .into_tuple()
-            .all(&self.reader)
-            .await?;
-        let mails: Vec<(String, i64)> = job::Entity::find()
-            .select_only()
-            .column(job::Column::SealingKeyId)
-            .column_as(job::Column::Id.count(), "sealed")
-            .filter(job::Column::SealingKeyId.is_not_in(keys))
-            .filter(job::Column::ExpiresAt.gt(stored_time(now)))
-            .group_by(job::Column::SealingKeyId)
-            .into_tuple()
-            .all(&self.reader)
-            .await?;
+        let sealed_by = access_key::Column::SealingKeyId;
+        let others = self.others::<access_key::Entity>(sealed_by, keys).await?;
+        let access_keys = access_key::Entity::find().filter(is_active(now));
+        let access_keys = self.count_by(access_keys, sealed_by, others).await?;
+        let sealed_by = job::Column::SealingKeyId;
+        let others = self.others::<job::Entity>(sealed_by, keys).await?;
+        let mails = job::Entity::find().filter(job::Column::ExpiresAt.gt(stored_time(now)));
+        let mails = self.count_by(mails, sealed_by, others).await?;
         let mut found = BTreeMap::<String, SealedCount>::new();
         for (key, count) in access_keys {
             found.entry(key).or_default().access_keys = count;
@@ -133,6 +121,48 @@ impl Store {
             found.entry(key).or_default().mails = count;
         }
         Ok(found)
+    }
+
+    /// The values of an indexed column but these. They are few, and found one by one, whatever the number of rows.
+    async fn others<E: EntityTrait>(
+        &self,
+        column: E::Column,
+        known: &[String],
+    ) -> Result<Vec<String>, Error> {
+        let (mut others, mut last) = (Vec::new(), None::<String>);
+        loop {
+            let next = E::find()
+                .select_only()
+                .column_as(column.min(), "next")
+                .filter(Condition::all().add_option(last.map(|last| column.gt(last))));
+            let next: Vec<Option<String>> = next.into_tuple().all(&self.reader).await?;
+            let Some(next) = next.into_iter().next().flatten() else {
+                return Ok(others);
+            };
+            if !known.contains(&next) {
+                others.push(next.clone());
+            }
+            last = Some(next);
+        }
+    }
+
+    /// The number of rows with each of these values.
+    async fn count_by<E: EntityTrait>(
+        &self,
+        rows: Select<E>,
+        column: E::Column,
+        values: Vec<String>,
+    ) -> Result<Vec<(String, i64)>, Error> {
+        if values.is_empty() {
+            return Ok(Vec::new());
+        }
+        let counted = rows
+            .select_only()
+            .column(column)
+            .column_as(column.count(), "sealed")
+            .filter(column.is_in(values))
+            .group_by(column);
+        Ok(counted.into_tuple().all(&self.reader).await?)
     }
 
     pub async fn has_audit_events(&self) -> Result<bool, Error> {

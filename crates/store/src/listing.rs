@@ -8,10 +8,18 @@ use sea_orm::{
 use super::{Error, TenantReader};
 use charter_domain::page::{Page, PageRequest};
 
-/// The column to sort by, and where its nulls belong.
+/// The column to sort by.
 pub(super) struct Sort<C> {
     pub(super) column: C,
-    pub(super) nulls_are_earliest: bool,
+    pub(super) nulls: Nulls,
+}
+
+/// Where the nulls of a column belong.
+pub(super) enum Nulls {
+    /// It has none. PostgreSQL finds the order in an index only if nothing is said of them.
+    None,
+    Earliest,
+    Latest,
 }
 
 /// Reads the page and the total, when it is the tenant's turn. The position of nulls is explicit, because the
@@ -38,17 +46,20 @@ where
     } else {
         Order::Asc
     };
-    let nulls = if sort.nulls_are_earliest == request.descending {
-        NullOrdering::Last
-    } else {
-        NullOrdering::First
+    let nulls = match (sort.nulls, request.descending) {
+        (Nulls::None, _) => None,
+        (Nulls::Earliest, false) | (Nulls::Latest, true) => Some(NullOrdering::First),
+        (Nulls::Earliest, true) | (Nulls::Latest, false) => Some(NullOrdering::Last),
     };
     // Both databases count rows in signed 64-bit integers.
     let offset = request.offset().min(i64::MAX.unsigned_abs());
     let mut results = Vec::new();
     if offset < total {
+        let query = match nulls {
+            Some(nulls) => query.order_by_with_nulls(sort.column, order, nulls),
+            None => query.order_by(sort.column, order),
+        };
         let query = query
-            .order_by_with_nulls(sort.column, order, nulls)
             .order_by(id, Order::Asc)
             .offset(offset)
             .limit(request.quantity);

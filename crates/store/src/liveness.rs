@@ -56,7 +56,8 @@ impl Write<'_> {
             | Actor::Operator(_)
             | Actor::System => return Ok((self.lock_organization(id).await?, None)),
         }
-        chain_end::join(&mut query, id);
+        let backend = self.transaction.get_database_backend();
+        chain_end::join(&mut query, id, backend);
         let (organization, row) = self.lock_beside(id, query).await?;
         if !organization.is_active {
             return Err(Error::OrganizationInactive);

@@ -79,7 +79,7 @@ impl TenantWriter<'_> {
         role: &str,
         check: impl FnOnce(&User) -> Result<(), E> + Send,
     ) -> Result<User, E> {
-        let (mut write, _) = self.begin().await?;
+        let (mut write, organization) = self.begin().await?;
         let before = self.tenant.lock_member(&write, id).await?;
         check(&before)?;
         let after = User {
@@ -91,7 +91,7 @@ impl TenantWriter<'_> {
             return Ok(before);
         }
         self.tenant.require_another_owner(&write, &before).await?;
-        withdraw_all_of(&write, id).await?;
+        withdraw_all_of(&write, organization.id, id).await?;
         let set = user::Entity::update_many().col_expr(user::Column::Role, Expr::value(role));
         users::update(&write, id, set).await?;
         let action = Action::Permission(Permission::ChangeRole);
@@ -122,7 +122,7 @@ impl TenantWriter<'_> {
         if before.role == OWNER {
             return Err(Error::OwnerNotRemovable.into());
         }
-        withdraw_all_of(&write, id).await?;
+        withdraw_all_of(&write, organization.id, id).await?;
         let removed = user::Entity::delete_many()
             .filter(user::Column::Id.eq(id.uuid()))
             .filter(user::Column::OrganizationId.eq(organization.id.uuid()))
@@ -145,7 +145,7 @@ impl TenantWriter<'_> {
         // Also in a deactivated organization, whose members can still sign in.
         let TenantReader { store, scope } = self.tenant;
         let begun = store.begin_within(scope.organization_id(), &self.by);
-        let (mut write, _) = begun.await?;
+        let (mut write, organization) = begun.await?;
         let before = self.tenant.lock_member(&write, id).await?;
         let after = User {
             is_active,
@@ -158,7 +158,7 @@ impl TenantWriter<'_> {
         if !is_active {
             self.tenant.require_another_owner(&write, &before).await?;
             end_all(&write, id).await?;
-            withdraw_all_of(&write, id).await?;
+            withdraw_all_of(&write, organization.id, id).await?;
         }
         let is_active = Expr::value(is_active);
         let set = user::Entity::update_many().col_expr(user::Column::IsActive, is_active);

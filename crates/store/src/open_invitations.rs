@@ -1,7 +1,7 @@
 //! Open invitations of a tenant: list and withdraw.
 
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, Select};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, Select};
 use serde_json::{Value, json};
 
 use super::audit::{Action, AuditEntry, Changes};
@@ -9,7 +9,7 @@ use super::entity::{invitation, stored_time};
 use super::lookup::find;
 use super::write::Write;
 use super::{Error, TenantReader, TenantWriter};
-use charter_domain::id::{InvitationId, UserId};
+use charter_domain::id::{InvitationId, OrganizationId, UserId};
 use charter_domain::invitation::Invitation;
 use charter_domain::permission::Permission;
 use charter_domain::timestamp::Timestamp;
@@ -54,7 +54,7 @@ impl TenantWriter<'_> {
         let query = self.tenant.open_invitations(write.at());
         let query = query.filter(Column::Id.eq(id.uuid()));
         let before: Invitation = find(query, &write.transaction).await?;
-        withdraw(&write, Column::Id.eq(id.uuid())).await?;
+        withdraw(&write, organization.id, Column::Id.eq(id.uuid())).await?;
         let entry = AuditEntry {
             action: Action::Permission(Permission::InviteMember),
             resource: id.to_string(),
@@ -69,15 +69,24 @@ impl TenantWriter<'_> {
 }
 
 /// Withdraws the open invitations of a member who has lost the role that allowed them.
-pub(super) async fn withdraw_all_of(write: &Write<'_>, inviter: UserId) -> Result<(), Error> {
-    withdraw(write, Column::InvitedBy.eq(inviter.uuid())).await
+pub(super) async fn withdraw_all_of(
+    write: &Write<'_>,
+    organization: OrganizationId,
+    inviter: UserId,
+) -> Result<(), Error> {
+    withdraw(write, organization, Column::InvitedBy.eq(inviter.uuid())).await
 }
 
-/// Withdraws these invitations, except accepted ones.
-pub(super) async fn withdraw(write: &Write<'_>, which: Expr) -> Result<(), Error> {
+/// Withdraws these invitations of the organization, except accepted ones.
+pub(super) async fn withdraw(
+    write: &Write<'_>,
+    organization: OrganizationId,
+    which: impl Into<Condition>,
+) -> Result<(), Error> {
     invitation::Entity::update_many()
         .col_expr(Column::RevokedAt, Expr::value(write.at()))
-        .filter(which)
+        .filter(Column::OrganizationId.eq(organization.uuid()))
+        .filter(which.into())
         .filter(Column::AcceptedAt.is_null())
         .filter(Column::RevokedAt.is_null())
         .exec(&write.transaction)

@@ -7,7 +7,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::audit::Action;
-use super::entity::{MaybeReadable, access_key, invitation, organization, session};
+use super::entity::{MaybeReadable, access_key, organization, session};
 use super::lookup::find;
 use super::write::Write;
 use super::{Error, Store, TenantReader, TenantWriter, accounts, names, open_invitations};
@@ -248,8 +248,7 @@ impl TenantWriter<'_> {
             .filter(session::Column::EndedAt.is_null())
             .exec(&write.transaction)
             .await?;
-        let of_organization = invitation::Column::OrganizationId.eq(before.id.uuid());
-        open_invitations::withdraw(&write, of_organization).await?;
+        open_invitations::withdraw(&write, before.id, Condition::all()).await?;
         let after = Organization {
             is_active: false,
             deactivated_at: Some(write.at()),

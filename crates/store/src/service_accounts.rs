@@ -5,7 +5,7 @@ use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryTrait as _,
 
 use super::audit::Action;
 use super::entity::{access_key, service_account};
-use super::listing::{self, Sort};
+use super::listing::{self, Nulls, Sort};
 use super::lookup::{find, lock};
 use super::write::Write;
 use super::{Error, TenantReader, TenantWriter};
@@ -74,7 +74,7 @@ impl TenantReader<'_> {
                 ResourceOrder::UpdatedAt => Column::UpdatedAt,
                 ResourceOrder::Name => Column::Name,
             },
-            nulls_are_earliest: true,
+            nulls: Nulls::None,
         };
         listing::page(self, query.filter(shown), &page, sort, Column::Id).await
     }

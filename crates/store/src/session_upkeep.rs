@@ -23,24 +23,26 @@ impl Store {
     /// Deletes sessions, links and invitations that ended before `time`.
     pub async fn forget_sessions_before(&self, time: Timestamp) -> Result<u64, Error> {
         let time = stored_time(time);
-        let sessions = session::Column::RefreshExpiresAt
-            .lt(time)
-            .or(session::Column::EndedAt.lt(time));
         let links = one_time_token::Column::ExpiresAt.lt(time);
         // So old a token belongs to a session that goes on. If presented now, it counts as unknown.
         let spent = spent_refresh_token::Column::SpentAt.lt(time);
         let invitations = invitation::Column::ExpiresAt.lt(time);
         // Spent tokens first, so that few rows cascade from a session.
-        Ok(self.forget_spent(spent).await?
-            + self
+        let mut forgotten = self.forget_spent(spent).await?;
+        // One after the other, since each has an index.
+        for over in [session::Column::RefreshExpiresAt, session::Column::EndedAt] {
+            let sessions = over.lt(time);
+            forgotten += self
                 .forget::<session::Entity, Uuid>(session::Column::Id, sessions)
-                .await?
-            + self
-                .forget::<one_time_token::Entity, Vec<u8>>(one_time_token::Column::Hash, links)
-                .await?
-            + self
-                .forget::<invitation::Entity, Uuid>(invitation::Column::Id, invitations)
-                .await?)
+                .await?;
+        }
+        forgotten += self
+            .forget::<one_time_token::Entity, Vec<u8>>(one_time_token::Column::Hash, links)
+            .await?;
+        forgotten += self
+            .forget::<invitation::Entity, Uuid>(invitation::Column::Id, invitations)
+            .await?;
+        Ok(forgotten)
     }
 
     /// Deletes obsolete rows of a user who is about to be removed, so that few rows cascade. Open sessions stay.

@@ -227,7 +227,8 @@ impl Write<'_> {
         if let Some(known) = self.links.iter().position(|(of, _)| *of == organization) {
             return Ok(self.links.swap_remove(known).1);
         }
-        let query = chain_end::query(organization);
+        let backend = self.transaction.get_database_backend();
+        let query = chain_end::query(organization, backend);
         let row = self.transaction.query_one(&query).await?;
         row.map_or(Ok(Link::ORIGIN), |row| chain_end::read(&row))
     }

@@ -131,7 +131,10 @@ async fn this_version_says_what_it_needs(database: TestDatabase) {
     let rows: Vec<String> = rows.collect::<Result<_, _>>().expect("texts");
     assert_eq!(
         rows,
-        ["m20261130_000018_compatible_migrations needs m20261130_000017_replica_keys"]
+        [
+            "m20261130_000018_compatible_migrations needs m20261130_000017_replica_keys",
+            "m20261130_000019_lookup_indexes needs m20261130_000018_compatible_migrations",
+        ]
     );
     // Each declaration names migrations that there are.
     let status = world.store.migration_status().await.expect("a status");

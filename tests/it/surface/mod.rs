@@ -3,6 +3,7 @@
 
 mod accounts;
 mod audit_events;
+mod bounded_reads;
 mod budgets;
 mod credentials;
 pub(crate) mod cursors;

@@ -80,6 +80,16 @@ impl PrivatePostgres {
         self
     }
 
+    /// It counts what each statement reads, in `pg_stat_statements`, and plans with what statistics a test makes.
+    pub fn with_statistics(mut self) -> Self {
+        self.stop();
+        self.options.push_str(
+            " -c shared_preload_libraries=pg_stat_statements -c pg_stat_statements.track=all -c autovacuum=off",
+        );
+        self.start_again();
+        self
+    }
+
     /// Makes it possible to fail its system calls from the next start on; `None`, with a message, if this machine
     /// cannot.
     pub fn with_faults(mut self) -> Option<Self> {

@@ -1,9 +1,9 @@
 //! What replicas share: a claim of a nonce on Redis compared with a bare `SET NX PX` over one connection as well, and
 //! the signed read with nonces on Redis compared with nonces in memory, and changes of one organization on PostgreSQL
-//! compared with pgbench.
+//! compared with pgbench, and how soon one process sees what another has revoked.
 //!
-//! `cargo bench --bench replicas`, or `-- NAME …` for some of `claims`, `reads` and `writes`. Starts PostgreSQL and
-//! Redis of its own; compare the ratios.
+//! `cargo bench --bench replicas`, or `-- NAME …` for some of `claims`, `reads`, `writes` and `revocations`. Starts
+//! PostgreSQL and Redis of its own; compare the ratios.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![expect(
@@ -15,14 +15,15 @@
 )]
 
 #[expect(dead_code, reason = "other benchmarks use more of it")]
-#[path = "support/charter.rs"]
+#[path = "../support/charter.rs"]
 mod charter;
 #[expect(dead_code, reason = "other benchmarks use more of it")]
-#[path = "support/compare.rs"]
+#[path = "../support/compare.rs"]
 mod compare;
 #[expect(dead_code, reason = "other benchmarks use more of it")]
-#[path = "support/load.rs"]
+#[path = "../support/load.rs"]
 mod load;
+mod revocations;
 
 use std::future::Future;
 use std::process::Command;
@@ -80,6 +81,9 @@ fn main() {
             connection.execute_unprepared(tables).await.expect("tables");
         });
         writes(&database);
+    }
+    if wants("revocations") {
+        runtime.block_on(revocations::measure());
     }
 }
 
