@@ -145,7 +145,10 @@ fn what_cannot_be_followed_ends_the_connection() {
         let released = released.strip_suffix(&REFUSED).expect("the end");
         let begun = released.strip_prefix(&before[..]).expect("all before");
         // At most frames of a block without its end.
-        assert!(sent.starts_with(begun) && begun != sent, "{sent:?}: {begun:?}");
+        assert!(
+            sent.starts_with(begun) && begun != sent,
+            "{sent:?}: {begun:?}"
+        );
     }
     for sent in [frame(HEADERS, 0, &path), b"\x00\x00".to_vec()] {
         assert_eq!(followed(&sent, 1_000), sent);
