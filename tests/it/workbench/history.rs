@@ -155,6 +155,6 @@ async fn a_domain_has_a_name_and_exists_everywhere(service: &Service) {
     ] {
         let asked = |name: &str| get(service, &format!("{path}?domain={name}"));
         asked("").await.assert_refused(400, "BAD_PARAMETER");
-        asked("nope").await.assert_refused(422, "VALIDATION_FAILED");
+        asked("nope").await.assert_refused(400, "VALIDATION_FAILED");
     }
 }

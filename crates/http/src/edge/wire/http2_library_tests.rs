@@ -137,7 +137,8 @@ impl Client {
         }
         block.extend([0x82, 0x86, 0x01, 1, b'a']);
         self.field(&request.path, &mut block);
-        // A second path makes a request malformed. What the library does then depends on the frames, which marks change.
+        // A second path makes a request malformed. What the library does then depends on the frames, which marks
+        // change.
         let may_be_malformed = request.cuts.is_empty();
         for field in &request.others {
             match field.name {
