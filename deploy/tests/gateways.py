@@ -48,17 +48,19 @@ def stripped(checks, gateway, front):
     """What a client sends under the gateway's names, or to be read as another request, does not arrive."""
     lies = [
         ("x-charter-subject", "sa-liar"), ("X-Charter-Subject", "sa-liar"), ("x-charter-organization", "org-liar"),
-        ("x-charter-decision", "dec-liar"), ("x-charter-authorization", f"Bearer {TOKEN}"),
+        ("x-charter-decision", "dec-liar"), ("x-charter-account", "acc-liar"), ("x-charter-role", "liar"), ("x-charter-authorization", f"Bearer {TOKEN}"),
         ("x_charter_subject", "sa-liar"), ("x-forwarded-method", "LIAR"), ("x-forwarded-uri", "/liar"),
         ("x-forwarded-for", "203.0.113.99"), ("x-forwarded-host", "liar"), ("x-forwarded-port", "liar"),
-        ("x-forwarded-server", "liar"), ("upgrade", "liar"), ("http2-settings", "liar"), ("forwarded", "for=203.0.113.99;host=liar"),
+        ("x-forwarded-server", "liar"), ("x-forwarded-user", "liar"), ("x-forwarded-groups", "liar"),
+        ("x-forwarded-ssl", "liar"), ("x-forwarded-path", "/liar"), ("upgrade", "liar"), ("http2-settings", "liar"), ("forwarded", "for=203.0.113.99;host=liar"),
         ("x-http-method-override", "LIAR"), ("x-http-method", "LIAR"), ("x-method-override", "LIAR"),
         ("x-original-url", "/liar"), ("x-original-uri", "/liar"), ("x-rewrite-url", "/liar"),
-        ("connection", "x-charter-subject, x-content-sha256, close"),
+        ("connection", "x-charter-subject, x-content-sha256, close"), ("te", "liar"), ("keep-alive", "liar"),
     ]
     if front.name == "envoy":  # refuses names with `_`, and a hash that `connection` names
         lies = [lie for lie in lies if lie[0] not in ("x_charter_subject", "connection")]
-    answer, received = gateway.ask(front, "GET", ONE, signed_headers(gateway.reader, "GET", ONE) + lies)
+    needed = [("user-agent", "client/1"), ("if-match", '"1"')]
+    answer, received = gateway.ask(front, "GET", ONE, signed_headers(gateway.reader, "GET", ONE) + needed + lies)
     checks.expect(f"{front.name}: lies pass with the truth", answer.status == 200 and len(received) == 1,
                   (answer.status, answer.body))
     for each in received:
@@ -67,6 +69,10 @@ def stripped(checks, gateway, front):
         lying = [(name, value) for name, value in each["headers"]
                  if any(lie in value.lower() for lie in ("liar", "203.0.113.99", TOKEN))]
         checks.expect(f"{front.name}: nothing of a lie arrives", not lying, lying)
+        named = [value for value in header_values(each, "connection") if "x-" in value]
+        checks.expect(f"{front.name}: `connection` names none of ours", not named, named)
+        checks.expect(f"{front.name}: what the service needs arrives", header_values(each, "user-agent") == ["client/1"]
+                      and header_values(each, "if-match") == ['"1"'], each)
         checks.expect(f"{front.name}: one subject", header_values(each, "x-charter-subject") == [gateway.reader_id], each)
         checks.expect(f"{front.name}: the hash arrives", len(header_values(each, "x-content-sha256")) == 1, each)
 
@@ -162,6 +168,16 @@ def refused(checks, gateway, front):
         checks.expect(f"{front.name}: {name}", not smuggled, smuggled)
 
 
+def absolute_targets(checks, gateway, front):
+    """Behind the gateway a target has no host of its own."""
+    for name, host in [("its host", HOST), ("another host", "admin.example.com")]:
+        gateway.service.received.clear()
+        signed = "".join(f"{key}: {value}\r\n" for key, value in signed_headers(gateway.reader, "GET", ONE))
+        raw(front, f"GET http://{host}{ONE} HTTP/1.1\r\nhost: {HOST}\r\nconnection: close\r\n{signed}\r\n".encode())
+        targets = [each["target"] for each in gateway.service.received]
+        checks.expect(f"{front.name}: a target with {name}", set(targets) <= {ONE}, targets)
+
+
 def trailers(checks, gateway, front):
     """Headers at the end of a body are nobody's."""
     body = b'{"total":7}'
@@ -255,6 +271,7 @@ def run(checks, gateway):
         passes(checks, gateway, front)
         stripped(checks, gateway, front)
         refused(checks, gateway, front)
+        absolute_targets(checks, gateway, front)
         trailers(checks, gateway, front)
         if front.name != "envoy":  # which makes its own
             request_ids(checks, gateway, front)

@@ -4,6 +4,7 @@
 
 pub mod access_clients;
 pub mod credentials;
+pub mod exact_time;
 pub mod limits;
 pub mod nonces;
 pub mod operator;

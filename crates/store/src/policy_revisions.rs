@@ -20,6 +20,9 @@ use charter_domain::timestamp::{self, Timestamp};
 
 /// Audit action of a revision.
 const ACTION: &str = "PoliciesInForce";
+/// Limit of revisions with one policy digest that are looked at: all but the newest are for the case of damage.
+const MAX_ROWS_OF_DIGEST: u64 = 32;
+
 /// How a revision came into force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TakenAs {
@@ -221,22 +224,26 @@ impl Store {
         Ok(sequence)
     }
 
-    /// The newest revision of a domain with this policy digest, and its texts.
+    /// The newest revision of a domain with this policy digest whose row and texts are authentic, with the texts.
     pub async fn policies_of_digest(
         &self,
         domain: Option<&str>,
         policy_digest: &str,
     ) -> Result<Option<(PolicyRevision, PolicyFiles)>, Error> {
-        let row = policy_revision::of_domain(domain)
+        let rows = policy_revision::of_domain(domain)
             .filter(policy_revision::Column::PolicyDigest.eq(policy_digest))
-            .one(&self.reader)
+            .limit(MAX_ROWS_OF_DIGEST)
+            .all(&self.reader)
             .await?;
-        let Some(row) = row else { return Ok(None) };
-        let Some(revision) = self.authentic(&self.reader, row).await? else {
-            return Ok(None);
-        };
-        let files = self.policy_files(&revision).await?;
-        Ok(files.map(|files| (revision, files)))
+        for row in rows {
+            let Some(revision) = self.authentic(&self.reader, row).await? else {
+                continue;
+            };
+            if let Some(files) = self.policy_files(&revision).await? {
+                return Ok(Some((revision, files)));
+            }
+        }
+        Ok(None)
     }
 
     /// The authentic revisions of a domain, newest first.

@@ -38,7 +38,7 @@ fn patient() -> EdgeConfig {
     }
 }
 
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).expect("a short payload");
     let mut frame = length.to_be_bytes()[1..].to_vec();
     frame.extend([kind, flags]);
@@ -95,7 +95,7 @@ impl Flood {
 }
 
 /// The code of the GOAWAY that comes, if one does, before the connection ends.
-async fn goaway(reading: &mut OwnedReadHalf) -> Option<u32> {
+pub(super) async fn goaway(reading: &mut OwnedReadHalf) -> Option<u32> {
     let mut code = None;
     let mut head = [0; 9];
     while reading.read_exact(&mut head).await.is_ok() {

@@ -4,6 +4,7 @@
 mod connections;
 mod early_answers;
 mod floods;
+mod http2_paths;
 mod limits;
 pub(crate) mod memory;
 mod routing;

@@ -119,6 +119,21 @@ async fn a_browser_exchanges_the_token_for_a_session_of_an_hour() {
         "A".repeat(43)
     );
     side.get("/policies").header("cookie", &tossed).await.ok();
+    // Of too many, what is left out could be the real one: nobody is told that it has ended.
+    let crowd = format!("charter_operator={}; ", "A".repeat(43)).repeat(8);
+    for method in ["GET", "DELETE"] {
+        let target = if method == "GET" {
+            "/policies"
+        } else {
+            "/session"
+        };
+        side.ask(method, target)
+            .header("cookie", &format!("{crowd}{value}"))
+            .header("origin", &own(&service))
+            .await
+            .assert_refused(400, "INVALID_REQUEST");
+    }
+    by_cookie("GET", "/policies").await.ok();
     // A session opens no other one: that takes the token.
     by_cookie("POST", "/session")
         .await

@@ -12,7 +12,9 @@ use super::{get, on_both};
 
 on_both!(
     revisions_are_listed_newest_first_with_who_approved,
-    a_forged_row_is_not_believed
+    a_forged_row_is_not_believed,
+    damage_of_a_revision_hides_no_other_of_its_digest,
+    a_domain_has_a_name_and_exists_everywhere
 );
 
 async fn accept(service: &Service, digest: &str) -> i64 {
@@ -123,4 +125,36 @@ async fn a_forged_row_is_not_believed(service: &Service) {
         (&Value::Null, &json!([]))
     );
     assert_eq!(shown["results"][1]["is_authentic"], true);
+}
+
+async fn damage_of_a_revision_hides_no_other_of_its_digest(service: &Service) {
+    use sea_orm::ConnectionTrait as _;
+    for digest in ["b", "c", "b"] {
+        accept(service, digest).await;
+    }
+    let texts = format!("/policies/revisions/{}", "B".repeat(64));
+    assert_eq!(get(service, &texts).await.ok()["revision"], 4);
+    let raw = test_support::services::connect(service.database_url()).await;
+    let damage = |sequence: u8| {
+        format!("UPDATE policy_revisions SET taken_as = 'stop' WHERE sequence = {sequence}")
+    };
+    raw.execute_unprepared(&damage(4)).await.expect("damaged");
+    assert_eq!(get(service, &texts).await.ok()["revision"], 2);
+    raw.execute_unprepared(&damage(2)).await.expect("damaged");
+    get(service, &texts).await.assert_refused(404, "NOT_FOUND");
+}
+
+async fn a_domain_has_a_name_and_exists_everywhere(service: &Service) {
+    let digest = "b".repeat(64);
+    for path in [
+        "/policies",
+        "/policies/coverage",
+        "/policies/revisions",
+        &format!("/policies/revisions/{digest}"),
+        "/decisions",
+    ] {
+        let asked = |name: &str| get(service, &format!("{path}?domain={name}"));
+        asked("").await.assert_refused(400, "BAD_PARAMETER");
+        asked("nope").await.assert_refused(400, "VALIDATION_FAILED");
+    }
 }

@@ -19,6 +19,7 @@ use charter_store::record_cache::RecordCache;
 use charter_store::{self as store, Store};
 
 use crate::credentials::{Credentials, SignedHeaders};
+use crate::exact_time;
 use crate::limits::rate_limit::RateLimits;
 use crate::nonces::{ClaimError, NonceStore};
 use crate::rejection::Rejection;
@@ -121,7 +122,7 @@ impl ServiceAccounts {
         let signed = credentials.signed()?;
         self.check_date(signed.date)?;
         let Some(known) = self.find_signer(&signed).await? else {
-            tokio::time::sleep_until(arrived + MIN_REFUSAL_TIME).await;
+            exact_time::sleep_until(arrived + MIN_REFUSAL_TIME).await;
             return Err(Rejection::InvalidSignature {
                 string_to_sign: signed.text.to_string(),
             }

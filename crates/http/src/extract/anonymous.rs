@@ -51,8 +51,8 @@ pub struct CookieHolder<I> {
 pub struct SignedInUser<I> {
     pub caller: Arc<UserCaller>,
     pub authorizer: Authorizer,
-    /// The refresh tokens of the request.
-    pub cookies: Vec<OpaqueToken>,
+    /// The refresh tokens of the request, for the one operation that reads them.
+    pub cookies: Result<Vec<OpaqueToken>, ApiError>,
     pub request: Anonymous<I>,
 }
 

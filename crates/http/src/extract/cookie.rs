@@ -20,6 +20,7 @@ const REFRESH_MAX_AGE: Duration = Duration::days(30);
 const DEVICE_MAX_AGE: Duration = Duration::days(365);
 /// Limit of cookies of one name: browsers hold one for each path and domain that set it.
 const MAX_COOKIES: usize = 8;
+
 fn cookie<'a>(
     name: &'static str,
     value: &'a str,
@@ -61,18 +62,31 @@ pub(crate) fn write(response: &mut Response, cookie: &Cookie<'_>) {
     }
 }
 
-/// The refresh tokens of a request, in order; malformed ones are omitted.
-pub fn refresh_tokens(headers: &HeaderMap) -> Vec<OpaqueToken> {
-    values(headers, REFRESH_TOKEN)
-        .filter_map(OpaqueToken::parse)
-        .take(MAX_COOKIES)
-        .collect()
+/// The refresh tokens of a request, as [`tokens`].
+pub fn refresh_tokens(headers: &HeaderMap) -> Result<Vec<OpaqueToken>, ApiError> {
+    tokens(headers, REFRESH_TOKEN)
 }
 
-/// The refresh tokens, at least one: `MISSING_CREDENTIALS` without the cookie, `INVALID_TOKEN` if all are
-/// malformed.
+/// The tokens of a cookie, in the request's order; malformed ones are omitted. `INVALID_REQUEST` if there are too many
+/// to try: what is left out could be the one that matters.
+pub(crate) fn tokens(
+    headers: &HeaderMap,
+    name: &'static str,
+) -> Result<Vec<OpaqueToken>, ApiError> {
+    let tokens = values(headers, name).filter_map(OpaqueToken::parse);
+    let tokens: Vec<_> = tokens.take(MAX_COOKIES + 1).collect();
+    if tokens.len() > MAX_COOKIES {
+        return Err(ApiError::invalid(
+            Code::InvalidRequest,
+            "send at most eight cookies of one name: delete those of other paths and hosts",
+        ));
+    }
+    Ok(tokens)
+}
+
+/// The same, at least one: `MISSING_CREDENTIALS` without the cookie, `INVALID_TOKEN` if all are malformed.
 pub fn require_refresh_tokens(headers: &HeaderMap) -> Result<Vec<OpaqueToken>, ApiError> {
-    let tokens = refresh_tokens(headers);
+    let tokens = refresh_tokens(headers)?;
     if !tokens.is_empty() {
         return Ok(tokens);
     }

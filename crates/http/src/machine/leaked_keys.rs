@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use salvo::Writer;
 use salvo::oapi::endpoint;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
+
+use charter_authn::exact_time::sleep_until;
 
 use crate::extract::anonymous::AnyOrigin;
 use crate::extract::json_body::{Body, request_body};

@@ -28,7 +28,8 @@ pub async fn login(request: Anonymous<Body<Login>>) -> Result<Token, ApiError> {
 }
 
 /// Exchanges the cookie for a new one and an access token. A cookie is valid once; within ten seconds it yields
-/// the same successor again, later its reuse ends the session. Of several cookies of that name each is tried.
+/// the same successor again, later its reuse ends the session. Of several cookies of that name each is tried, and
+/// more than eight are refused.
 #[endpoint(operation_id = "refresh", tags("sign-in"))]
 pub async fn refresh(holder: CookieHolder<Body<Nothing>>) -> Result<Token, ApiError> {
     let tokens = holder.tokens;
@@ -41,10 +42,10 @@ pub async fn refresh(holder: CookieHolder<Body<Nothing>>) -> Result<Token, ApiEr
         .await
 }
 
-/// Ends the session of the access token and of the cookie.
+/// Ends the session of the access token and of the cookie. More than eight cookies of that name are refused.
 #[endpoint(operation_id = "logout", tags("sign-in"))]
 pub async fn logout(leaving: SignedInUser<Body<Nothing>>) -> Result<Done, ApiError> {
-    let (caller, cookies) = (leaving.caller, leaving.cookies);
+    let (caller, cookies) = (leaving.caller, leaving.cookies?);
     leaving
         .request
         .run(|state, _, client| async move {

@@ -18,9 +18,6 @@ use crate::extract::cookie;
 use crate::respond::{ApiError, Code};
 use crate::state::State;
 
-/// How many cookies of the name are checked.
-const MAX_TOKENS: usize = 8;
-
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// What the session cookie is for: with them all of [`super::router`] begins.
@@ -114,18 +111,16 @@ fn parts(depot: &Depot) -> Result<(Arc<State>, RequestContext), ApiError> {
 ///
 /// # Errors
 ///
-/// `MISSING_CREDENTIALS` without the cookie.
+/// `MISSING_CREDENTIALS` without the cookie, `INVALID_REQUEST` with too many.
 pub(super) fn session_tokens(
     request: &Request,
     state: &State,
 ) -> Result<Vec<OpaqueToken>, ApiError> {
     let name = cookie_name(state.workbench.secure_cookie);
-    let mut values = cookie::values(request.headers(), name).peekable();
-    if values.peek().is_none() {
+    if cookie::values(request.headers(), name).next().is_none() {
         return Err(refused(Rejection::MissingCredentials));
     }
-    let tokens = values.filter_map(OpaqueToken::parse);
-    Ok(tokens.take(MAX_TOKENS).collect())
+    cookie::tokens(request.headers(), name)
 }
 
 /// Refuses requests of other sites' pages, or of other ports of this host (by Fetch Metadata, or else by `origin`, RFC

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use charter_authz::custom_domain::CustomDomain;
 use charter_authz::folder::Files;
 
+use crate::extract::query::Query;
 use crate::respond::{ApiError, Detail, echo};
 use crate::state::{DomainState, State};
 
@@ -29,6 +30,14 @@ impl AskedDomain {
         };
         Ok(Self { name, files })
     }
+}
+
+/// The parameter `domain`; `None` is the built-in one. An empty name is neither.
+pub(super) fn parameter(query: &mut Query) -> Result<Option<String>, ApiError> {
+    query.parsed("domain", |name| match name {
+        "" => Err("must be the name of a domain; leave it out for the built-in one"),
+        name => Ok(name.to_owned()),
+    })
 }
 
 /// A domain of one's own, with or without policies in force.

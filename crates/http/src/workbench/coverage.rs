@@ -8,7 +8,7 @@ use salvo::{Depot, Request, handler};
 use serde_json::Value;
 
 use super::admission::OperatorRequest;
-use super::asked_domain::AskedDomain;
+use super::asked_domain::{self, AskedDomain};
 use crate::extract::query::Query;
 use crate::respond::ApiError;
 use crate::state::{JobEvent, PolicyJob};
@@ -29,7 +29,7 @@ pub(super) async fn show(
         let days = days.filter(|days| (1..=MAX_DAYS).contains(days));
         days.ok_or_else(|| format!("must be an integer from 1 to {MAX_DAYS}"))
     })?;
-    let domain = query.text("domain");
+    let domain = asked_domain::parameter(&mut query)?;
     query.finish()?;
     let state = &asked.state;
     let AskedDomain { name, files } = AskedDomain::find(domain, state)?;

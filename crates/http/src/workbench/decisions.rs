@@ -15,6 +15,7 @@ use charter_domain::id::DecisionId;
 use charter_domain::timestamp;
 
 use super::admission::OperatorRequest;
+use super::asked_domain;
 use super::paging::limit;
 use super::work;
 use crate::extract::cursor_query::open_cursor;
@@ -42,11 +43,17 @@ pub(super) async fn list(
         &("workbench/decisions", state.decisions.log_id(), &filter),
     )?;
     let before: Option<RecordPosition> = open_cursor(cursor.as_deref(), &scope)?;
+    let domain = filter.domain.clone();
+    let is_first = before.is_none();
     let page = work::run(&asked.state, move |state| {
         state.decision_lookup.records(&filter, before, limit)
     });
     let page = page.await?;
     let RecordList { decisions, next } = page.map_err(|error| ApiError::unavailable(error, 1))?;
+    // The log remembers domains that are gone.
+    if let Some(name) = domain.filter(|_| is_first && decisions.is_empty() && next.is_none()) {
+        asked_domain::custom(&name, &state)?;
+    }
     let next = next.map(|next| scope.seal(&next));
     Ok(Json(DecisionsBody {
         results: decisions.into_iter().map(ListedDecision::from).collect(),
@@ -57,7 +64,7 @@ pub(super) async fn list(
 fn filter(query: &mut Query) -> Result<RecordFilter, ApiError> {
     let time = |text: &str| timestamp::parse(text).map(|at| at.timestamp_millis());
     Ok(RecordFilter {
-        domain: query.text("domain"),
+        domain: asked_domain::parameter(query)?,
         organization: query.text("organization"),
         permission: query.text("permission"),
         principal: query.text("principal"),

@@ -37,7 +37,7 @@ pub(super) async fn show(
     let asked = OperatorRequest::of(request, depot)?;
     let mut query = Query::parse(request.uri().query())?;
     let without_texts = query.boolean("without_texts")?;
-    let domain = query.text("domain");
+    let domain = asked_domain::parameter(&mut query)?;
     query.finish()?;
     let mut body = match domain {
         None => PoliciesBody::of(&asked.state, !without_texts),

@@ -27,7 +27,8 @@ pub(super) async fn list(
     let asked = OperatorRequest::of(request, depot)?;
     let mut query = Query::parse(request.uri().query())?;
     let limit = limit(&mut query)?;
-    let (cursor, domain) = (query.text("cursor"), query.text("domain"));
+    let cursor = query.text("cursor");
+    let domain = asked_domain::parameter(&mut query)?;
     query.finish()?;
     let scope = CursorScope::new(&asked.state.cursors, &("workbench/revisions", &domain))?;
     let before: Option<[u64; 2]> = open_cursor(cursor.as_deref(), &scope)?;
@@ -53,12 +54,17 @@ pub(super) async fn show(
 ) -> Result<Json<TextsBody>, ApiError> {
     let asked = OperatorRequest::of(request, depot)?;
     let mut query = Query::parse(request.uri().query())?;
-    let domain = query.text("domain");
+    let domain = asked_domain::parameter(&mut query)?;
     query.finish()?;
     let digest = request.params().get("digest").map_or("", String::as_str);
     let operator = asked.operator();
     let found = operator.policies_of_digest(domain.as_deref(), digest);
-    let (revision, files) = found.await?.ok_or_else(ApiError::not_found)?;
+    let Some((revision, files)) = found.await? else {
+        if let Some(name) = domain {
+            asked_domain::custom(&name, &asked.state)?;
+        }
+        return Err(ApiError::not_found());
+    };
     let file = |(name, text)| TextBody { name, text };
     Ok(Json(TextsBody {
         revision: revision.sequence,

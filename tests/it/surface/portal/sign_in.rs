@@ -186,6 +186,11 @@ async fn logout_ends_the_cookies_session_too(service: &Service) {
             .ask("POST", "/api/auth/logout")
             .header("cookie", &format!("refresh_token={cookie}"))
     };
+    // Of too many, what is left out could be the real one: nobody is told that it has ended.
+    let nobodys = "A".repeat(43);
+    let crowd = format!("{nobodys}; refresh_token=").repeat(8) + &other_session.cookie;
+    logout(&crowd).await.assert_refused(400, "INVALID_REQUEST");
+    owner.get(ORGANIZATION).await.ok();
     logout(&other_session.cookie).await.ok();
     other_session
         .get(ORGANIZATION)

@@ -1,29 +1,27 @@
 //! Marks bytes that no URI may contain, `#` included, in the `:path` of HTTP/2 requests, as the scanner does in
 //! request lines: the library would drop a fragment without telling anybody.
 //!
-//! It reads the frames (RFC 9113 section 4.1) just far enough to find header blocks, and the blocks (RFC 7541
-//! section 6) just far enough to find a literal `:path`. A marked one replaces it, so that the library's dynamic
-//! table has the mark as well: later references to it are refused, too, and no second table is needed. What cannot
-//! be followed is the library's to refuse.
+//! It reads the frames (RFC 9113 section 4.1) just far enough to find header blocks. A marked path replaces the one
+//! that was sent, so that the library's dynamic table has the mark as well: later references to it are refused, too.
+//! What cannot be followed ends the connection: the library might follow it.
 
-use httlib_huffman::DecoderSpeed;
-
-use super::scanner::marked;
+use super::header_fields::HeaderFields;
 
 const HEAD: usize = 9;
 const HEADERS: u8 = 1;
+const PUSH_PROMISE: u8 = 5;
 const CONTINUATION: u8 = 9;
 const END_HEADERS: u8 = 0x4;
 const PADDED: u8 = 0x8;
 const PRIORITY: u8 = 0x20;
 /// The limit of the library, which is the protocol's default (RFC 9113 section 4.2).
 const MAX_FRAME: usize = 16_384;
-/// Limits a header block with its frames. The library refuses a head of more than 64 KiB.
+/// Limits a header block with its frames. The library answers a head of more than 64 KiB with 431.
 const MAX_BLOCK: usize = 80 * 1024;
 
-const PATH: &[u8] = b":path";
-/// `:path` in the static table (RFC 7541 appendix A).
-const PATH_INDEXES: std::ops::RangeInclusive<usize> = 4..=5;
+/// A frame that belongs to no stream and no header block: the library tells the client `GOAWAY` with
+/// `PROTOCOL_ERROR`, whatever it waits for.
+const REFUSED: [u8; HEAD] = [0, 0, 0, CONTINUATION, END_HEADERS, 0, 0, 0, 0];
 
 /// Follows the frames that a client sends after the preface.
 #[derive(Debug, Default)]
@@ -34,8 +32,9 @@ pub(super) struct Http2Paths {
     complete: usize,
     /// Bytes of the current frame that are still to come, and of no interest.
     passing: usize,
-    /// Whether following has ended.
-    opaque: bool,
+    fields: HeaderFields,
+    /// Whether following has ended: the library gets nothing more.
+    refused: bool,
 }
 
 impl Http2Paths {
@@ -46,7 +45,7 @@ impl Http2Paths {
 
     /// Whether so many next bytes are of no interest.
     pub(super) const fn passes(&mut self, bytes: usize) -> bool {
-        let passes = self.held.is_empty() && (self.opaque || self.passing >= bytes);
+        let passes = self.held.is_empty() && self.passing >= bytes;
         if passes {
             self.passing = self.passing.saturating_sub(bytes);
         }
@@ -55,42 +54,34 @@ impl Http2Paths {
 
     /// Appends what the library may read now to `ready`.
     pub(super) fn follow(&mut self, bytes: &[u8], ready: &mut Vec<u8>) {
+        if self.refused {
+            return;
+        }
         let mut held = std::mem::take(&mut self.held);
         held.extend_from_slice(bytes);
         let mut rest = held.as_slice();
         while !rest.is_empty() {
-            let released = if self.opaque {
-                rest.len()
-            } else if self.passing > 0 {
-                let released = self.passing.min(rest.len());
-                self.passing -= released;
-                released
-            } else {
-                match self.frame(rest) {
-                    Next::Pass(length) => {
-                        self.passing = length;
-                        continue;
-                    }
-                    Next::Opaque => {
-                        self.opaque = true;
-                        continue;
-                    }
-                    Next::Wait => break,
-                    Next::Block(length) => {
-                        self.complete = 0;
-                        let frames = rest.get(..length).unwrap_or_default();
-                        if let Some(marked) = Block::read(frames).and_then(|it| it.marked()) {
-                            ready.extend(marked);
-                            rest = rest.get(length..).unwrap_or_default();
-                            continue;
-                        }
-                        length
-                    }
-                }
-            };
-            let (now, later) = rest.split_at_checked(released).unwrap_or((rest, &[]));
+            let passed = self.passing.min(rest.len());
+            let (now, later) = rest.split_at_checked(passed).unwrap_or((rest, &[]));
             ready.extend_from_slice(now);
             rest = later;
+            self.passing -= passed;
+            match self.frame(rest) {
+                Next::Wait => break,
+                Next::Pass(length) => self.passing = length,
+                Next::Marked(frames, length) => {
+                    ready.extend(frames);
+                    rest = rest.get(length..).unwrap_or_default();
+                }
+                Next::Refuse => {
+                    tracing::debug!("closing an HTTP/2 connection whose frames cannot be followed");
+                    // Of a block without end the library may say more.
+                    ready.extend_from_slice(rest.get(..self.complete).unwrap_or_default());
+                    ready.extend(REFUSED);
+                    self.refused = true;
+                    return;
+                }
+            }
         }
         let followed = held.len() - rest.len();
         held.drain(..followed);
@@ -110,31 +101,43 @@ impl Http2Paths {
             };
             match (self.complete, frame.kind) {
                 (0, HEADERS) | (1.., CONTINUATION) => {}
+                // No client has anything to promise (RFC 9113 section 8.4).
+                (0, CONTINUATION | PUSH_PROMISE) | (1.., _) => return Next::Refuse,
                 (0, _) => return Next::Pass(HEAD + frame.length),
-                _ => return Next::Opaque,
             }
             let end = self.complete + HEAD + frame.length;
             if frame.length > MAX_FRAME || end > MAX_BLOCK {
-                return Next::Opaque;
+                return Next::Refuse;
             }
-            if end > bytes.len() {
+            let Some(frames) = bytes.get(..end) else {
                 return Next::Wait;
-            }
+            };
             self.complete = end;
             if frame.flags & END_HEADERS != 0 {
-                return Next::Block(end);
+                self.complete = 0;
+                return self.block(frames).unwrap_or(Next::Refuse);
             }
         }
+    }
+
+    /// What to do with the frames of a header block; `None` if it cannot be read.
+    fn block(&mut self, frames: &[u8]) -> Option<Next> {
+        let block = Block::read(frames)?;
+        let marked = self.fields.mark(&block.fields).ok()?;
+        Some(match marked {
+            Some(fields) => Next::Marked(block.with(&fields), frames.len()),
+            None => Next::Pass(frames.len()),
+        })
     }
 }
 
 enum Next {
-    /// So many bytes are of no interest.
+    /// So many bytes are as the library may read them.
     Pass(usize),
-    /// So many bytes are a header block.
-    Block(usize),
+    /// These frames replace so many bytes.
+    Marked(Vec<u8>, usize),
     Wait,
-    Opaque,
+    Refuse,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -190,10 +193,17 @@ impl<'a> Block<'a> {
         };
         let prioritized = usize::from(first.flags & PRIORITY != 0) * 5;
         let (priority, payload) = payload.split_at_checked(prioritized)?;
+        // The library would forget the block, but go on.
+        if id(priority) == id(first.stream) {
+            return None;
+        }
         let end = payload.len().checked_sub(padding.into())?;
         let mut fields = payload.get(..end)?.to_vec();
         while !rest.is_empty() {
-            let (_, payload, next) = Frame::read(rest)?;
+            let (frame, payload, next) = Frame::read(rest)?;
+            if id(frame.stream) != id(first.stream) {
+                return None;
+            }
             fields.extend_from_slice(payload);
             rest = next;
         }
@@ -204,10 +214,9 @@ impl<'a> Block<'a> {
         })
     }
 
-    /// Its frames with the marked path; `None` if there is nothing to mark.
-    fn marked(&self) -> Option<Vec<u8>> {
-        let fields = mark_paths(&self.fields)?;
-        let payload = [self.priority, &fields].concat();
+    /// Its frames with other fields.
+    fn with(&self, fields: &[u8]) -> Vec<u8> {
+        let payload = [self.priority, fields].concat();
         let flags = self.first.flags & !(PADDED | END_HEADERS);
         let mut frames = Vec::new();
         let mut pieces = payload.chunks(MAX_FRAME).peekable();
@@ -221,125 +230,20 @@ impl<'a> Block<'a> {
             Frame::write(kind.0, kind.1 | last, self.first.stream, piece, &mut frames);
             kind = (CONTINUATION, 0);
         }
-        Some(frames)
+        frames
     }
 }
 
-/// A header block with each literal `:path` marked; `None` if there is nothing to mark.
-fn mark_paths(block: &[u8]) -> Option<Vec<u8>> {
-    let mut marked_block = Vec::new();
-    let mut copied = 0;
-    let mut at = 0;
-    while let Some(field) = block.get(at..).filter(|rest| !rest.is_empty()) {
-        let (value, length) = path(field)?;
-        if let Some(value) = value.and_then(|value| marked(&value)) {
-            marked_block.extend_from_slice(block.get(copied..at)?);
-            // With or without indexing, or never indexed, as it was; the name is written out.
-            let indexing = match field.first()? {
-                first if first & 0x40 != 0 => 0x40,
-                first => first & 0x10,
-            };
-            marked_block.push(indexing);
-            write_string(PATH, &mut marked_block);
-            write_string(&value, &mut marked_block);
-            copied = at + length;
-        }
-        at += length;
-    }
-    if copied == 0 {
-        return None;
-    }
-    marked_block.extend_from_slice(block.get(copied..)?);
-    Some(marked_block)
-}
-
-/// The value of the next field, if it is a literal `:path`, and the field's length. `None` if it cannot be read.
-fn path(field: &[u8]) -> Option<(Option<Vec<u8>>, usize)> {
-    let first = *field.first()?;
-    let prefix = match first {
-        // Indexed, and a change of the table's size: without a value.
-        _ if first & 0x80 != 0 => return Some((None, integer(field, 7)?.1)),
-        _ if first & 0x40 != 0 => 6,
-        _ if first & 0x20 != 0 => return Some((None, integer(field, 5)?.1)),
-        _ => 4,
-    };
-    let (index, mut length) = integer(field, prefix)?;
-    let is_path = if index == 0 {
-        let name = Text::read(field.get(length..)?)?;
-        length += name.length;
-        name.decoded()? == PATH
-    } else {
-        PATH_INDEXES.contains(&index)
-    };
-    let value = Text::read(field.get(length..)?)?;
-    length += value.length;
-    Some((if is_path { value.decoded() } else { None }, length))
-}
-
-/// A string (RFC 7541 section 5.2).
-struct Text<'a> {
-    is_huffman: bool,
-    bytes: &'a [u8],
-    /// With its own length before it.
-    length: usize,
-}
-
-impl<'a> Text<'a> {
-    fn read(bytes: &'a [u8]) -> Option<Self> {
-        let (length, before) = integer(bytes, 7)?;
-        let end = before.checked_add(length)?;
-        Some(Self {
-            is_huffman: bytes.first()? & 0x80 != 0,
-            bytes: bytes.get(before..end)?,
-            length: end,
-        })
-    }
-
-    fn decoded(&self) -> Option<Vec<u8>> {
-        if !self.is_huffman {
-            return Some(self.bytes.to_vec());
-        }
-        let mut decoded = Vec::with_capacity(self.bytes.len() * 2);
-        httlib_huffman::decode(self.bytes, &mut decoded, DecoderSpeed::FiveBits).ok()?;
-        Some(decoded)
-    }
-}
-
-/// An integer (RFC 7541 section 5.1) below 2²⁸, and how many bytes it takes.
-fn integer(bytes: &[u8], prefix: u32) -> Option<(usize, usize)> {
-    let most = (1 << prefix) - 1;
-    let (first, rest) = bytes.split_first()?;
-    let mut value = usize::from(*first) & most;
-    if value < most {
-        return Some((value, 1));
-    }
-    for (at, byte) in rest.iter().take(4).enumerate() {
-        value += usize::from(byte & 0x7f) << (7 * at);
-        if byte & 0x80 == 0 {
-            return Some((value, at + 2));
-        }
-    }
-    None
-}
-
-/// Without Huffman coding.
-fn write_string(text: &[u8], to: &mut Vec<u8>) {
-    let most = 0x7f;
-    match u8::try_from(text.len()) {
-        Ok(length) if length < most => to.push(length),
-        _ => {
-            to.push(most);
-            let mut left = text.len() - usize::from(most);
-            while left > 0x7f {
-                to.push(0x80 | u8::try_from(left & 0x7f).unwrap_or_default());
-                left >>= 7;
-            }
-            to.push(u8::try_from(left).unwrap_or_default());
-        }
-    }
-    to.extend_from_slice(text);
+/// The stream that four bytes name; `None` if there are none. The first bit means something else.
+fn id(bytes: &[u8]) -> Option<u32> {
+    let bytes = *bytes.first_chunk()?;
+    Some(u32::from_be_bytes(bytes) & 0x7fff_ffff)
 }
 
 #[cfg(test)]
 #[path = "http2_paths_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "http2_library_tests.rs"]
+mod library_tests;

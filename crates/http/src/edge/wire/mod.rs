@@ -4,6 +4,7 @@
 //! It parses messages only to find the heads.
 
 mod head_timeout;
+mod header_fields;
 mod http2_paths;
 mod scanner;
 mod stream;
