@@ -1,6 +1,7 @@
 //! Two audit chains to tamper with.
 
 use charter_domain::organization::Organization;
+use charter_domain::progress::Progress;
 use charter_store::Error;
 use charter_store::audit_verify::Finding;
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, FromQueryResult, Statement};
@@ -93,7 +94,8 @@ impl Chained {
     }
 
     pub(super) async fn findings_without_heads(&self) -> Vec<Finding> {
-        let report = self.world.store.verify_audit(None).await;
+        let store = &self.world.store;
+        let report = store.verify_audit(None, &Progress::default()).await;
         report.expect("a report").findings
     }
 

@@ -15,6 +15,7 @@ use charter_domain::ip_allowlist::IpAllowlist;
 use charter_domain::metadata::Metadata;
 use charter_domain::organization::Organization;
 use charter_domain::page::PageRequest;
+use charter_domain::progress::Progress;
 use charter_domain::service_account::ServiceAccount;
 use charter_domain::text::{Description, Name};
 use charter_domain::timestamp::{self, Timestamp};
@@ -100,8 +101,9 @@ impl World {
     /// The audit log's report, heads included.
     pub(crate) async fn audit(&self) -> Report {
         let heads = self.heads();
-        let report = self.store.verify_audit(Some(&heads)).await;
-        report.expect("a report")
+        let progress = Progress::default();
+        let report = self.store.verify_audit(Some(&heads), &progress);
+        report.await.expect("a report")
     }
 
     pub(crate) fn by(&self) -> AuditContext {
