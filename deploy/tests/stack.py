@@ -20,6 +20,13 @@ def program(name):
     return shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/local/sbin")
 
 
+def binary():
+    """CHARTER_BIN; else the debug build, or the release build where there is no other."""
+    builds = [ROOT / "target" / kind / "charter" for kind in ("debug", "release")]
+    found = next((build for build in builds if os.access(build, os.X_OK)), builds[0])
+    return str(ROOT / os.environ.get("CHARTER_BIN", found))
+
+
 def free_ports(count):
     sockets = [socket.socket() for _ in range(count)]
     for each in sockets:

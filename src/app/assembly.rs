@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use metrics::gauge;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::settings::Settings;
-use crate::telemetry::metrics::Recorder as Metrics;
+use crate::telemetry::metrics::{Recorder as Metrics, momentary};
 use charter_authn::access_clients::AccessClients;
 use charter_authn::limits::rate_limit::RateLimits;
 use charter_authn::nonces::{NonceStore, SharedCounters};
@@ -291,7 +292,13 @@ fn parsed(base_url: &str) -> Result<users::BaseUrl, StartError> {
 fn rendering(
     metrics: &Metrics,
     near_budgets: &Arc<near_budgets::Watch>,
-) -> Box<dyn Fn() -> String + Send + Sync> {
+) -> Box<dyn Fn(&Arc<str>) -> String + Send + Sync> {
     let (metrics, near) = (metrics.clone(), Arc::clone(near_budgets));
-    Box::new(move || metrics.render() + &near.render())
+    Box::new(move |digest| {
+        // Not kept, so that digests do not accumulate.
+        let loaded = momentary(|| {
+            gauge!("charter_policies_loaded", "digest" => digest.to_string()).set(1);
+        });
+        metrics.render() + &loaded + &near.render()
+    })
 }

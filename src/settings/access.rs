@@ -45,7 +45,8 @@ pub(super) fn read(reader: &mut Reader, taken: [SocketAddr; 2]) -> Access {
         listen,
         base_url: reader.parsed("access.base_url", None, |text| match text {
             "" => Ok(None),
-            text => web_address(text).map(|_| Some(text.trim_end_matches('/').to_owned())),
+            text => web_address(text, "https://access.example.com")
+                .map(|_| Some(text.trim_end_matches('/').to_owned())),
         }),
         tokens,
     }

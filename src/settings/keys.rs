@@ -88,7 +88,7 @@ pub struct Keys {
 pub(super) fn read(reader: &mut Reader) -> Option<Keys> {
     let sealing = reader.parsed_list("keys.sealing", Key::parse);
     let audit = reader.parsed_list("keys.audit", Key::parse);
-    let mut replay = reader.parsed_list("keys.replay", Key::parse);
+    let mut replay = reader.parsed_single("keys.replay", Key::parse);
     let token = reader.parsed_list("keys.token", Key::parse);
     let refresh = reader.parsed_list("keys.refresh", Key::parse);
 

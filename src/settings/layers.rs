@@ -125,6 +125,8 @@ impl Sources {
                     value,
                     origin: Some(origin),
                 };
+            } else if is_empty_section(&key, &value, merged.keys()) {
+                // All its keys are commented out.
             } else {
                 faults_of_unknown(&key, merged.keys(), origin, &mut faults);
             }
@@ -190,6 +192,18 @@ fn flatten(path: &str, map: Map<String, Value>) -> Vec<(String, ValueKind)> {
         .collect();
     leaves.sort_by(|(one, _), (other, _)| one.cmp(other));
     leaves
+}
+
+fn is_empty_section<'a>(
+    key: &str,
+    value: &ValueKind,
+    mut known: impl Iterator<Item = &'a String>,
+) -> bool {
+    let is_below = |known: &String| {
+        let rest = known.strip_prefix(key);
+        rest.is_some_and(|rest| rest.starts_with('.'))
+    };
+    matches!(value, ValueKind::Table(inner) if inner.is_empty()) && known.any(is_below)
 }
 
 fn faults_of_unknown<'a>(

@@ -7,10 +7,13 @@ use super::reader::Reader;
 use super::values::Mail;
 
 pub(super) fn read(reader: &mut Reader) -> Mail {
-    let from = reader.parsed("mail.from", String::new(), |text| Ok(text.to_owned()));
+    let from = reader.parsed("mail.from", String::new(), |text| match text {
+        "" => Ok(String::new()),
+        text => charter_mail::check_sender(text).map(|()| text.to_owned()),
+    });
     let smtp_url = reader.parsed("mail.smtp_url", None, |text| match text {
         "" => Ok(None),
-        text => mail_server(text).map(|()| Some(SecretString::from(text))),
+        text => mail_server(text).map(|text| Some(SecretString::from(text))),
     });
     if smtp_url.is_some() && from.is_empty() {
         reader.disagreement(
@@ -38,21 +41,30 @@ fn host_name(text: &str) -> Result<String, String> {
     }
 }
 
-/// Requires TLS or enforced STARTTLS, except for this machine.
-fn mail_server(text: &str) -> Result<(), String> {
+/// Requires TLS or enforced STARTTLS, except for this machine. An international host becomes A-labels (UTS #46), which
+/// name servers and certificates have.
+fn mail_server(text: &str) -> Result<String, String> {
     // The text may contain a password, so it is not shown.
     let wrong = "expected `smtps://USER:PASSWORD@HOST` (TLS) or `smtp://USER:PASSWORD@HOST:587?tls=required` (STARTTLS)";
-    let url = Url::parse(text).map_err(|_| wrong.to_owned())?;
-    let host = url.host_str().ok_or_else(|| wrong.to_owned())?;
+    let mut url = Url::parse(text).map_err(|_| wrong.to_owned())?;
+    let host = url.host_str().ok_or_else(|| wrong.to_owned())?.to_owned();
+    let named = Host::parse(&host).map_err(|_| wrong.to_owned())?;
     let is_here = host == "localhost"
         || host
             .trim_matches(['[', ']'])
             .parse::<std::net::IpAddr>()
             .is_ok_and(|ip| ip.is_loopback());
     match (url.scheme(), url.query()) {
-        ("smtps", None) | ("smtp", Some("tls=required")) => Ok(()),
-        ("smtp", None) if is_here => Ok(()),
-        ("smtp", _) => Err(format!("{wrong}: emails leave this machine only encrypted")),
-        _ => Err(wrong.to_owned()),
+        ("smtps", None) | ("smtp", Some("tls=required")) => {}
+        ("smtp", None) if is_here => {}
+        ("smtp", _) => return Err(format!("{wrong}: emails leave this machine only encrypted")),
+        _ => return Err(wrong.to_owned()),
+    }
+    match named {
+        Host::Domain(name) if !name.eq_ignore_ascii_case(&host) => {
+            url.set_host(Some(&name)).map_err(|_| wrong.to_owned())?;
+            Ok(url.into())
+        }
+        _ => Ok(text.to_owned()),
     }
 }

@@ -100,6 +100,11 @@ impl Reader {
 
     /// A list of strings: an array, or one string with commas.
     pub(super) fn list(&mut self, key: &str) -> Vec<String> {
+        self.entries(key, "expected a list of strings")
+    }
+
+    /// The same; what has another form gets this message.
+    fn entries(&mut self, key: &str, expected: &str) -> Vec<String> {
         let commas = |text: &str| -> Vec<String> {
             let entries = text.split(',').map(str::trim);
             entries
@@ -113,10 +118,10 @@ impl Reader {
                 .iter()
                 .map(|entry| match &entry.kind {
                     ValueKind::String(text) => Ok(text.trim().to_owned()),
-                    _ => Err("expected a list of strings".to_owned()),
+                    _ => Err(expected.to_owned()),
                 })
                 .collect(),
-            _ => Err("expected a list of strings".to_owned()),
+            _ => Err(expected.to_owned()),
         })
     }
 
@@ -127,6 +132,25 @@ impl Reader {
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Vec<T> {
         let entries = self.list(key);
+        self.parse_entries(key, &entries, parse)
+    }
+
+    /// The same of a key that takes one string; several are read all the same, for the caller to refuse.
+    pub(super) fn parsed_single<T>(
+        &mut self,
+        key: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Vec<T> {
+        let entries = self.entries(key, "expected a string");
+        self.parse_entries(key, &entries, parse)
+    }
+
+    fn parse_entries<T>(
+        &mut self,
+        key: &str,
+        entries: &[String],
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Vec<T> {
         let read = entries.iter().filter_map(|entry| match parse(entry) {
             Ok(value) => Some(value),
             Err(message) => {

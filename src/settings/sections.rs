@@ -275,11 +275,13 @@ fn log(reader: &mut Reader) -> Log {
     }
 }
 
+const PORTAL: &str = "https://portal.example.com";
+
 fn telemetry(reader: &mut Reader) -> Telemetry {
     Telemetry {
         otlp_endpoint: reader.parsed("telemetry.otlp_endpoint", None, |text| match text {
             "" => Ok(None),
-            text => web_address(text).map(|_| Some(text.to_owned())),
+            text => web_address(text, "http://127.0.0.1:4318").map(|_| Some(text.to_owned())),
         }),
         sampling_ratio: reader.parsed("telemetry.sampling_ratio", 1.0, |text| {
             text.parse::<f64>()
@@ -294,10 +296,10 @@ fn portal(reader: &mut Reader, shares: &[(Resource, Share)]) -> Portal {
     Portal {
         base_url: reader.parsed("portal.base_url", None, |text| match text {
             "" => Ok(None),
-            text => web_address(text).map(|_| Some(text.trim_end_matches('/').to_owned())),
+            text => web_address(text, PORTAL).map(|_| Some(text.trim_end_matches('/').to_owned())),
         }),
         origins: reader.parsed_list("portal.origins", |text| {
-            let origin = web_address(text)?.origin().ascii_serialization();
+            let origin = web_address(text, PORTAL)?.origin().ascii_serialization();
             if text.trim_end_matches('/') == origin {
                 Ok(origin)
             } else {

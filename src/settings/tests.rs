@@ -349,3 +349,45 @@ fn networks_that_together_are_the_internet_are_not_trusted() {
         assert_eq!(settings.server.edge.trusted_proxies[0].to_string(), first);
     }
 }
+
+#[test]
+fn a_section_whose_keys_are_all_commented_out_is_valid() {
+    let text = "[portal]\n# base_url = \"https://portal.example.com\"\n[mail]\n";
+    assert_eq!(read(text, &[]).expect("valid").portal.base_url, None);
+    let unknown = message("[portals]\n", &[]);
+    assert!(unknown.contains("`portals`"), "{unknown}");
+}
+
+#[test]
+fn faults_say_what_their_own_setting_takes() {
+    for (text, told) in [
+        (
+            "[keys]\nreplay = 3",
+            "`keys.replay` (set in `the configuration`): expected a string",
+        ),
+        (
+            "[telemetry]\notlp_endpoint = 'collector'",
+            "write one such as `http://127.0.0.1:4318`",
+        ),
+        (
+            "[mail]\nfrom = 'nobody'",
+            "`mail.from` (set in `the configuration`): `nobody` is not an address such as",
+        ),
+        (
+            "[mail]\nsmtp_url = 'smtps://a..b%00'",
+            "`mail.smtp_url` (set in `the configuration`): expected",
+        ),
+    ] {
+        let refused = message(text, &[]);
+        assert!(refused.contains(told), "{refused}");
+        assert!(!refused.contains("Invalid input"), "{refused}");
+    }
+}
+
+#[test]
+fn an_international_mail_server_is_asked_for_by_its_ascii_name() {
+    let text = "[mail]\nfrom = 'a@b.example'\nsmtp_url = 'smtp://me:p%40ss@bücher.example:587?tls=required'";
+    let url = read(text, &[]).expect("valid").mail.smtp_url.expect("set");
+    let ascii = "smtp://me:p%40ss@xn--bcher-kva.example:587?tls=required";
+    assert_eq!(url.expose_secret(), ascii);
+}

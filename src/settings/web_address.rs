@@ -2,7 +2,8 @@
 
 use url::Url;
 
-pub(super) fn web_address(text: &str) -> Result<Url, String> {
+/// The example is one of the setting's.
+pub(super) fn web_address(text: &str, example: &str) -> Result<Url, String> {
     Url::parse(text)
         .ok()
         .filter(|url| matches!(url.scheme(), "http" | "https") && url.username().is_empty())
@@ -10,8 +11,6 @@ pub(super) fn web_address(text: &str) -> Result<Url, String> {
         .ok_or_else(|| {
             // The part before an `@` may be a password.
             let shown = text.rsplit_once('@').map_or(text, |(_, host)| host);
-            format!(
-                "`{shown}` is not a web address: write one such as `https://portal.example.com`"
-            )
+            format!("`{shown}` is not a web address: write one such as `{example}`")
         })
 }

@@ -205,7 +205,7 @@ pub const METRICS: &[Metric] = {
             Histogram,
             "charter_authz_decision_seconds",
             &[],
-            "Time to decide.",
+            "Time to evaluate policies for a question; a remembered decision needs none.",
         ),
         metric(
             Counter,

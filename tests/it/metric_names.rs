@@ -1,14 +1,15 @@
 //! The metrics that the sources record are those of the catalogue that operators read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use charter::telemetry::catalogue::{METRICS, MetricKind};
 
 use crate::sources;
 
 #[test]
-fn every_recorded_metric_is_in_the_catalogue_with_its_kind_and_labels() {
+fn the_recorded_metrics_are_those_of_the_catalogue_with_kind_and_labels() {
     let catalogue: BTreeMap<&str, _> = METRICS.iter().map(|metric| (metric.name, metric)).collect();
+    let mut recorded = BTreeSet::new();
     for source in ["src", "crates"].into_iter().flat_map(sources::below) {
         let code = sources::code(&source.text);
         for (index, macro_name) in code.tokens.iter().enumerate() {
@@ -30,6 +31,7 @@ fn every_recorded_metric_is_in_the_catalogue_with_its_kind_and_labels() {
                     source.path
                 )
             });
+            recorded.insert(metric.name);
             assert_eq!(metric.kind, kind, "{}: `{name}`", source.path);
             let end = rest.iter().position(|token| token == ")").unwrap();
             let labels: Vec<&str> = rest[..end]
@@ -44,6 +46,11 @@ fn every_recorded_metric_is_in_the_catalogue_with_its_kind_and_labels() {
             );
         }
     }
+    let silent: Vec<&str> = catalogue
+        .into_keys()
+        .filter(|name| !recorded.contains(name))
+        .collect();
+    assert!(silent.is_empty(), "nothing records {silent:?}");
 }
 
 fn literal(token: &str) -> Option<&str> {

@@ -118,7 +118,7 @@ impl Catalogue {
                 types,
             })
         };
-        made().map_err(|name| vec![FolderFault::new(format!("`{name}` is not a type name"))])
+        made().map_err(|name| no_type_name(&name))
     }
 
     #[must_use]
@@ -242,8 +242,14 @@ impl Catalogue {
         if !faults.is_empty() {
             return Err(faults);
         }
-        Self::build(schema, &actions, &roles, &permissions)
-            .map_err(|name| vec![FolderFault::new(format!("the schema has no `{name}`"))])
+        Self::build(schema, &actions, &roles, &permissions).map_err(|name| no_type_name(&name))
+    }
+
+    /// Of a schema that was in force, if only in an earlier version: actions that it lacks apply to nothing.
+    pub(super) fn recorded(schema: &Schema, json: &Value) -> Result<Self, Vec<FolderFault>> {
+        let actions: Vec<&EntityUid> = schema.actions().collect();
+        let (roles, permissions) = (enumerated(json, "Role"), enumerated(json, "Permission"));
+        Self::build(schema, &actions, &roles, &permissions).map_err(|name| no_type_name(&name))
     }
 
     fn build(
@@ -254,6 +260,7 @@ impl Catalogue {
     ) -> Result<Self, String> {
         let types = EntityTypes::unqualified()?;
         let method = type_name("AuthenticationMethod")?;
+        let action_type = type_name("Action")?;
         let named = |of: &EntityTypeName, names: &BTreeSet<&str>| {
             names
                 .iter()
@@ -263,16 +270,16 @@ impl Catalogue {
         let actions = Permission::ALL
             .iter()
             .map(|permission| {
-                let action = actions
-                    .iter()
-                    .find(|uid| uid.id().unescaped() == permission.as_str())
-                    .ok_or_else(|| permission.to_string())?;
-                Ok(Action {
-                    uid: (*action).clone(),
-                    applies_to: applies_to(schema, action),
-                })
+                let is_it = |uid: &&&EntityUid| uid.id().unescaped() == permission.as_str();
+                let found = actions.iter().find(is_it);
+                let uid = found.map_or_else(
+                    || uid(&action_type, permission.as_str()),
+                    |uid| (*uid).clone(),
+                );
+                let applies_to = applies_to(schema, &uid);
+                Action { uid, applies_to }
             })
-            .collect::<Result<_, String>>()?;
+            .collect();
         Ok(Self {
             roles: named(&types.role, roles),
             permissions: named(&types.permission, permissions),
@@ -284,6 +291,10 @@ impl Catalogue {
             types,
         })
     }
+}
+
+fn no_type_name(name: &str) -> Vec<FolderFault> {
+    vec![FolderFault::new(format!("`{name}` is not a type name"))]
 }
 
 pub(super) fn uid(of: &EntityTypeName, id: &str) -> EntityUid {

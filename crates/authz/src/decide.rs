@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Instant;
 
 use cedar_policy::{Entities, EntityUid, Request};
 
@@ -66,7 +67,14 @@ impl Snapshot {
     }
 
     fn evaluate(&self, question: &Question<'_>) -> (Arc<Decision>, Option<CedarRequest>) {
-        match self.ask(question) {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "measures itself; no decision depends on it"
+        )]
+        let start = Instant::now();
+        let asked = self.ask(question);
+        self.seconds.record(start.elapsed());
+        match asked {
             Ok(Some((answer, asked))) => {
                 self.record_failures(question, &answer);
                 let (is_permitted, reads) = (answer.is_permitted(), answer.reads);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use cedar_policy::entities_errors::EntitiesError;
 use cedar_policy::{Authorizer, Entities, Entity, PolicyId, PolicySet, Schema};
+use metrics::Histogram;
 
 use super::catalogue::Catalogue;
 use super::facts::FactsCache;
@@ -55,6 +56,8 @@ pub struct Snapshot {
     pub(super) facts: FactsCache,
     pub(super) failures: RecentFailures,
     pub(super) authorizer: Authorizer,
+    /// How long questions take.
+    pub(super) seconds: Histogram,
 }
 
 impl Snapshot {

@@ -89,6 +89,7 @@ impl DecisionLog {
             indexes,
             syncer,
             losses,
+            ages_due: std::time::Duration::ZERO,
             taken: 0,
         };
         let thread = std::thread::Builder::new()

@@ -14,7 +14,7 @@ use super::line_body::{FileBody, VERSION};
 use super::line_renderer::LineRenderer;
 use super::log_file::LogFile;
 use super::open_error::OpenError;
-use super::record::authentic_first_line;
+use super::record::{authentic_first_line, first_line_length};
 use super::tail::{Tail, has_line, tail};
 use super::written_files::{WrittenFiles, lock};
 use charter_domain::clock::Clock;
@@ -104,15 +104,17 @@ pub(super) fn open(config: Config, clock: &dyn Clock) -> Result<OpenedLog, OpenE
     };
     let mut renderer = LineRenderer::new(chain, left.position, config.mask, index.numbers);
     let oldest = left.oldest.unwrap_or(left.newest + 1);
-    let (current, open, length) = if let Some((file, length)) = left.reopen.take() {
+    let (current, open, length, first_line) = if let Some((file, length)) = left.reopen.take() {
         let open = files::append(&file.path).map_err(failed(&file.path))?;
-        (file, open, length)
+        let first_line = first_line_length(&file.path).map_err(failed(&file.path))?;
+        (file, open, length, first_line)
     } else {
         let (now, number) = (clock.now(), left.newest + 1);
         let file = LogFile::new(dir, number, now.timestamp_millis());
         let line = left.first_line(number, oldest, now, &mut renderer);
         let open = files::begin(&file, &line).map_err(failed(&file.path))?;
-        (file, open, line.len() as u64)
+        let length = line.len() as u64;
+        (file, open, length, length)
     };
     // The head is repaired only after the log records that it was broken.
     head.shorten().map_err(failed(&config.head))?;
@@ -129,6 +131,7 @@ pub(super) fn open(config: Config, clock: &dyn Clock) -> Result<OpenedLog, OpenE
             current,
             open,
             length,
+            first_line,
             oldest,
             head,
             keys: chains,

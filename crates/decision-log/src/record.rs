@@ -142,6 +142,11 @@ pub(super) fn authentic_first_line(
         .filter(is_its))
 }
 
+/// With its line feed.
+pub(super) fn first_line_length(path: &Path) -> io::Result<u64> {
+    Ok(first_bytes(path)?.len() as u64)
+}
+
 fn first_bytes(path: &Path) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
     BufReader::new(File::open(path)?.take(LONGEST)).read_until(b'\n', &mut line)?;

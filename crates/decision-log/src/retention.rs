@@ -11,10 +11,11 @@ use super::file_index::FileIndex;
 use super::files;
 use super::log_file::LogFile;
 use super::record::authentic_first_line;
+use super::tail;
 use super::written_files::WrittenFiles;
 use charter_domain::clock::Clock;
 use charter_domain::confirmed_clock::ConfirmedClock;
-use charter_domain::timestamp;
+use charter_domain::timestamp::Timestamp;
 
 /// Limits how often the files are listed again if the newest is rotated meanwhile.
 const LISTED_AT_MOST: usize = 10;
@@ -61,24 +62,45 @@ impl Retention {
         oldest
     }
 
+    /// Whether a finished file has expired, which the next file's first line no longer counts.
+    pub(super) fn has_expired(&self, files: &[LogFile], written: &WrittenFiles) -> bool {
+        let Ok(now) = self.confirmed.now() else {
+            return false;
+        };
+        let first = self.first_younger(files, &written.keys, now);
+        let finished = written.oldest..written.current.number.min(first);
+        files.iter().any(|file| finished.contains(&file.number))
+    }
+
+    /// The number of the first file that has not expired; 0 if none has.
+    fn first_younger(&self, files: &[LogFile], keys: &[Chain], now: Timestamp) -> u64 {
+        let kept_for = i64::try_from(self.keep_for.as_millis()).unwrap_or(i64::MAX);
+        let now = now.timestamp_millis();
+        let too_old = now.saturating_sub(kept_for);
+        // Names are not trusted: renaming a file must not delete it.
+        let ended = |from: usize| -> Option<i64> {
+            let mut later = files.iter().skip(from);
+            // Lines from the future were written while the clock was ahead, and before those of the next file.
+            let ended = later.find_map(|file| match last_time(file, keys) {
+                Some(ended) if ended > now => None,
+                ended => Some(ended),
+            });
+            ended.unwrap_or(Some(now))
+        };
+        let is_kept = |at: &usize| ended(*at).is_none_or(|ended| ended >= too_old);
+        // Files before the first one were removed or are missing.
+        match (0..files.len()).find(is_kept) {
+            Some(0) => 0,
+            Some(first) => files.get(first).map_or(0, |file| file.number),
+            None => files.last().map_or(0, |file| file.number + 1),
+        }
+    }
+
     /// The number of the first file that has not expired; 0 if that is uncertain.
     fn first_young_enough(&self, files: &[LogFile], keys: &[Chain]) -> u64 {
-        let kept_for = i64::try_from(self.keep_for.as_millis()).unwrap_or(i64::MAX);
         let confirmed = self.confirmed.now();
-        let now = match confirmed {
-            Ok(now) => now,
-            Err(_) => self.clock.now(),
-        };
-        let too_old = now.timestamp_millis().saturating_sub(kept_for);
-        // A file's lines are older than the beginning of the next file. Files before the first one
-        // were removed or are missing. Names are not trusted: renaming a file must not delete it.
-        let is_kept = |file: &LogFile| {
-            let begun = begun(file, keys);
-            begun.is_none_or(|begun| begun >= too_old)
-        };
-        let first_kept = files.iter().position(is_kept).unwrap_or(files.len());
-        let before = first_kept.checked_sub(1).and_then(|at| files.get(at));
-        let by_age = before.map_or(0, |file| file.number);
+        let now = confirmed.unwrap_or_else(|_| self.clock.now());
+        let by_age = self.first_younger(files, keys, now);
         match confirmed {
             Ok(_) => by_age,
             Err(error) => {
@@ -135,8 +157,8 @@ pub(super) fn is_over(file: &LogFile, dir: &Path, keys: &[Chain]) -> io::Result<
     Ok(false)
 }
 
-/// Unix time in milliseconds at which a file was begun; `None` if its first line is not authentic.
-fn begun(file: &LogFile, keys: &[Chain]) -> Option<i64> {
-    let first_line = authentic_first_line(file, keys).ok()??;
-    Some(timestamp::parse(&first_line.at?).ok()?.timestamp_millis())
+/// Unix time in milliseconds of a file's last line; `None` if its first line, or no line, is authentic.
+fn last_time(file: &LogFile, keys: &[Chain]) -> Option<i64> {
+    authentic_first_line(file, keys).ok()??;
+    tail::last_time(&file.path, keys).ok()?
 }

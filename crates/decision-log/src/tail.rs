@@ -1,4 +1,4 @@
-//! The end of a file: its last whole and authentic line.
+//! The end of a file: its last whole and authentic line, and the time of what it holds.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
@@ -9,6 +9,11 @@ use serde::Deserialize;
 use super::chain::{self, Chain, Position};
 use super::head::LogHead;
 use super::log_file::{LogFile, MAX_LINE_BYTES};
+use charter_domain::id::DecisionId;
+use charter_domain::timestamp;
+
+/// Enough for the last lines, nearly always.
+const USUAL_BYTES: u64 = 64 * 1024;
 
 #[derive(Debug)]
 pub(super) struct Tail {
@@ -19,35 +24,74 @@ pub(super) struct Tail {
     pub(super) length: u64,
 }
 
+/// Definitions have neither.
+#[derive(Deserialize)]
+struct LineTime<'a> {
+    #[serde(borrow, default)]
+    at: Option<&'a str>,
+    #[serde(borrow, default)]
+    id: Option<&'a str>,
+}
+
 #[derive(Deserialize)]
 struct SequenceOnly {
     sequence: u64,
 }
 
 pub(super) fn tail(path: &Path, keys: &[Chain]) -> io::Result<Tail> {
-    let mut file = File::open(path)?;
-    let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(MAX_LINE_BYTES)))?;
-    let mut bytes = Vec::new();
-    file.take(MAX_LINE_BYTES).read_to_end(&mut bytes)?;
-    let mut end = bytes.len();
-    let mut last = None;
-    while let Some(feed) = bytes.get(..end).and_then(|it| memchr::memrchr(b'\n', it)) {
-        let before = bytes.get(..feed).unwrap_or_default();
-        let start = memchr::memrchr(b'\n', before).map_or(0, |at| at + 1);
-        last = before.get(start..).and_then(|line| authentic(line, keys));
-        if last.is_some() {
-            end = feed + 1;
-            break;
-        }
-        end = start;
-    }
-    let readable = if last.is_some() { end } else { 0 };
+    let (bytes, length) = last_bytes(path, MAX_LINE_BYTES)?;
+    let found = find_from_end(&bytes, |line| authentic(line, keys));
+    let (last, readable) = found.map_or((None, 0), |(last, end)| (Some(last), end));
     Ok(Tail {
         last,
         unreadable_bytes: (bytes.len() - readable) as u64,
         length,
     })
+}
+
+/// Unix time in milliseconds of the last authentic line that has one; `None` if there is none.
+pub(super) fn last_time(path: &Path, keys: &[Chain]) -> io::Result<Option<i64>> {
+    for limit in [USUAL_BYTES, MAX_LINE_BYTES] {
+        let (bytes, length) = last_bytes(path, limit)?;
+        let time = |line: &[u8]| authentic(line, keys).and_then(|_| time(line));
+        let found = find_from_end(&bytes, time);
+        if found.is_some() || length <= limit {
+            return Ok(found.map(|(time, _)| time));
+        }
+    }
+    Ok(None)
+}
+
+fn time(line: &[u8]) -> Option<i64> {
+    let LineTime { at, id } = serde_json::from_slice(line).ok()?;
+    match (at, id) {
+        (Some(at), _) => Some(timestamp::parse(at).ok()?.timestamp_millis()),
+        (None, id) => Some(id?.parse::<DecisionId>().ok()?.made_at_millis()),
+    }
+}
+
+/// At most so many bytes of the end, and the file's length.
+fn last_bytes(path: &Path, limit: u64) -> io::Result<(Vec<u8>, u64)> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(limit)))?;
+    let mut bytes = Vec::new();
+    file.take(limit).read_to_end(&mut bytes)?;
+    Ok((bytes, length))
+}
+
+/// The first result of whole lines from the last one on, and where its line ends.
+fn find_from_end<T>(bytes: &[u8], of: impl Fn(&[u8]) -> Option<T>) -> Option<(T, usize)> {
+    let mut end = bytes.len();
+    while let Some(feed) = bytes.get(..end).and_then(|it| memchr::memrchr(b'\n', it)) {
+        let before = bytes.get(..feed).unwrap_or_default();
+        let start = memchr::memrchr(b'\n', before).map_or(0, |at| at + 1);
+        if let Some(found) = before.get(start..).and_then(&of) {
+            return Some((found, feed + 1));
+        }
+        end = start;
+    }
+    None
 }
 
 /// Position and key id of a line, if one of the keys authenticates it.

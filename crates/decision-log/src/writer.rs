@@ -27,10 +27,11 @@ use super::written_files::{Syncer, WrittenFiles};
 use charter_authz::json::JsonError;
 use charter_budgets::{Budgets, Resource};
 use charter_domain::clock::Clock;
+use charter_domain::timestamp::Timestamp;
 
 /// Between attempts after an error.
 const RETRY_INTERVAL: Duration = Duration::from_millis(200);
-/// How often an idle writer checks the files.
+/// How often the writer checks the files and their ages.
 const IDLE_INTERVAL: Duration = Duration::from_mins(1);
 /// Attempts of a stopping writer.
 const MAX_FINAL_TRIES: usize = 5;
@@ -53,6 +54,8 @@ pub(super) struct Writer {
     pub(super) indexes: Arc<FileIndexes>,
     pub(super) syncer: Syncer,
     pub(super) losses: LossFile,
+    /// When the files' ages are looked at again, by the monotonic clock.
+    pub(super) ages_due: Duration,
     /// Entries rendered, or counted in a gap, since the last flush.
     pub(super) taken: usize,
 }
@@ -146,6 +149,7 @@ impl Writer {
         is_last: bool,
     ) -> Result<(), Abandoned> {
         self.ensure_files_whole()?;
+        self.look_at_ages()?;
         if let Some(lost) = work.lost {
             self.record_lost(lost);
         }
@@ -318,15 +322,44 @@ impl Writer {
         self.files.current = next;
         self.files.oldest = oldest;
         self.files.length = line.len() as u64;
+        self.files.first_line = self.files.length;
         prune(&self.files);
         self.flush()
     }
 
+    /// Rotates for the age of files, whether anything is to be written or not. A file that nothing was written to is
+    /// left alone, unless an older one has expired.
+    fn look_at_ages(&mut self) -> Result<(), Abandoned> {
+        let now = self.clock.monotonic();
+        if now < self.ages_due {
+            return Ok(());
+        }
+        self.ages_due = now.saturating_add(IDLE_INTERVAL);
+        let is_due = self.is_old(self.clock.now()) && self.files.has_lines();
+        let has_expired = || {
+            let files = files::list(self.files.dir());
+            files.is_ok_and(|(files, _)| self.retention.has_expired(&files, &self.files))
+        };
+        if is_due || self.is_ahead() || has_expired() {
+            self.rotate()?;
+        }
+        Ok(())
+    }
+
+    /// Whether the current file was begun while the clock was ahead: it would not become old before real time gets
+    /// there.
+    fn is_ahead(&self) -> bool {
+        self.files.current.begun > self.clock.now().timestamp_millis()
+    }
+
+    fn is_old(&self, now: Timestamp) -> bool {
+        let age = now.timestamp_millis() - self.files.current.begun;
+        u128::try_from(age).is_ok_and(|age| age >= self.rotate_after.as_millis())
+    }
+
     fn needs_rotation(&self, entry: &LogEntry) -> bool {
         let written = self.files.length + self.files.pending.len() as u64;
-        let age = entry.at.timestamp_millis() - self.files.current.begun;
-        let is_old = u128::try_from(age).is_ok_and(|age| age >= self.rotate_after.as_millis());
-        written >= self.rotate_bytes || is_old
+        written >= self.rotate_bytes || self.is_old(entry.at)
     }
 
     fn retry_until_stopped<T>(

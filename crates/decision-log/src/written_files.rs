@@ -22,6 +22,8 @@ pub(super) struct WrittenFiles {
     pub(super) current: LogFile,
     pub(super) open: File,
     pub(super) length: u64,
+    /// Length of its first line.
+    pub(super) first_line: u64,
     /// Number of the oldest file, as in the current file's first line.
     pub(super) oldest: u64,
     pub(super) head: LogHeadFile,
@@ -35,6 +37,11 @@ pub(super) struct WrittenFiles {
 impl WrittenFiles {
     pub(super) fn dir(&self) -> &Path {
         self.current.path.parent().unwrap_or(Path::new("."))
+    }
+
+    /// Whether the current file has, or will have, more than its first line.
+    pub(super) const fn has_lines(&self) -> bool {
+        self.length > self.first_line || !self.pending.is_empty()
     }
 
     /// Whether the path still names the current file, at its full length.

@@ -9,7 +9,7 @@ mod smtp_url;
 mod transport;
 mod transport_error;
 
-pub use message::{ComposeError, Composer};
+pub use message::{ComposeError, Composer, check_sender};
 pub use sender::Sender;
 pub use transport::Transport;
 pub use transport_error::TransportError;

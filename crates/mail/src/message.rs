@@ -19,8 +19,8 @@ const HTML: &str = "email.html";
 /// Why a message could not be composed.
 #[derive(Debug, thiserror::Error)]
 pub enum ComposeError {
-    #[error("`mail.from` is not an address such as `Charter <no-reply@example.com>`: {0}")]
-    From(lettre::address::AddressError),
+    #[error("`mail.from` is not an address such as `Charter <no-reply@example.com>`")]
+    From(#[source] lettre::address::AddressError),
     /// Only mail servers with SMTPUTF8 (RFC 6531) accept it.
     #[error("`mail.from` must have only ASCII characters before the `@`")]
     FromNotAscii,
@@ -93,6 +93,23 @@ impl Composer {
                     .singlepart(plain(text))
                     .singlepart(SinglePart::html(html)),
             )?)
+    }
+}
+
+/// What is wrong with a text for `mail.from`.
+///
+/// # Errors
+///
+/// In words.
+pub fn check_sender(text: &str) -> Result<(), String> {
+    match sender(text) {
+        Ok(_) => Ok(()),
+        Err(ComposeError::FromNotAscii) => {
+            Err("must have only ASCII characters before the `@`".to_owned())
+        }
+        Err(_) => Err(format!(
+            "`{text}` is not an address such as `Charter <no-reply@example.com>`"
+        )),
     }
 }
 

@@ -86,8 +86,11 @@ impl LastAccepted {
         let Some(before) = last.version else {
             return Ok(());
         };
-        let held = "write a newer one with `charter policy manifest` (of a domain, with `--domain NAME`); to go back, restore the \
-                    older files and list them under a newer version, as `charter policy rollback` does";
+        let held = format!(
+            "write a newer one with `charter policy manifest --version {}` (of a domain, with `--domain NAME`); to go \
+             back, restore the older files and list them under a newer version, as `charter policy rollback` does",
+            before.saturating_add(1)
+        );
         match version {
             Some(version) if version < before => Err(format!(
                 "the manifest has version {version}, but version {before} was in force: {held}"

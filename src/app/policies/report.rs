@@ -172,7 +172,10 @@ pub(super) fn shortened(mut reason: String) -> String {
             .rev()
             .find(|&end| reason.is_char_boundary(end));
         reason.truncate(end.unwrap_or(0));
-        reason.push_str("\n… `charter policy check`, `test` and `prove` show the rest");
+        reason.push_str(
+            "\n… `charter policy check`, `test` and `prove` show the rest; of invariants in force that the folder does \
+             not have, `charter policy prove --against` a folder that has them, and `charter policy approve` ends them",
+        );
     }
     reason
 }

@@ -167,7 +167,8 @@ fn policies_of(
         && let Ok(folder) = Folder::read(&dir)
         && **folder.digest() == *record.policy_digest
     {
-        let snapshot = Snapshot::from_folder(&folder).map_err(faulty)?;
+        // Perhaps of an earlier version of this program.
+        let snapshot = Snapshot::from_recorded(&folder).map_err(faulty)?;
         return Ok(AskedSnapshot::of_folder(dir, snapshot));
     }
     let (name, digest) = (record.domain.as_deref(), &record.policy_digest);

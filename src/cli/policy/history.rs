@@ -9,6 +9,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use charter_authz::folder::{ENTITIES, Files, Folder, ROUTES};
+use charter_authz::snapshot::Snapshot;
 use charter_domain::timestamp;
 use charter_policy::diff;
 use charter_policy::domain_arg::DomainArg;
@@ -162,6 +163,7 @@ pub(super) fn rollback(args: &RollbackArgs, out: &mut dyn Write) -> Result<ExitC
         let now = Folder::read(dir).map(|folder| folder.files().clone());
         let now = now.unwrap_or_default();
         let files = with_manifest(dir, &files, &now, version)?;
+        would_be_taken(domain, &revision, &files)?;
         let changes = diff::text_changes((&now, None), (&files, None));
         let document = || {
             json!({
@@ -193,6 +195,25 @@ pub(super) fn rollback(args: &RollbackArgs, out: &mut dyn Write) -> Result<ExitC
             }
         })?;
         Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// Refuses what this version of the service could not serve: the folder would only be refused later.
+fn would_be_taken(
+    domain: Option<&str>,
+    revision: &PolicyRevision,
+    files: &Files,
+) -> Result<(), Error> {
+    let folder = Folder::of_revision(domain, revision.sequence, files.clone());
+    let loaded = folder.and_then(|folder| Snapshot::from_folder(&folder));
+    loaded.map(drop).map_err(|error| {
+        Error::refused(
+            format!("revision {}", revision.sequence),
+            format!(
+                "would be refused by this version of the service, so nothing was written\n{}",
+                error.report()
+            ),
+        )
     })
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use serde_json::json;
 
 use charter_authz::snapshot::Snapshot;
 use charter_decision_log::Direction;
@@ -79,17 +80,25 @@ pub(super) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<ExitCode, Er
             .map_err(|error| Error::DecisionLog(error.path, error.reason))
     };
     let mut outcome = ask(&EarlierSnapshots::new())?;
+    let mut unreadable = Vec::new();
     if mode == ReplayMode::Reproduce && !outcome.other_policies.is_empty() {
-        let earlier = earlier(&args.settings, &asked, &outcome)?;
+        let earlier = earlier(&args.settings, &asked, &outcome, &mut unreadable)?;
         if !earlier.is_empty() {
             outcome = ask(&earlier)?;
         }
     }
     if args.output.json {
-        document_to(out, &asked.named(serde_json::to_value(&outcome)?))?;
+        let mut document = asked.named(serde_json::to_value(&outcome)?);
+        if let Some(members) = document.as_object_mut() {
+            members.insert("unreadable_policies".to_owned(), json!(unreadable));
+        }
+        document_to(out, &document)?;
     } else {
         print_flips(&outcome, out)?;
         print_notes(&outcome, out)?;
+        for report in &unreadable {
+            writeln!(out, "note: {}", report.trim_end())?;
+        }
         print_summary(&outcome, mode, out)?;
         write!(out, "{}", asked.lines())?;
     }
@@ -116,19 +125,26 @@ fn in_force(settings: &SettingsArgs, domain: Option<&str>) -> Result<Option<Snap
     settings.operate(async |operator| revision::in_force(operator, domain).await)
 }
 
-/// The policies of the log's decisions, as far as the database has them.
+/// The policies of the log's decisions, as far as the database has them. Those that this version cannot read are
+/// reported in `unreadable`; their decisions count as taken by other policies.
 fn earlier(
     settings: &SettingsArgs,
     asked: &AskedPolicies,
     outcome: &ReplayReport,
+    unreadable: &mut Vec<String>,
 ) -> Result<EarlierSnapshots, Error> {
     settings.operate(async |operator| {
         let mut earlier = EarlierSnapshots::new();
         for domain in asked.domains() {
             for digest in outcome.other_policies.keys() {
-                if let Some(snapshot) = revision::of_digest(operator, domain, digest).await? {
-                    let of_domain = earlier.entry(domain.unwrap_or_default().to_owned());
-                    of_domain.or_default().insert(digest.clone(), snapshot);
+                match revision::of_digest(operator, domain, digest).await {
+                    Ok(Some(snapshot)) => {
+                        let of_domain = earlier.entry(domain.unwrap_or_default().to_owned());
+                        of_domain.or_default().insert(digest.clone(), snapshot);
+                    }
+                    Ok(None) => {}
+                    Err(Error::Policies(report)) => unreadable.push(report),
+                    Err(error) => return Err(error),
                 }
             }
         }

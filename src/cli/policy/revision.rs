@@ -16,7 +16,7 @@ use super::folder_args::unknown_domain;
 ///
 /// # Errors
 ///
-/// This version cannot load them.
+/// This version cannot parse them: [`Error::Policies`], which names the revision.
 pub(super) async fn of_digest(
     operator: &Operator,
     domain: Option<&str>,
@@ -25,7 +25,7 @@ pub(super) async fn of_digest(
     let known = operator.store.policies_of_digest(domain, policy_digest);
     let known = known.await?;
     known
-        .map(|(_, files)| snapshot(operator, domain, files))
+        .map(|(revision, files)| snapshot(domain, revision.sequence, files))
         .transpose()
 }
 
@@ -35,7 +35,9 @@ pub(super) async fn in_force(
     domain: Option<&str>,
 ) -> Result<Option<Snapshot>, Error> {
     match operator.store.last_policy_revision(domain).await? {
-        LastRevision::Known(_, files) => snapshot(operator, domain, files).map(Some),
+        LastRevision::Known(revision, files) => {
+            snapshot(domain, revision.sequence, files).map(Some)
+        }
         LastRevision::None | LastRevision::Unknown(_) => Ok(None),
     }
 }
@@ -49,8 +51,13 @@ pub(super) fn place(operator: &Operator, domain: Option<&str>) -> Result<PathBuf
     }
 }
 
-fn snapshot(operator: &Operator, domain: Option<&str>, files: Files) -> Result<Snapshot, Error> {
-    let faulty = |error: LoadError| Error::Policies(error.report());
-    let folder = Folder::from_files(&place(operator, domain)?, files).map_err(faulty)?;
-    Snapshot::from_folder(&folder).map_err(faulty)
+fn snapshot(domain: Option<&str>, number: i64, files: Files) -> Result<Snapshot, Error> {
+    let folder = Folder::of_revision(domain, number, files);
+    let loaded = folder.and_then(|folder| Snapshot::from_recorded(&folder));
+    loaded.map_err(|error: LoadError| {
+        let report = error.report();
+        Error::Policies(format!(
+            "revision {number} of the policies cannot be read by this version\n{report}"
+        ))
+    })
 }

@@ -157,6 +157,66 @@ async fn undeclared_members_are_ignored_at_every_depth() {
     service.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_time_of_the_context_that_is_none_is_named_as_a_propertys_is() {
+    let folder = Folder::with(&["records"]).without_rules("records");
+    let schema = "entity user = { \"since\"?: datetime };\n\
+                  action \"see\" appliesTo { principal: [user], resource: [user], context: {\n\
+                  \"at\"?: datetime, \"of\"?: { \"each\"?: Set<datetime>, \"from\"?: ipaddr } } };\n";
+    folder.write("records", "schema.cedarschema", schema);
+    folder.write(
+        "records",
+        "records.cedar",
+        "@id(\"all\")\npermit (principal, action, resource);\n",
+    );
+    folder.write("records", "entities.json", "[]");
+    let service = without_examples(&folder).await;
+    let evaluation = path("records", "evaluation");
+    let time = "must be a time as a string, such as `\"2025-09-30T12:00:00Z\"` or, with an offset, \
+                `\"2025-09-30T13:00:00+0100\"`";
+    let ask = |context: Value| {
+        let mut asked = see("u", &json!({}), &json!({}));
+        asked["context"] = context;
+        asked
+    };
+    for (context, field, rule) in [
+        (json!({"at": "noon"}), "/context/at", time),
+        (
+            json!({"at": "2025-09-30T13:00:00+01:00"}),
+            "/context/at",
+            time,
+        ),
+        (
+            json!({"at": {"__extn": {"fn": "datetime", "arg": "noon"}}}),
+            "/context/at",
+            time,
+        ),
+        (
+            json!({"of": {"each": ["2025-09-30", "noon"]}}),
+            "/context/of/each/1",
+            time,
+        ),
+        (
+            json!({"of": {"from": "here"}}),
+            "/context/of/from",
+            "must be an IP address or network as a string, such as `\"192.0.2.7\"`",
+        ),
+    ] {
+        let refused = service.ask(&evaluation, &ask(context)).await;
+        assert_eq!(refused.broken_on_portal(), [field]);
+        let told = refused.json().to_string().replace("\\\"", "\"");
+        assert!(told.contains(rule), "{told}");
+    }
+    let as_property = see("u", &json!({"since": "noon"}), &json!({}));
+    let refused = service.ask(&evaluation, &as_property).await;
+    assert_eq!(refused.broken_on_portal(), ["/subject/properties/since"]);
+    for at in ["2025-09-30T12:00:00Z", "2025-09-30T13:00:00+0100"] {
+        let answer = service.ask(&evaluation, &ask(json!({"at": at}))).await;
+        assert_eq!(answer.ok(), json!({"decision": true}), "{at}");
+    }
+    service.stop().await;
+}
+
 /// All that a domain may declare of the store's records, all of it required.
 const RECORDS: &str =
     include_str!("../../../crates/authz/src/custom_domain/store_records.cedarschema");

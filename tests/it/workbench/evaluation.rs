@@ -121,6 +121,12 @@ async fn impossible_questions_are_denied_with_a_note(service: &Service) {
         ("context", json!({"source_ip": "x"}), "/context/source_ip"),
         ("context", json!({"now": "noon"}), "/context/now"),
         ("context", json!({"now": 7}), "/context/now"),
+        // No request has such a time, so the solver is told of none.
+        (
+            "context",
+            json!({"now": "1969-12-31T23:59:59Z"}),
+            "/context/now",
+        ),
         // Mistyped, it would answer another question.
         (
             "context",

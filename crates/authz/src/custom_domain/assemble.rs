@@ -209,6 +209,19 @@ impl CustomDomain {
             }
         }
         let bad = |message: String| {
+            // Cedar names no attribute where a text is none of its type.
+            let bad_text = places.iter().find_map(|(name, at)| {
+                let given = [question.context, question.action_properties];
+                let value = given.into_iter().find_map(|given| given.get(name))?;
+                let misfit = action.context.form(name)?.bad_text(value)?;
+                Some(BadProperty {
+                    pointer: format!("{at}/{name}{}", misfit.place),
+                    message: misfit.rule,
+                })
+            });
+            if let Some(bad) = bad_text {
+                return Unasked::Bad(bad);
+            }
             let named = places.iter().find(|(name, _)| names(&message, name));
             Unasked::Bad(BadProperty {
                 pointer: match named {

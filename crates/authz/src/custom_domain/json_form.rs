@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use cedar_policy::{Context, RestrictedExpression};
 use cedar_policy_core::validator::types::Type;
 use serde_json::Value;
 
@@ -129,6 +130,28 @@ impl JsonForm {
         })
     }
 
+    /// The first place whose text is none of its extension's type.
+    pub(super) fn bad_text(&self, value: &Value) -> Option<Misfit> {
+        match (self, value) {
+            (Self::Array(of), Value::Array(items)) => {
+                let mut items = items.iter().enumerate();
+                items.find_map(|(at, item)| Some(of.bad_text(item)?.below(&at.to_string())))
+            }
+            (Self::Record(members), Value::Object(given)) => members
+                .iter()
+                .find_map(|(name, (form, _))| Some(form.bad_text(given.get(name)?)?.below(name))),
+            (Self::Extension(name), value) => {
+                let own_form = value.get("__extn").and_then(|it| it.get("arg"));
+                let text = own_form.unwrap_or(value).as_str()?;
+                (!is_text_of(name, text)).then(|| Misfit {
+                    place: String::new(),
+                    rule: self.rule(),
+                })
+            }
+            _ => None,
+        }
+    }
+
     /// For a value that misfits by its text alone.
     pub(super) fn rule_of_text(&self) -> Option<String> {
         matches!(self, Self::Extension(_)).then(|| self.rule())
@@ -153,11 +176,24 @@ impl JsonForm {
                 "ipaddr" => {
                     "an IP address or network as a string, such as `\"192.0.2.7\"`".to_owned()
                 }
-                "datetime" => "a time as a string, such as `\"2025-09-30T12:00:00Z\"`".to_owned(),
+                "datetime" => "a time as a string, such as `\"2025-09-30T12:00:00Z\"` or, with an offset, `\"2025-09-30T13:00:00+0100\"`".to_owned(),
                 "duration" => "a duration as a string, such as `\"1h30m\"`".to_owned(),
                 other => format!("a string of the type `{other}`"),
             },
             Self::Any => "of the declared type".to_owned(),
         }
     }
+}
+
+/// True of extensions that are not known here.
+fn is_text_of(extension: &str, text: &str) -> bool {
+    let text = text.to_owned();
+    let value = match extension {
+        "decimal" => RestrictedExpression::new_decimal(text),
+        "ipaddr" => RestrictedExpression::new_ip(text),
+        "datetime" => RestrictedExpression::new_datetime(text),
+        "duration" => RestrictedExpression::new_duration(text),
+        _ => return true,
+    };
+    Context::from_pairs([("value".to_owned(), value)]).is_ok()
 }

@@ -138,6 +138,14 @@ impl Folder {
         Self::from_files(&nominal_place(domain), files)?.titled(Path::new(""))
     }
 
+    /// The texts of a revision that was in force. Reports name it.
+    pub fn of_revision(domain: Option<&str>, number: i64, files: Files) -> Result<Self, LoadError> {
+        let title = format!("revision {number}");
+        Self::from_files(&nominal_place(domain), files)
+            .map_err(|error| error.renamed("the folder", &title))?
+            .titled(Path::new(&title))
+    }
+
     /// The same folder, named otherwise in reports.
     pub fn titled(&self, title: &Path) -> Result<Self, LoadError> {
         let titled = Self::from_files(title, self.files.clone())?;

@@ -27,6 +27,11 @@ pub(super) fn check(source: &Source, language: CedarLanguage) -> Vec<FolderFault
     if let Some(fault) = check_encoding(source) {
         return vec![fault];
     }
+    check_nesting(source, language)
+}
+
+/// Finds what could crash the parser; all that is asked of what an earlier version accepted.
+pub(super) fn check_nesting(source: &Source, language: CedarLanguage) -> Vec<FolderFault> {
     let mut scan = NestingScan {
         source,
         language,

@@ -65,6 +65,16 @@ impl Snapshot {
     pub fn from_accepted(folder: &Folder) -> Result<Self, LoadError> {
         load(folder, &PreviouslyChecked::Accepted).map_err(LoadError::new)
     }
+
+    /// Reads a folder that was in force, if only in an earlier version of this program: to explain and repeat the
+    /// decisions of that time, never to decide new ones. It has no invariants.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be parsed.
+    pub fn from_recorded(folder: &Folder) -> Result<Self, LoadError> {
+        load(folder, &PreviouslyChecked::Recorded).map_err(LoadError::new)
+    }
 }
 
 /// Runs on a thread with a deep stack.
@@ -86,7 +96,7 @@ fn load(folder: &Folder, known: &PreviouslyChecked<'_>) -> Result<Snapshot, Vec<
 
 fn check(folder: &Folder, known: &PreviouslyChecked<'_>) -> Result<Snapshot, Vec<FolderFault>> {
     let snapshot = check_policies(folder, known)?;
-    if folder.is_custom_domain() {
+    if folder.is_custom_domain() && !known.is_recorded() {
         CustomDomain::check(&snapshot, folder)?;
     }
     Ok(snapshot)
@@ -96,9 +106,14 @@ fn check_policies(
     folder: &Folder,
     known: &PreviouslyChecked<'_>,
 ) -> Result<Snapshot, Vec<FolderFault>> {
-    let mut faults = limits::check(&folder.schema, CedarLanguage::Schema);
+    let mut faults = known.limits(&folder.schema, CedarLanguage::Schema);
     let schema = if faults.is_empty() {
-        parse_schema(&folder.schema, &mut faults)
+        let mut found = Vec::new();
+        let schema = parse_schema(&folder.schema, &mut found);
+        if schema.is_none() || !known.is_recorded() {
+            faults.extend(found);
+        }
+        schema
     } else {
         None
     };
@@ -109,13 +124,18 @@ fn check_policies(
     };
     let nothing = PolicySet::new();
     let unchecked = match known {
-        PreviouslyChecked::Accepted => &nothing,
+        PreviouslyChecked::Accepted | PreviouslyChecked::Recorded => &nothing,
         _ if known.is_valid_under(&folder.schema) => &policies.news,
         _ => &policies.set,
     };
     validate(&schema, unchecked, &policies.files, &mut faults);
-    let invariants = invariants(folder, &schema, vocabulary, &mut faults);
+    let invariants = if known.is_recorded() {
+        Vec::new()
+    } else {
+        invariants(folder, &schema, vocabulary, &mut faults)
+    };
     let catalogue = match vocabulary {
+        Vocabulary::Service if known.is_recorded() => Catalogue::recorded(&schema, &json),
         Vocabulary::Service => Catalogue::read(&folder.schema, &schema, &json),
         Vocabulary::Own => Catalogue::empty(),
     };
@@ -130,7 +150,11 @@ fn check_policies(
         return Err(faults);
     }
     let actions = schema.action_entities().map_err(|error| whole(&error))?;
-    if !matches!(known, PreviouslyChecked::Accepted) && vocabulary == Vocabulary::Service {
+    let is_unchecked = !matches!(
+        known,
+        PreviouslyChecked::Accepted | PreviouslyChecked::Recorded
+    );
+    if is_unchecked && vocabulary == Vocabulary::Service {
         let examples = conformance::check(&folder.schema, &schema, &json, &catalogue, &actions)?;
         refuse_too_deep(&policies, unchecked, &examples)?;
     }
@@ -154,6 +178,7 @@ fn check_policies(
         facts: FactsCache::new(),
         failures: RecentFailures::default(),
         authorizer: Authorizer::new(),
+        seconds: metrics::histogram!("charter_authz_decision_seconds"),
     })
 }
 

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use cedar_policy::{Policy, PolicyId, PolicySet};
 
 use super::expressions;
-use super::limits::{self, CedarLanguage};
+use super::limits::CedarLanguage;
 use super::previously_checked::PreviouslyChecked;
 use super::vocabulary::Vocabulary;
 use crate::fault::FolderFault;
@@ -40,7 +40,7 @@ impl Policies {
                 policies.add_unchanged(source, &known, faults);
                 continue;
             }
-            let over = limits::check(source, CedarLanguage::Policies);
+            let over = known.limits(source, CedarLanguage::Policies);
             if !over.is_empty() {
                 faults.extend(over);
                 continue;
@@ -107,20 +107,25 @@ impl Policies {
         }
         for (start, policy) in in_order {
             let (start, length) = first_line(source, Some(start));
-            if let Some(fault) = expressions::check_cost(policy, source, (start, length)) {
+            // The validator's cost: what is recorded is not validated.
+            if !known.is_recorded()
+                && let Some(fault) = expressions::check_cost(policy, source, (start, length))
+            {
                 faults.push(fault);
                 continue;
             }
             faults.extend(expressions::check_depth(policy, source, (start, length)));
             let place = (start, length);
-            faults.extend(expressions::check_ids(policy, source, place, vocabulary));
+            if !known.is_recorded() {
+                faults.extend(expressions::check_ids(policy, source, place, vocabulary));
+                faults.extend(refusal::check(policy, source, place));
+            }
             let id = self.id_of(policy).unwrap_or_else(|fault| {
                 let (offset, length) = annotation(policy, "id").unwrap_or(place);
                 faults.push(fault.at(source, offset, length));
                 // The policy is refused; a substitute id lets its other faults be reported.
                 PolicyId::new(format!("{}@{start}", file_name(source)))
             });
-            faults.extend(refusal::check(policy, source, place));
             let policy = policy.new_id(id.clone());
             if !known.has(&policy) {
                 // A duplicate is reported below.

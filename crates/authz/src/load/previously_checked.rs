@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use cedar_policy::{Policy, PolicyId};
 
+use super::limits::{self, CedarLanguage};
+use crate::fault::FolderFault;
 use crate::snapshot::{PolicyFile, Snapshot};
 use crate::source::{Source, file_name};
 
@@ -15,6 +17,8 @@ pub(super) enum PreviouslyChecked<'a> {
     Checked(&'a Snapshot),
     /// The folder itself was in force in this program: it is only parsed.
     Accepted,
+    /// The folder was in force in this or another version of this program, which may ask about other names.
+    Recorded,
 }
 
 impl PreviouslyChecked<'_> {
@@ -30,6 +34,19 @@ impl PreviouslyChecked<'_> {
         }
         let policies = file.policies.iter();
         policies.map(|id| snapshot.policies.policy(id)).collect()
+    }
+
+    /// Whether nothing is asked of the policies but that they can be read and evaluated.
+    pub(super) const fn is_recorded(&self) -> bool {
+        matches!(self, Self::Recorded)
+    }
+
+    /// Finds what may not be given to the parser.
+    pub(super) fn limits(&self, source: &Source, language: CedarLanguage) -> Vec<FolderFault> {
+        match self {
+            Self::Recorded => limits::check_nesting(source, language),
+            _ => limits::check(source, language),
+        }
     }
 
     /// Whether a policy is unchanged.

@@ -9,7 +9,8 @@ use crate::state::State;
 /// The metrics in the Prometheus text format.
 #[handler]
 pub async fn metrics(depot: &mut Depot, response: &mut Response) -> Result<(), ApiError> {
-    let body = (State::of(depot)?.render_metrics)();
+    let state = State::of(depot)?;
+    let body = (state.render_metrics)(state.engine.snapshot().digest());
     response.headers_mut().insert(
         CONTENT_TYPE,
         HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"),

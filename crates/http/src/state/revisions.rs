@@ -51,10 +51,10 @@ impl Revisions {
         let Some((revision, files)) = known else {
             return Ok(None);
         };
-        let of = domain.map(str::to_owned);
+        let (of, number) = (domain.map(str::to_owned), revision.sequence);
         let loaded = tokio::task::spawn_blocking(move || {
-            Folder::without_place(of.as_deref(), files)
-                .and_then(|folder| Snapshot::from_folder(&folder))
+            Folder::of_revision(of.as_deref(), number, files)
+                .and_then(|folder| Snapshot::from_recorded(&folder))
         });
         let loaded = match loaded.await {
             Ok(Ok(snapshot)) if **snapshot.digest() == *digest => Ok(Arc::new(snapshot)),

@@ -91,7 +91,7 @@ pub struct State {
     /// The text of the OpenAPI document; a function, because the document is built from the routes.
     pub document: fn() -> &'static str,
     /// The metrics in the Prometheus text format.
-    pub render_metrics: Box<dyn Fn() -> String + Send + Sync>,
+    pub render_metrics: Box<dyn Fn(&Arc<str>) -> String + Send + Sync>,
     /// Writes that outlive their connections.
     pub tasks: Tasks,
     /// Cancelled when the service begins to stop; from then on it is not ready.

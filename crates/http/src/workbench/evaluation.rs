@@ -200,8 +200,12 @@ impl Facts {
         let now = match text("now") {
             None => asked.state.clock.now(),
             Some(text) => {
-                let rule = "must be a time such as `2025-09-30T12:00:00Z`";
-                timestamp::parse(text).map_err(|_| broken("now", rule))?
+                let rule =
+                    "must be a time such as `2025-09-30T12:00:00Z`, of the years 1970 to 9999";
+                let now = timestamp::parse(text).ok();
+                let is_usual =
+                    |now: &Timestamp| (Timestamp::UNIX_EPOCH..=timestamp::latest()).contains(now);
+                now.filter(is_usual).ok_or_else(|| broken("now", rule))?
             }
         };
         Ok(Self { source_ip, now })

@@ -6,6 +6,7 @@ mod reload;
 mod restart;
 mod shadow;
 mod stops;
+mod upgraded;
 
 use std::path::Path;
 use std::sync::Arc;

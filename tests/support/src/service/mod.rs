@@ -25,6 +25,7 @@ use charter_store::{NewOrganization, Store};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use crate::process::Outcome;
 use crate::services::TestDatabase;
 
 pub use answer::members;
@@ -265,6 +266,11 @@ impl Service {
     /// What a command prints that is given the service's own settings, and must succeed.
     #[track_caller]
     pub fn told(&self, arguments: &[&str]) -> String {
+        self.ran(arguments).success()
+    }
+
+    /// What a command does that is given the service's own settings.
+    pub fn ran(&self, arguments: &[&str]) -> Outcome {
         let config = self.directory().join("settings.toml");
         std::fs::write(&config, self.settings()).expect("a file");
         let output = std::process::Command::new(crate::binary())
@@ -273,9 +279,12 @@ impl Service {
             .arg(&config)
             .output()
             .expect("a command");
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{told}");
-        String::from_utf8(output.stdout).expect("text")
+        let text = |bytes| String::from_utf8(bytes).expect("text");
+        Outcome {
+            code: output.status.code(),
+            out: text(output.stdout),
+            err: text(output.stderr),
+        }
     }
 
     pub fn database_url(&self) -> &str {
