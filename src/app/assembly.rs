@@ -207,7 +207,7 @@ impl App {
                 replicas: ReportedFault::default(),
                 keys: ReportedFault::default(),
                 disk: ReportedFault::default(),
-                render_metrics: rendering(&metrics, &near_budgets),
+                render_metrics: Box::new(rendering(&metrics, &near_budgets)),
                 budgets: Arc::clone(&budgets),
                 clock,
                 tasks: Tasks::new(),
@@ -292,13 +292,13 @@ fn parsed(base_url: &str) -> Result<users::BaseUrl, StartError> {
 fn rendering(
     metrics: &Metrics,
     near_budgets: &Arc<near_budgets::Watch>,
-) -> Box<dyn Fn(&Arc<str>) -> String + Send + Sync> {
+) -> impl Fn(&Arc<str>) -> String + Send + Sync + 'static {
     let (metrics, near) = (metrics.clone(), Arc::clone(near_budgets));
-    Box::new(move |digest| {
+    move |digest| {
         // Not kept, so that digests do not accumulate.
         let loaded = momentary(|| {
             gauge!("charter_policies_loaded", "digest" => digest.to_string()).set(1);
         });
         metrics.render() + &loaded + &near.render()
-    })
+    }
 }

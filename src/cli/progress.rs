@@ -14,6 +14,7 @@ use charter_domain::progress::Progress;
 const FIRST: Duration = Duration::from_secs(1);
 const INTERVAL: Duration = Duration::from_millis(100);
 const ELAPSED: &str = "{spinner} {msg}, {elapsed}";
+const SO_FAR: &str = "{spinner} {msg}, {human_pos} so far, {elapsed}";
 const COUNTED: &str = "{spinner} {msg}, {human_pos} of {human_len}, {elapsed}";
 
 /// Removed from the terminal when dropped.
@@ -41,8 +42,9 @@ pub(super) fn show(what: &'static str, output: OutputArgs, progress: &Progress) 
         bar.set_message(what);
         bar.set_elapsed(FIRST);
         loop {
-            let template = match progress.known() {
-                0 => ELAPSED,
+            let template = match (progress.known(), progress.done()) {
+                (0, 0) => ELAPSED,
+                (0, _) => SO_FAR,
                 _ => COUNTED,
             };
             if let Ok(style) = ProgressStyle::with_template(template) {

@@ -98,19 +98,19 @@ impl CacheMemory {
     /// The part for the keys of service accounts.
     #[must_use]
     pub const fn keys(self) -> u64 {
-        self.0 / 4
+        self.0 / 8 * 3
     }
 
     /// The part for what the decision point was asked about.
     #[must_use]
     pub const fn questions(self) -> u64 {
-        self.0 / 8
+        self.0 / 16
     }
 
     /// The part for sessions.
     #[must_use]
     pub const fn sessions(self) -> u64 {
-        self.0 / 8
+        self.0 / 16
     }
 
     /// The part for principals as Cedar entities.

@@ -12,7 +12,7 @@ use super::service_account::ServiceAccount;
 use super::user::User;
 
 /// Approximate size of names, addresses and regions of one record.
-const TEXT_BYTES: usize = 256;
+const TEXT_BYTES: usize = 160;
 
 /// An authenticated principal with the attributes that policies may read.
 #[derive(Debug, Clone)]

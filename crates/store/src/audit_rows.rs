@@ -3,8 +3,8 @@
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult,
-    IdenStatic as _, Iterable as _, PaginatorTrait as _, QueryFilter, QueryOrder, QueryResult,
-    QuerySelect, Select, prelude::Uuid,
+    IdenStatic as _, Iterable as _, QueryFilter, QueryOrder, QueryResult, QuerySelect, Select,
+    prelude::Uuid,
 };
 
 use super::audit_mac::{Mac, to_mac};
@@ -76,11 +76,6 @@ pub(super) fn representable<E: EntityTrait>(events: Select<E>, backend: DbBacken
 }
 
 impl Store {
-    /// How many events all organizations have, now.
-    pub(super) async fn count_events(&self) -> Result<u64, Error> {
-        Ok(audit_event::Entity::find().count(&self.reader).await?)
-    }
-
     /// The next events of all organizations by organization and number, after that one.
     pub(super) async fn events_after(
         &self,

@@ -137,7 +137,6 @@ impl Store {
         };
         let mut chain: Option<Chain> = None;
         let mut unseen = heads.clone();
-        progress.expect(self.count_events().await?);
         loop {
             let last = chain.as_ref().map(|chain| (chain.organization, chain.last));
             let batch = self.events_after(last).await?;

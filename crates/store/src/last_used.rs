@@ -21,7 +21,8 @@ const SIZES: [usize; 6] = [1, 4, 16, 64, 256, MOST_ROWS];
 
 impl Store {
     /// Records times of last use; earlier times than the recorded ones change nothing, unless those are in the
-    /// future, from a wrong clock. There are no versions and no audit events. Many rows are several transactions, between which others write.
+    /// future, from a wrong clock. There are no versions and no audit events. Many rows are several transactions,
+    /// between which others write.
     pub async fn touch_last_used(
         &self,
         batch: &[(AccessKeyId, ServiceAccountId, Timestamp)],

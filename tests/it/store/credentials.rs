@@ -56,6 +56,7 @@ async fn the_latest_use_is_kept_and_counts_as_no_change(database: TestDatabase) 
     let two = world.key(&acme.organization, service_account.id).await;
     let (epoch, report) = (world.store.changes().epoch(), world.audit().await);
     let at = |minutes: u64| noon() + Duration::from_secs(60 * minutes);
+    world.clock.advance(10 * 60);
     let of = service_account.id;
     world
         .store

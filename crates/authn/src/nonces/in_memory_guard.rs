@@ -172,7 +172,7 @@ impl InMemoryGuard {
             .reserve(record.key, organization, id)
             .map_err(|exceeded| {
                 let oldest = || self.oldest();
-                self.quota.claim_error(exceeded, self.window, now, oldest)
+                exceeded.claim_error(self.window, now, oldest)
             })?;
         match bucket.set.insert(record.fingerprint) {
             Insertion::New => {}

@@ -208,31 +208,7 @@ impl CustomDomain {
                 }));
             }
         }
-        let bad = |message: String| {
-            // Cedar names no attribute where a text is none of its type.
-            let bad_text = places.iter().find_map(|(name, at)| {
-                let given = [question.context, question.action_properties];
-                let value = given.into_iter().find_map(|given| given.get(name))?;
-                let misfit = action.context.form(name)?.bad_text(value)?;
-                Some(BadProperty {
-                    pointer: format!("{at}/{name}{}", misfit.place),
-                    message: misfit.rule,
-                })
-            });
-            if let Some(bad) = bad_text {
-                return Unasked::Bad(bad);
-            }
-            let named = places.iter().find(|(name, _)| names(&message, name));
-            Unasked::Bad(BadProperty {
-                pointer: match named {
-                    Some((name, at)) => format!("{at}/{name}"),
-                    None => "/context".to_owned(),
-                },
-                message: named
-                    .and_then(|(name, _)| action.context.rule_of_text(name))
-                    .unwrap_or(message),
-            })
-        };
+        let bad = |message| Unasked::Bad(bad_context(action, question, &places, message));
         let schema = self.snapshot.schema();
         let context =
             Context::from_json_value(Value::Object(attributes), Some((schema, &action.uid)))
@@ -241,6 +217,37 @@ impl CustomDomain {
             .validate(schema, &action.uid)
             .map_err(|error| bad(with_causes(&error)))?;
         Ok(context)
+    }
+}
+
+/// What Cedar refuses of a context. It names no attribute where a text is none of its type.
+fn bad_context(
+    action: &Action,
+    question: &DomainQuestion<'_>,
+    places: &BTreeMap<String, &str>,
+    message: String,
+) -> BadProperty {
+    let bad_text = places.iter().find_map(|(name, at)| {
+        let given = [question.context, question.action_properties];
+        let value = given.into_iter().find_map(|given| given.get(name))?;
+        let misfit = action.context.form(name)?.bad_text(value)?;
+        Some(BadProperty {
+            pointer: format!("{at}/{name}{}", misfit.place),
+            message: misfit.rule,
+        })
+    });
+    if let Some(bad) = bad_text {
+        return bad;
+    }
+    let named = places.iter().find(|(name, _)| names(&message, name));
+    BadProperty {
+        pointer: match named {
+            Some((name, at)) => format!("{at}/{name}"),
+            None => "/context".to_owned(),
+        },
+        message: named
+            .and_then(|(name, _)| action.context.rule_of_text(name))
+            .unwrap_or(message),
     }
 }
 

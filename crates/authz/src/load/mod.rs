@@ -102,21 +102,53 @@ fn check(folder: &Folder, known: &PreviouslyChecked<'_>) -> Result<Snapshot, Vec
     Ok(snapshot)
 }
 
+/// The schema and its JSON form; `None` with a fault if it is none.
+fn known_schema(
+    folder: &Folder,
+    known: &PreviouslyChecked<'_>,
+    faults: &mut Vec<FolderFault>,
+) -> Option<(Schema, Value)> {
+    faults.extend(known.limits(&folder.schema, CedarLanguage::Schema));
+    if !faults.is_empty() {
+        return None;
+    }
+    let mut found = Vec::new();
+    let schema = parse_schema(&folder.schema, &mut found);
+    if schema.is_none() || !known.is_recorded() {
+        faults.append(&mut found);
+    }
+    schema
+}
+
+/// What the service asks about; fails with these faults as well.
+fn catalogue(
+    folder: &Folder,
+    known: &PreviouslyChecked<'_>,
+    vocabulary: Vocabulary,
+    (schema, json): (&Schema, &Value),
+    faults: Vec<FolderFault>,
+) -> Result<Catalogue, Vec<FolderFault>> {
+    let read = match vocabulary {
+        Vocabulary::Service if known.is_recorded() => Catalogue::recorded(schema, json),
+        Vocabulary::Service => Catalogue::read(&folder.schema, schema, json),
+        Vocabulary::Own => Catalogue::empty(),
+    };
+    match read {
+        Ok(catalogue) if faults.is_empty() => Ok(catalogue),
+        Ok(_) => Err(faults),
+        Err(more) => {
+            let first = is_no_schema_of_ours(&folder.schema);
+            Err(first.into_iter().chain(faults).chain(more).collect())
+        }
+    }
+}
+
 fn check_policies(
     folder: &Folder,
     known: &PreviouslyChecked<'_>,
 ) -> Result<Snapshot, Vec<FolderFault>> {
-    let mut faults = known.limits(&folder.schema, CedarLanguage::Schema);
-    let schema = if faults.is_empty() {
-        let mut found = Vec::new();
-        let schema = parse_schema(&folder.schema, &mut found);
-        if schema.is_none() || !known.is_recorded() {
-            faults.extend(found);
-        }
-        schema
-    } else {
-        None
-    };
+    let mut faults = Vec::new();
+    let schema = known_schema(folder, known, &mut faults);
     let vocabulary = Vocabulary::of(folder);
     let policies = Policies::parse(&folder.policies, known, vocabulary, &mut faults);
     let Some((schema, json)) = schema else {
@@ -134,21 +166,7 @@ fn check_policies(
     } else {
         invariants(folder, &schema, vocabulary, &mut faults)
     };
-    let catalogue = match vocabulary {
-        Vocabulary::Service if known.is_recorded() => Catalogue::recorded(&schema, &json),
-        Vocabulary::Service => Catalogue::read(&folder.schema, &schema, &json),
-        Vocabulary::Own => Catalogue::empty(),
-    };
-    let catalogue = match catalogue {
-        Ok(catalogue) => catalogue,
-        Err(more) => {
-            let first = is_no_schema_of_ours(&folder.schema);
-            return Err(first.into_iter().chain(faults).chain(more).collect());
-        }
-    };
-    if !faults.is_empty() {
-        return Err(faults);
-    }
+    let catalogue = catalogue(folder, known, vocabulary, (&schema, &json), faults)?;
     let actions = schema.action_entities().map_err(|error| whole(&error))?;
     let is_unchecked = !matches!(
         known,

@@ -57,12 +57,11 @@ impl<O: Operation> Authorized<O> {
         let tenant = state.tenants.reader(caller);
         let conditions = conditions(request.headers());
         let known = O::Object::of_caller(caller).filter(|_| conditions.is_empty());
-        let object = match known {
-            Some(object) => object,
-            None => {
-                let loading = O::Object::load(tenant, O::object(&input));
-                loading.instrument(stage("load")).await?
-            }
+        let object = if let Some(object) = known {
+            object
+        } else {
+            let loading = O::Object::load(tenant, O::object(&input));
+            loading.instrument(stage("load")).await?
         };
         let resource = object.as_resource(caller);
         let only_removes = O::only_removes(&input, &object);

@@ -33,6 +33,9 @@ use crate::edge::origin::Origins;
 use crate::extract::tenants::Tenants;
 use crate::respond::ApiError;
 
+/// Renders them for the digest of the policies in force.
+pub(super) type RenderMetrics = Box<dyn Fn(&Arc<str>) -> String + Send + Sync>;
+
 pub struct State {
     /// Opens the tenants of callers.
     pub tenants: Tenants,
@@ -91,7 +94,7 @@ pub struct State {
     /// The text of the OpenAPI document; a function, because the document is built from the routes.
     pub document: fn() -> &'static str,
     /// The metrics in the Prometheus text format.
-    pub render_metrics: Box<dyn Fn(&Arc<str>) -> String + Send + Sync>,
+    pub render_metrics: RenderMetrics,
     /// Writes that outlive their connections.
     pub tasks: Tasks,
     /// Cancelled when the service begins to stop; from then on it is not ready.

@@ -91,7 +91,7 @@ impl RedisGuardInner {
             .reserve(number, organization, id)
             .map_err(|exceeded| {
                 let oldest = || self.oldest();
-                self.quota.claim_error(exceeded, self.window, now, oldest)
+                exceeded.claim_error(self.window, now, oldest)
             })?;
         let fingerprint = self.fingerprints.of(key, nonce);
         // Longer than needed, as the clocks of Redis and other replicas differ.
