@@ -168,10 +168,10 @@ fn the_schema_declares_of_records_what_the_store_says() {
         text.to_owned()
             + "action \"x\" appliesTo { principal: [Charter::Organization], resource: [Service] };\n"
     };
-    let report = load(&[
-        ("schema.cedarschema", &acts),
-        ("billing.cedar", &|_: &str| String::new()),
-    ]);
+    let rule = |_: &str| {
+        "@id(\"one\")\npermit (principal, action == Action::\"x\", resource);\n".to_owned()
+    };
+    let report = load(&[("schema.cedarschema", &acts), ("billing.cedar", &rule)]);
     let told = "a `Charter::Organization` does nothing by itself";
     assert_refused(&report, "schema.cedarschema:", &[told]);
     // All that the store says, optional or not.
