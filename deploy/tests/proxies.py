@@ -314,6 +314,10 @@ def run(checks, vector_file):
     for part in (targets, bodies, client_addresses, framing, http2):
         part(checks)
     tokens_of_links(checks, "served")
+
+
+def run_to_the_end(checks):
+    """Charter has ended afterwards."""
     stopping(checks)
     tokens_of_links(checks, "stopped")
     nothing_is_sent_twice(checks)
