@@ -2,13 +2,12 @@
 //! `CHARTER_AXE` says where its `axe.min.js` is (it is under another licence, and no part of the repository).
 
 use std::fs;
-use std::process::Command;
 use std::sync::LazyLock;
 
 use charter_domain::permission::Permission;
 use serde_json::{Value, json};
 use test_support::service::{PASSWORD, Persona as _, Service, TeamRole};
-use test_support::services::{TestDatabase, left_out};
+use test_support::services::TestDatabase;
 
 use super::browser::Browser;
 use super::{at_the_desk, sign_in};
@@ -93,8 +92,6 @@ const OF_OPERATORS: [&str; 13] = [
 
 enum AxeCore {
     Text(String),
-    /// It can be had here, and nobody has said that it is to be left out.
-    Missing,
     LeftOut,
 }
 
@@ -105,7 +102,6 @@ static AXE_CORE: LazyLock<AxeCore> = LazyLock::new(|| {
     )]
     let path = std::env::var("CHARTER_AXE").ok();
     match path.as_deref() {
-        None if Command::new("npm").arg("--version").output().is_ok() => AxeCore::Missing,
         None | Some("none") => AxeCore::LeftOut,
         Some(path) => AxeCore::Text(
             fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}")),
@@ -113,19 +109,17 @@ static AXE_CORE: LazyLock<AxeCore> = LazyLock::new(|| {
     }
 });
 
-/// What axe-core finds by these rules. That it is not there is said aloud; where services are required, and npm could
-/// bring it, that fails.
+/// What axe-core finds by these rules. That it is not there is said aloud.
 pub(super) fn axe_findings(browser: &Browser, rules: &str) -> Value {
     match &*AXE_CORE {
-        AxeCore::Text(axe) => {
-            return browser.script(&format!("{axe}\nconst RULES = {rules};\n{AXE}"));
+        AxeCore::Text(axe) => browser.script(&format!("{axe}\nconst RULES = {rules};\n{AXE}")),
+        AxeCore::LeftOut => {
+            eprintln!(
+                "LEFT OUT: axe-core has not looked at this page, CHARTER_AXE does not say where it is (docs/console.md)"
+            );
+            json!([])
         }
-        AxeCore::Missing => {
-            left_out("axe-core (CHARTER_AXE says where it is, or `none`; docs/console.md)");
-        }
-        AxeCore::LeftOut => eprintln!("LEFT OUT: axe-core has not looked at this page"),
     }
-    json!([])
 }
 
 /// Looks at pages, and gathers what is wrong.
