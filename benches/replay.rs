@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use charter_authn::nonces::{Bounds, Config, NonceStore as _, ReplayGuard};
+use charter_authn::nonces::{Bounds, NonceStore as _, ReplayGuard, ReplayGuardConfig};
 use charter_domain::clock::{Clock, SystemClock};
 use charter_domain::entropy::OsEntropy;
 use charter_domain::id::{AccessKeyId, OrganizationId};
@@ -89,7 +89,7 @@ fn main() {
 }
 
 fn open(directory: &Path, clock: &Arc<SystemClock>) -> ReplayGuard {
-    let config = Config {
+    let config = ReplayGuardConfig {
         window: Duration::from_mins(5),
         bounds: Bounds {
             per_key: 4 * NONCES,

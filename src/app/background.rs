@@ -43,25 +43,15 @@ impl App {
 
 /// Starts the background tasks; they end when `stop` is cancelled, after a last flush.
 pub fn start(app: &App, tracker: &TaskTracker, stop: &CancellationToken) {
+    let (state, store) = (|| Arc::clone(&app.state), || Arc::clone(&app.store));
     let (replay, stopped) = (Arc::clone(&app.replay), stop.clone());
     tracker.spawn(async move { replay.maintain_until(stopped).await });
-    tracker.spawn(replicas::follow(
-        Arc::clone(&app.replica),
-        Arc::clone(&app.state),
-        Arc::clone(&app.store),
-        stop.clone(),
-    ));
-    tracker.spawn(disk::watch(
-        app.directories.clone(),
-        Arc::clone(&app.state),
-        stop.clone(),
-    ));
-    tracker.spawn(missing_keys::watch(
-        app.sealing_keys.clone(),
-        Arc::clone(&app.state),
-        Arc::clone(&app.store),
-        stop.clone(),
-    ));
+    let replica = Arc::clone(&app.replica);
+    tracker.spawn(replicas::follow(replica, state(), store(), stop.clone()));
+    let directories = app.directories.clone();
+    tracker.spawn(disk::watch(directories, state(), stop.clone()));
+    let keys = app.sealing_keys.clone();
+    tracker.spawn(missing_keys::watch(keys, state(), store(), stop.clone()));
     if let Some(mail) = app.mail.lock().take() {
         tracker.spawn(mail.run(stop.clone()));
     }
@@ -69,25 +59,15 @@ pub fn start(app: &App, tracker: &TaskTracker, stop: &CancellationToken) {
         tracker.spawn(reloader.run(stop.clone()));
     }
     let watch = Arc::clone(&app.near_budgets);
-    tracker.spawn(watch.run(
-        Arc::clone(&app.state.budgets),
-        Arc::clone(&app.state.nonces),
-        Arc::clone(&app.store),
-        Arc::clone(&app.state.clock),
-        stop.clone(),
-    ));
-    let (store, stopped) = (Arc::clone(&app.store), stop.clone());
-    tracker.spawn(async move { store.follow_changes(stopped).await });
+    tracker.spawn(watch.run(state(), store(), stop.clone()));
+    let (changing, stopped) = (store(), stop.clone());
+    tracker.spawn(async move { changing.follow_changes(stopped).await });
     tracker.spawn(forget(app.expiry(), stop.clone()));
-    tracker.spawn(sync_heads(
-        Arc::clone(&app.store),
-        app.sync_within,
-        stop.clone(),
-    ));
+    tracker.spawn(sync_heads(store(), app.sync_within, stop.clone()));
     share_with_replicas(app, tracker, stop);
     tracker.spawn(flush_each_second(
         Flushed {
-            store: Arc::clone(&app.store),
+            store: store(),
             last_used: Arc::clone(&app.state.last_used),
             limits: Arc::clone(&app.limits),
             confirmed: Arc::clone(&app.confirmed),

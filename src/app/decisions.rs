@@ -9,7 +9,9 @@ use crate::settings::keys::Keys;
 use charter_authz::folder::DOMAINS;
 use charter_authz::snapshot::Snapshot;
 use charter_budgets::Budgets;
-use charter_decision_log::{Clocks, Config, DecisionLog, LogKey, Mask, OpenError, Recorder};
+use charter_decision_log::{
+    Clocks, DecisionLog, DecisionLogConfig, LogKey, Mask, OpenError, Recorder,
+};
 use charter_domain::clock::Clock;
 use charter_domain::confirmed_clock::ConfirmedClock;
 use charter_domain::entropy::Entropy;
@@ -39,7 +41,7 @@ pub(super) fn open(
     if let Some(error) = unmatched(settings, attributes).into_iter().next() {
         return Err(error);
     }
-    let config = Config {
+    let config = DecisionLogConfig {
         dir: decisions.dir.clone(),
         head: decision_head(settings),
         keys: log_keys(keys),

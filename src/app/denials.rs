@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use charter_decision_log::{
-    DecisionLookup, DecisionPage, DecisionQuery, DecisionRecord, ListedDecision, LogPosition,
-    RecordFilter, RecordList, RecordPosition, Recorder, TakenDenials,
+    DecisionLookup, DecisionPage, DecisionQuery, DecisionRecord, LogPosition, RecordFilter,
+    RecordList, RecordPosition, Recorder, TakenDenials,
 };
 use charter_domain::id::DecisionId;
 use charter_store::{Denial, DenialQuery, Store};
@@ -24,7 +24,7 @@ const BATCH: usize = 100;
 /// How often a denial is looked for in the log.
 const MAX_TRIES: u8 = 10;
 /// Rows that one page looks through.
-const SCANNED: usize = 500;
+pub(super) const SCANNED: usize = 500;
 /// The list of the denials of all replicas.
 const ALL_DENIALS: &str = "denials";
 
@@ -34,6 +34,14 @@ pub(super) struct SharedLookup {
     pub(super) store: Arc<Store>,
     /// Runs the query; `find` blocks.
     pub(super) runtime: Handle,
+}
+
+/// Denials of all replicas, newest first.
+#[derive(Default)]
+pub(super) struct SharedDenials {
+    pub(super) denials: Vec<(DecisionId, DecisionRecord)>,
+    /// All after this id were looked at; `None` if there are no others.
+    pub(super) next: Option<DecisionId>,
 }
 
 impl DecisionLookup for SharedLookup {
@@ -94,30 +102,44 @@ impl SharedLookup {
             until: filter.until,
             limit: SCANNED,
         };
-        let found = self.runtime.block_on(self.store.list_denials(&wanted));
-        let rows = found.map_err(io::Error::other)?;
-        let is_all = rows.len() < SCANNED;
         let is = |wanted: &Option<String>, found: &str| {
             wanted.as_deref().is_none_or(|wanted| wanted == found)
         };
-        let (mut decisions, mut last) = (Vec::new(), None);
+        let SharedDenials { denials, next } =
+            self.shared_denials(&wanted, query.limit, |_, record| {
+                Ok(is(&filter.actor, &record.principal.id)
+                    && is(&filter.permission, &record.action.id))
+            })?;
+        let decisions = denials.into_iter().map(|(_, record)| record.into());
+        Ok(DecisionPage {
+            decisions: decisions.collect(),
+            next: next.map(position_of),
+        })
+    }
+
+    /// Up to `limit` denials that `accepts` takes.
+    pub(super) fn shared_denials(
+        &self,
+        query: &DenialQuery,
+        limit: usize,
+        accepts: impl Fn(DecisionId, &DecisionRecord) -> io::Result<bool>,
+    ) -> io::Result<SharedDenials> {
+        let rows = self.runtime.block_on(self.store.list_denials(query));
+        let rows = rows.map_err(io::Error::other)?;
+        let is_all = rows.len() < query.limit;
+        let mut shared = SharedDenials::default();
         for row in rows {
-            if decisions.len() >= query.limit {
-                return Ok(DecisionPage {
-                    decisions,
-                    next: last,
-                });
+            if shared.denials.len() >= limit {
+                return Ok(shared);
             }
-            last = Some(position_of(row.id));
-            let record: DecisionRecord =
-                serde_json::from_str(&row.record).map_err(io::Error::other)?;
-            if is(&filter.actor, &record.principal.id) && is(&filter.permission, &record.action.id)
-            {
-                decisions.push(ListedDecision::from(record));
+            shared.next = Some(row.id);
+            let record = serde_json::from_str(&row.record).map_err(io::Error::other)?;
+            if accepts(row.id, &record)? {
+                shared.denials.push((row.id, record));
             }
         }
-        let next = last.filter(|_| !is_all);
-        Ok(DecisionPage { decisions, next })
+        shared.next = shared.next.filter(|_| !is_all);
+        Ok(shared)
     }
 }
 

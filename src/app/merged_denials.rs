@@ -4,26 +4,14 @@ use std::io;
 
 use uuid::Uuid;
 
-use super::denials::SharedLookup;
-use charter_decision_log::{
-    DecisionRecord, LogPosition, RecordFilter, RecordList, RecordPage, RecordPosition,
-};
+use super::denials::{SCANNED, SharedDenials, SharedLookup};
+use charter_decision_log::{LogPosition, RecordFilter, RecordList, RecordPage, RecordPosition};
 use charter_domain::id::DecisionId;
 use charter_domain::timestamp::Timestamp;
 use charter_store::DenialQuery;
 
-/// Rows that one page looks through.
-const SCANNED: usize = 500;
 /// Before the newest decision of either.
 const START: RecordPosition = [u64::MAX; 4];
-
-/// Shared denials that this replica's log does not have, newest first.
-#[derive(Default)]
-struct OthersDenials {
-    each: Vec<(DecisionRecord, Uuid)>,
-    /// All after this id were looked at; `None` if there are no others.
-    next: Option<Uuid>,
-}
 
 impl SharedLookup {
     pub(super) fn merged_denials(
@@ -39,15 +27,16 @@ impl SharedLookup {
         Ok(merged(own, others, at, limit))
     }
 
+    /// Those that this replica's log does not have.
     fn denials_of_others(
         &self,
         filter: &RecordFilter,
         before: Uuid,
         limit: usize,
-    ) -> io::Result<OthersDenials> {
+    ) -> io::Result<SharedDenials> {
         let organization = filter.organization.as_deref().map(str::parse);
         let Ok(organization) = organization.transpose() else {
-            return Ok(OthersDenials::default());
+            return Ok(SharedDenials::default());
         };
         let time = |millis: Option<i64>| millis.and_then(Timestamp::from_timestamp_millis);
         let wanted = DenialQuery {
@@ -57,40 +46,26 @@ impl SharedLookup {
             until: time(filter.until),
             limit: SCANNED,
         };
-        let found = self.runtime.block_on(self.store.list_denials(&wanted));
-        let rows = found.map_err(io::Error::other)?;
-        let is_all = rows.len() < SCANNED;
-        let mut found = OthersDenials::default();
-        for row in rows {
-            if found.each.len() == limit {
-                return Ok(found);
-            }
-            found.next = Some(row.id.uuid());
-            let record: DecisionRecord =
-                serde_json::from_str(&row.record).map_err(io::Error::other)?;
-            if filter.accepts(&record) && !self.own.has_written(row.id)? {
-                found.each.push((record, row.id.uuid()));
-            }
-        }
-        found.next = found.next.filter(|_| !is_all);
-        Ok(found)
+        self.shared_denials(&wanted, limit, |id, record| {
+            Ok(filter.accepts(record) && !self.own.has_written(id)?)
+        })
     }
 }
 
 /// At most `limit` of both in the order of their ids, and how far they go in each.
 fn merged(
     own: RecordPage,
-    others: OthersDenials,
+    others: SharedDenials,
     (mut at_own, mut at_other): (LogPosition, Uuid),
     limit: usize,
 ) -> RecordList {
     let mut list = Vec::new();
     let mut of_own = own.decisions.into_iter().peekable();
-    let mut of_others = others.each.into_iter().peekable();
-    let last_looked_at = others.next.map(|id| DecisionId::from_uuid(id).to_string());
+    let mut of_others = others.denials.into_iter().peekable();
+    let last_looked_at = others.next.map(|id| id.to_string());
     while list.len() < limit {
         let is_own = match (of_own.peek(), of_others.peek()) {
-            (Some((own, _)), Some((other, _))) => own.id > other.id,
+            (Some((own, _)), Some((_, other))) => own.id > other.id,
             // An older one may come after one that was not looked at.
             (Some((own, _)), None) if last_looked_at.as_ref().is_some_and(|id| own.id < *id) => {
                 break;
@@ -105,8 +80,8 @@ fn merged(
                 record
             }));
         } else {
-            list.extend(of_others.next().map(|(record, at)| {
-                at_other = at;
+            list.extend(of_others.next().map(|(id, record)| {
+                at_other = id.uuid();
                 record
             }));
         }
@@ -115,7 +90,7 @@ fn merged(
         at_own = own.next.unwrap_or_default();
     }
     if of_others.peek().is_none() {
-        at_other = others.next.unwrap_or_default();
+        at_other = others.next.map_or(Uuid::nil(), DecisionId::uuid);
     }
     let is_over = at_own == LogPosition::default() && at_other.is_nil();
     let (high, low) = at_other.as_u64_pair();

@@ -10,10 +10,9 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::telemetry::metrics::momentary;
-use charter_authn::nonces::NonceStore;
-use charter_budgets::{Budgets, Near, Resource, nearest};
-use charter_domain::clock::Clock;
+use charter_budgets::{Near, Resource, nearest};
 use charter_domain::id::OrganizationId;
+use charter_http::state::State;
 use charter_store::Store;
 
 const LOOK_INTERVAL: Duration = Duration::from_secs(10);
@@ -42,20 +41,18 @@ impl Watch {
     /// Looks periodically until `stop`.
     pub(super) async fn run(
         self: Arc<Self>,
-        budgets: Arc<Budgets>,
-        nonces: Arc<dyn NonceStore>,
+        state: Arc<State>,
         store: Arc<Store>,
-        clock: Arc<dyn Clock>,
         stop: CancellationToken,
     ) {
         let looks = async {
             let mut reported = HashMap::new();
             loop {
-                budgets.forget_idle();
-                let mut near = budgets.near();
-                near.extend(nearest(nonces.near()));
+                state.budgets.forget_idle();
+                let mut near = state.budgets.near();
+                near.extend(nearest(state.nonces.near()));
                 let near = with_codes(near, &store).await;
-                report(&near, &mut reported, clock.monotonic());
+                report(&near, &mut reported, state.clock.monotonic());
                 *self.0.lock() = near;
                 tokio::time::sleep(LOOK_INTERVAL).await;
             }

@@ -3,12 +3,11 @@
 
 use secrecy::SecretString;
 
-use charter_authn::signed::mint::KeyMint;
+use charter_authn::signed::mint::{KeyMint, MintedKey};
 use charter_domain::access_key::AccessKey;
 use charter_domain::account::Account;
 use charter_domain::audit::{Actor, AuditContext};
 use charter_domain::clock::Clock;
-use charter_domain::ip_allowlist::IpAllowlist;
 use charter_domain::metadata::Metadata;
 use charter_domain::organization::Organization;
 use charter_domain::permission::Permission;
@@ -67,17 +66,10 @@ pub async fn access_key(
     owner: &ServiceAccount,
     expires_at: Option<Timestamp>,
 ) -> Result<(AccessKey, SecretString), StartError> {
-    let minted = mint.mint(organization, account)?;
-    let new = NewKey {
-        id: minted.id,
-        access_key: minted.access_key,
-        secret: minted.sealed,
-        description: Description::default(),
-        ip_allowlist: IpAllowlist::default(),
-        expires_at,
-    };
+    let MintedKey { new, secret } = mint.mint(organization, account)?;
+    let new = NewKey { expires_at, ..new };
     let key = tenant
         .create_key(owner.id, new, |_| Ok::<_, charter_store::Error>(()))
         .await?;
-    Ok((key, minted.secret))
+    Ok((key, secret))
 }

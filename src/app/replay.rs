@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use crate::settings::keys::Keys;
 use crate::settings::{ReplayStore, Settings};
 use charter_authn::nonces::{
-    Config, Disagreement, NonceStore, OpenError, RedisConfig, RedisFault, SharedCounters,
-    UnopenedGuard, UnopenedRedisGuard,
+    Disagreement, NonceStore, OpenError, RedisConfig, RedisFault, ReplayGuardConfig,
+    SharedCounters, UnopenedGuard, UnopenedRedisGuard,
 };
 use charter_domain::clock::Clock;
 use charter_domain::entropy::Entropy;
@@ -57,8 +57,8 @@ pub(super) async fn wait_for_turn(
 }
 
 /// The configuration of a guard for one process.
-pub(super) fn config(settings: &Settings, keys: &Keys) -> Config {
-    Config {
+pub(super) fn config(settings: &Settings, keys: &Keys) -> ReplayGuardConfig {
+    ReplayGuardConfig {
         window: settings.signing.max_skew,
         bounds: settings.replay.bounds,
         directory: settings.data_dir.join("replay"),

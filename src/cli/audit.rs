@@ -115,9 +115,8 @@ pub(super) fn run(args: &OperatorArgs<Command>, out: &mut dyn Write) -> Result<E
         let heads = heads.as_deref().unwrap_or(&default);
         let progress = Progress::default();
         let shown = progress::show("checking the audit trail, events", args.output, &progress);
-        let report = operator.store.verify_audit(Some(heads), &progress).await;
+                let report = operator.store.verify_audit(Some(heads), &progress).await?;
         drop(shown);
-        let report = report?;
         if args.output.json {
             let findings = report.findings.iter().map(ToString::to_string);
             let document = json!({

@@ -8,6 +8,7 @@ use crate::app::{StartError, advised};
 use crate::settings::error::SettingsError;
 use crate::telemetry;
 use charter_authn::users::link_mails::NotSealed;
+use charter_authz::fault::LoadError;
 use charter_policy::solver::SolverError;
 use charter_store as store;
 
@@ -124,6 +125,12 @@ impl From<StartError> for Error {
             StartError::Database(error) if error.is_refusal() => Self::Store(error),
             error => Self::Start(error),
         }
+    }
+}
+
+impl From<LoadError> for Error {
+    fn from(faults: LoadError) -> Self {
+        Self::Policies(faults.report())
     }
 }
 

@@ -115,11 +115,9 @@ async fn issue(
     expires_at: Option<&str>,
 ) -> Result<Value, Error> {
     let now = operator.audit_context().at;
-    let expires_at = expires_at
-        .map(timestamp::parse)
-        .transpose()
-        .map_err(|error| Error::argument("--expires-at", error))?
-        .map(timestamp::to_seconds);
+    let expires_at = expires_at.map(timestamp::parse).transpose();
+    let expires_at = expires_at.map_err(|error| Error::argument("--expires-at", error))?;
+    let expires_at = expires_at.map(timestamp::to_seconds);
     if expires_at.is_some_and(|at| at <= now) {
         return Err(Error::argument("--expires-at", "must lie in the future"));
     }

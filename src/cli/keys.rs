@@ -64,10 +64,8 @@ pub fn run(args: &KeysArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
         Command::Reseal { settings, output } => settings.operate(async |operator| {
             let progress = Progress::default();
             let shown = progress::show("sealing anew, secrets", *output, &progress);
-            let found = Resealing::run(operator, &progress).await;
+            let Resealing { sealed, failed } = &Resealing::run(operator, &progress).await?;
             drop(shown);
-            let found = found?;
-            let Resealing { sealed, failed } = &found;
             let document = || json!({ "sealed_anew": sealed, "failed": failed });
             output.either(out, document, |out| {
                 for fault in failed {
@@ -86,12 +84,7 @@ pub fn run(args: &KeysArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
                     failed.len()
                 )
             })?;
-            let is_done = failed.is_empty();
-            Ok(if is_done {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::FAILURE
-            })
+            Ok(ExitCode::from(u8::from(!failed.is_empty())))
         }),
     }
 }
@@ -149,18 +142,16 @@ impl Resealing {
                         let anew = reseal(sealer, &key, &before);
                         Ok((before, anew.map_err(|error| error.to_string())?))
                     });
-                let resealed = match anew {
+                let fault = match anew {
                     Ok((before, anew)) => match store.reseal_key(id, &before, anew).await {
-                        Err(error @ store::Error::Stale) => Err(error.to_string()),
-                        other => Ok(other?),
+                        Err(error @ store::Error::Stale) => Some(error.to_string()),
+                        other => other.map(|()| None)?,
                     },
-                    Err(why) => Err(why),
+                    Err(why) => Some(why),
                 };
                 progress.advance(1);
-                match resealed {
-                    Ok(()) => self.sealed += 1,
-                    Err(why) => self.failed.push(format!("{id}: {why}")),
-                }
+                self.sealed += u64::from(fault.is_none());
+                self.failed.extend(fault.map(|why| format!("{id}: {why}")));
             }
         }
     }

@@ -34,14 +34,13 @@ pub(super) fn run(args: &OperatorArgs<Command>, out: &mut dyn Write) -> Result<E
     args.settings.operate_on_any_schema(async |operator| {
         let store = &operator.store;
         let shown_meanwhile = progress::show("migrating", args.output, &Progress::default());
-        let done = match args.command {
-            Command::Up => store.migrate_up().await,
-            Command::Down { steps, yes: true } => store.migrate_down(steps).await,
+        match args.command {
+            Command::Up => store.migrate_up().await?,
+            Command::Down { steps, yes: true } => store.migrate_down(steps).await?,
             Command::Down { yes: false, .. } => return Err(Error::Unconfirmed),
-            Command::Status => Ok(()),
-        };
+            Command::Status => {}
+        }
         drop(shown_meanwhile);
-        done?;
         let status = store.migration_status().await?;
         let printed = args.output.either(
             out,

@@ -141,8 +141,7 @@ fn require_role(operator: &Operator, role: &str) -> Result<(), Error> {
     if role == OWNER {
         return Ok(());
     }
-    let policies = Snapshot::load(&operator.settings.policies.dir)
-        .map_err(|error| Error::Policies(error.report()))?;
+    let policies = Snapshot::load(&operator.settings.policies.dir)?;
     let catalogue = policies.catalogue();
     if catalogue.has_role(role) {
         return Ok(());
@@ -155,21 +154,18 @@ async fn set_role(operator: &Operator, email: &str, role: &str) -> Result<Value,
     require_role(operator, role)?;
     let user = find(operator, email).await?;
     let tenant = operator.writer(EntityRef::User(user.id)).await?;
-    let changed = tenant
-        .change_role(user.id, role, |_| Ok::<_, store::Error>(()))
-        .await;
-    changed
-        .map(|user| shown(&user))
-        .map_err(|error| refused(error, &user))
+    let unconditional = |_: &User| Ok::<_, store::Error>(());
+    let changed = tenant.change_role(user.id, role, unconditional).await;
+    let changed = changed.map_err(|error| refused(error, &user))?;
+    Ok(shown(&changed))
 }
 
 async fn set_active(operator: &Operator, email: &str, is_active: bool) -> Result<Value, Error> {
     let user = find(operator, email).await?;
     let tenant = operator.writer(EntityRef::User(user.id)).await?;
     let changed = tenant.set_member_active(user.id, is_active).await;
-    changed
-        .map(|user| shown(&user))
-        .map_err(|error| refused(error, &user))
+    let changed = changed.map_err(|error| refused(error, &user))?;
+    Ok(shown(&changed))
 }
 
 /// Without either, everybody. An organization that is done stays so if a later one fails.

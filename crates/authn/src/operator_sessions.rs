@@ -79,11 +79,11 @@ mod tests {
     use charter_domain::entropy::OsEntropy;
 
     use super::*;
-    use crate::limits::stopped_clock::Stopped;
+    use crate::limits::stopped_clock::StoppedClock;
 
     #[test]
     fn sessions_end_by_time_by_hand_and_for_want_of_room() {
-        let clock = Arc::new(Stopped::default());
+        let clock = Arc::new(StoppedClock::default());
         let sessions = OperatorSessions::new(clock.clone(), Arc::new(OsEntropy));
         let open = || sessions.open(Admission::by_session());
         let first = open();

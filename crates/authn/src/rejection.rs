@@ -6,7 +6,7 @@ use std::time::Duration;
 use charter_budgets as budgets;
 use charter_domain::timestamp::Timestamp;
 
-use crate::limits::rate_limit::Exceeded;
+use crate::limits::Exceeded;
 
 /// When to retry after a dependency failed.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -14,7 +14,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 impl From<Exceeded> for Rejection {
     fn from(exceeded: Exceeded) -> Self {
         Self::TooManyRequests {
-            limit: exceeded.limit.into(),
+            limit: exceeded.limit,
             retry_after: exceeded.retry_after,
         }
     }

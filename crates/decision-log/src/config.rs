@@ -11,7 +11,7 @@ use charter_domain::clock::Clock;
 use charter_domain::confirmed_clock::ConfirmedClock;
 
 #[derive(Debug)]
-pub struct Config {
+pub struct DecisionLogConfig {
     pub dir: PathBuf,
     /// File of the head, outside of `dir`.
     pub head: PathBuf,

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
 
-use super::config::{Clocks, Config};
+use super::config::{Clocks, DecisionLogConfig};
 use super::denials::Denials;
 use super::file_index::FileIndex;
 use super::files;
@@ -36,7 +36,7 @@ pub struct DecisionLog {
 
 impl DecisionLog {
     pub fn open(
-        config: Config,
+        config: DecisionLogConfig,
         shadow: Option<Snapshot>,
         clocks: Clocks,
         entropy: Arc<dyn Entropy>,

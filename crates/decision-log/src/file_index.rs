@@ -5,7 +5,8 @@
 //! hide a line from look-ups, but not from `verify`.
 
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read as _, Seek as _, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -107,15 +108,12 @@ impl FileIndex {
         let mut line = Vec::new();
         let mut begins = true;
         loop {
-            line.clear();
-            let read = (&mut reader)
-                .take(MAX_LINE_BYTES)
-                .read_until(b'\n', &mut line)?;
+            let read = read_piece(&mut reader, &mut line)?;
             if read == 0 {
                 return Ok(index);
             }
             // Longer lines are not written by the log.
-            index.add(if begins { &line } else { &[] }, read as u64);
+            index.add(if begins { &line } else { &[] }, read);
             begins = line.last() == Some(&b'\n');
         }
     }
@@ -160,13 +158,13 @@ impl FileIndex {
         self.length += length;
     }
 
-    /// Start and end of the ranges that may contain an id of that time.
-    pub(super) fn candidates(&self, made_at: i64) -> impl Iterator<Item = (u64, u64)> {
+    /// The ranges that may contain an id of that time.
+    pub(super) fn candidates(&self, made_at: i64) -> impl Iterator<Item = Range<u64>> {
         self.ranges
             .iter()
             .enumerate()
             .filter(move |(_, it)| it.earliest <= made_at && made_at <= it.latest)
-            .map(|(at, it)| (it.offset, self.end(at)))
+            .map(|(at, it)| it.offset..self.end(at))
     }
 
     /// All ranges, in order.
@@ -179,13 +177,13 @@ impl FileIndex {
         })
     }
 
-    /// Start and end of the range with this definition.
-    pub(super) fn definition(&self, defined: DefinitionKind, number: u32) -> Option<(u64, u64)> {
+    /// The range with this definition.
+    pub(super) fn definition(&self, defined: DefinitionKind, number: u32) -> Option<Range<u64>> {
         let after = self
             .ranges
             .partition_point(|it| it.before.of(defined) < number);
         let at = after.checked_sub(1)?;
-        Some((self.ranges.get(at)?.offset, self.end(at)))
+        Some(self.ranges.get(at)?.offset..self.end(at))
     }
 
     fn end(&self, at: usize) -> u64 {
@@ -194,21 +192,26 @@ impl FileIndex {
     }
 }
 
+/// Reads a line, or a part of one that is longer than those of the log; 0 at the end.
+fn read_piece(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<u64> {
+    line.clear();
+    let read = reader.take(MAX_LINE_BYTES).read_until(b'\n', line)?;
+    Ok(read as u64)
+}
+
 /// The first result of `wanted` for the lines of a range, each with its place in the file.
 pub(super) fn find_line_in<T>(
     file: &mut File,
-    (start, end): (u64, u64),
+    range: Range<u64>,
     mut wanted: impl FnMut(u64, &[u8]) -> Option<T>,
 ) -> io::Result<Option<T>> {
-    file.seek(SeekFrom::Start(start))?;
-    let mut reader = BufReader::with_capacity(64 * 1024, file.take(end - start));
+    file.seek(SeekFrom::Start(range.start))?;
+    let length = range.end - range.start;
+    let mut reader = BufReader::with_capacity(64 * 1024, file.take(length));
     let mut line = Vec::new();
-    let (mut begins, mut at) = (true, start);
+    let (mut begins, mut at) = (true, range.start);
     loop {
-        line.clear();
-        let read = (&mut reader)
-            .take(MAX_LINE_BYTES)
-            .read_until(b'\n', &mut line)?;
+        let read = read_piece(&mut reader, &mut line)?;
         if read == 0 {
             return Ok(None);
         }
@@ -219,7 +222,7 @@ pub(super) fn find_line_in<T>(
         {
             return Ok(Some(found));
         }
-        at += read as u64;
+        at += read;
         begins = is_whole;
     }
 }

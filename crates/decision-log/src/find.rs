@@ -128,9 +128,9 @@ impl FileIndexes {
         let text = format!("\"id\":\"{id}\"");
         let finder = memmem::Finder::new(&text);
         let mut open = File::open(&file.path)?;
-        for stretch in candidates {
+        for range in candidates {
             let mut definitions = DefinitionReader::default();
-            let found = find_line_in(&mut open, stretch, |_, line| {
+            let found = find_line_in(&mut open, range, |_, line| {
                 finder.find(line).is_some().then(|| line.to_vec())
             })?;
             let Some(line) = found else { continue };
@@ -162,11 +162,11 @@ pub(super) fn gather(
                       defined: DefinitionKind,
                       number: u32|
      -> Result<(), JsonError> {
-        let Some(stretch) = index.definition(defined, number) else {
+        let Some(range) = index.definition(defined, number) else {
             return Ok(());
         };
         let wanted = format!("\"kind\":\"{}\",\"number\":{number},", defined.kind());
-        let found = find_line_in(open, stretch, |_, line| {
+        let found = find_line_in(open, range, |_, line| {
             let start = line.get(..128).unwrap_or(line);
             memmem::find(start, wanted.as_bytes()).map(|_| line.to_vec())
         })?;

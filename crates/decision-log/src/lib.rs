@@ -54,7 +54,7 @@ mod written_files;
 
 pub use chain::{Chain, LogKey};
 pub use charter_authz::json::Uid;
-pub use config::{Clocks, Config, Overflow, RotationLimits};
+pub use config::{Clocks, DecisionLogConfig, Overflow, RotationLimits};
 pub use decision_log::DecisionLog;
 pub use denials::TakenDenials;
 pub use direction::Direction;

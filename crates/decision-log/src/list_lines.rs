@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use memchr::memmem;
@@ -86,7 +87,7 @@ impl Cases {
         &mut self,
         line: &DecisionLine,
         open: &mut File,
-        find: impl FnOnce(u32) -> Option<(u64, u64)>,
+        find: impl FnOnce(u32) -> Option<Range<u64>>,
         read: &mut u64,
     ) -> io::Result<Option<Arc<Case>>> {
         let number = match &line.case {
@@ -94,9 +95,9 @@ impl Cases {
             CaseOfLine::Defined(number) => *number,
         };
         if !self.0.contains_key(&number) {
-            if let Some((start, end)) = find(number) {
-                *read += end - start;
-                find_line_in(open, (start, end), |_, text| {
+            if let Some(range) = find(number) {
+                *read += range.end - range.start;
+                find_line_in(open, range, |_, text| {
                     self.define(text);
                     None::<()>
                 })?;

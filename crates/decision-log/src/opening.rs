@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::chain::{Chain, ORIGIN, Position};
-use super::config::Config;
+use super::config::DecisionLogConfig;
 use super::file_index::FileIndex;
 use super::files;
 use super::find::FileIndexes;
@@ -79,7 +79,7 @@ impl PreviousRun {
     }
 }
 
-pub(super) fn open(config: Config, clock: &dyn Clock) -> Result<OpenedLog, OpenError> {
+pub(super) fn open(config: DecisionLogConfig, clock: &dyn Clock) -> Result<OpenedLog, OpenError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |source| OpenError::Io { path, source }
@@ -142,7 +142,11 @@ pub(super) fn open(config: Config, clock: &dyn Clock) -> Result<OpenedLog, OpenE
     })
 }
 
-fn inspect_previous_run(config: &Config, chains: &[Chain], key: &str) -> io::Result<PreviousRun> {
+fn inspect_previous_run(
+    config: &DecisionLogConfig,
+    chains: &[Chain],
+    key: &str,
+) -> io::Result<PreviousRun> {
     let (files, _) = files::list(&config.dir)?;
     let head = LogHead::read(&config.head)?;
     let is_first_start = files.is_empty() && head.is_none();

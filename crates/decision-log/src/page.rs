@@ -177,7 +177,7 @@ impl FileIndexes {
             }
             file.read += end - start;
             let mut lines = Vec::new();
-            find_line_in(&mut file.open, (start, end), |at, line| {
+            find_line_in(&mut file.open, start..end, |at, line| {
                 lines.push((at, line.to_vec()));
                 None::<()>
             })?;

@@ -4,12 +4,13 @@ use std::collections::{BTreeSet, HashMap};
 
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, LikeExpr};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 
 use std::sync::Arc;
 
 use super::entity::{access_key, account, service_account, user};
 use super::{Error, TenantReader};
+use crate::contention::OrganizationPermit;
 use charter_domain::access_key::AccessKey;
 use charter_domain::account::Account;
 use charter_domain::caller::{Caller, ServiceAccountCaller, UserCaller};
@@ -36,14 +37,12 @@ pub struct Scanned<T> {
     pub next: Option<Uuid>,
 }
 
-impl<T> Scanned<T> {
-    fn of(found: Vec<(Uuid, T)>, limit: u64, last: Option<Uuid>, rows: usize) -> Self {
-        let is_full = u64::try_from(rows).is_ok_and(|rows| rows >= limit);
-        Self {
-            found,
-            next: last.filter(|_| is_full),
-        }
-    }
+/// Rows of a table, from an id on.
+struct ScannedRows<M> {
+    rows: Vec<M>,
+    next: Option<Uuid>,
+    /// For what is read with them, too.
+    _turn: OrganizationPermit,
 }
 
 impl TenantReader<'_> {
@@ -77,15 +76,12 @@ impl TenantReader<'_> {
             query = query.filter(any);
         }
         let organization = self.organization().await?;
-        let _turn = self.wait_for_list().await?;
-        let query = from(query, Column::Id, after, limit);
-        let rows = query.all(&self.store.reader).await?;
-        let (read, last) = (rows.len(), rows.last().map(|row| row.id));
-        let accounts = self
-            .accounts_of(rows.iter().map(|row| row.account_id))
-            .await?;
+        let scanned = self.scan(query, Column::Id, after, limit, |row| row.id);
+        let scanned = scanned.await?;
+        let accounts = scanned.rows.iter().map(|row| row.account_id);
+        let accounts = self.accounts_of(accounts).await?;
         let mut found = Vec::new();
-        for row in rows {
+        for row in scanned.rows {
             let Some(account) = accounts.get(&row.account_id).filter(|it| it.is_active) else {
                 continue;
             };
@@ -98,7 +94,8 @@ impl TenantReader<'_> {
             );
             found.push((id, Caller::ServiceAccount(Arc::new(caller))));
         }
-        Ok(Scanned::of(found, limit, last, read))
+        let next = scanned.next;
+        Ok(Scanned { found, next })
     }
 
     /// Active users, as callers. `None` looks at all.
@@ -120,19 +117,17 @@ impl TenantReader<'_> {
             query = query.filter(any);
         }
         let organization = self.organization().await?;
-        let _turn = self.wait_for_list().await?;
-        let rows = from(query, Column::Id, after, limit)
-            .all(&self.store.reader)
-            .await?;
-        let (read, last) = (rows.len(), rows.last().map(|row| row.id));
-        let found = rows
-            .into_iter()
-            .map(|row| {
-                let caller = UserCaller::new(None, row.clone().into(), organization.clone());
-                (row.id, Caller::User(Arc::new(caller)))
-            })
-            .collect();
-        Ok(Scanned::of(found, limit, last, read))
+        let scanned = self.scan(query, Column::Id, after, limit, |row| row.id);
+        let scanned = scanned.await?;
+        let found = scanned.rows.into_iter().map(|row| {
+            let id = row.id;
+            let caller = UserCaller::new(None, row.into(), organization.clone());
+            (id, Caller::User(Arc::new(caller)))
+        });
+        Ok(Scanned {
+            found: found.collect(),
+            next: scanned.next,
+        })
     }
 
     pub async fn accounts_from(
@@ -141,16 +136,16 @@ impl TenantReader<'_> {
         limit: u64,
     ) -> Result<Scanned<Account>, Error> {
         use account::Column;
-        let _turn = self.wait_for_list().await?;
         let query = account::Entity::find()
             .filter(Column::OrganizationId.eq(self.scope.organization_id().uuid()));
-        let rows = from(query, Column::Id, after, limit)
-            .all(&self.store.reader)
-            .await?;
-        let (read, last) = (rows.len(), rows.last().map(|row| row.id));
-        let found = rows.into_iter().map(|row| Ok((row.id, row.try_into()?)));
-        let found: Result<_, Error> = found.collect();
-        Ok(Scanned::of(found?, limit, last, read))
+        let scanned = self.scan(query, Column::Id, after, limit, |row| row.id);
+        let scanned = scanned.await?;
+        let found = scanned.rows.into_iter();
+        let found = found.map(|row| Ok((row.id, row.try_into()?)));
+        Ok(Scanned {
+            found: found.collect::<Result<_, Error>>()?,
+            next: scanned.next,
+        })
     }
 
     /// Service accounts that are not deleted, each with its account.
@@ -160,24 +155,21 @@ impl TenantReader<'_> {
         limit: u64,
     ) -> Result<Scanned<(ServiceAccount, Account)>, Error> {
         use service_account::Column;
-        let _turn = self.wait_for_list().await?;
         let query = service_account::Entity::find()
             .filter(Column::OrganizationId.eq(self.scope.organization_id().uuid()))
             .filter(Column::DeletedAt.is_null());
-        let rows = from(query, Column::Id, after, limit)
-            .all(&self.store.reader)
-            .await?;
-        let (read, last) = (rows.len(), rows.last().map(|row| row.id));
-        let accounts = self
-            .accounts_of(rows.iter().map(|row| row.account_id))
-            .await?;
+        let scanned = self.scan(query, Column::Id, after, limit, |row| row.id);
+        let scanned = scanned.await?;
+        let accounts = scanned.rows.iter().map(|row| row.account_id);
+        let accounts = self.accounts_of(accounts).await?;
         let mut found = Vec::new();
-        for row in rows {
+        for row in scanned.rows {
             if let Some(account) = accounts.get(&row.account_id) {
                 found.push((row.id, (row.try_into()?, account.clone())));
             }
         }
-        Ok(Scanned::of(found, limit, last, read))
+        let next = scanned.next;
+        Ok(Scanned { found, next })
     }
 
     /// Keys of service accounts that are not deleted, each with these.
@@ -188,26 +180,23 @@ impl TenantReader<'_> {
     ) -> Result<Scanned<(AccessKey, ServiceAccount, Account)>, Error> {
         use access_key::Column;
         let organization = self.scope.organization_id().uuid();
-        let _turn = self.wait_for_list().await?;
         let query = access_key::Entity::find().filter(Column::OrganizationId.eq(organization));
-        let rows = from(query, Column::Id, after, limit)
-            .all(&self.store.reader)
-            .await?;
-        let (read, last) = (rows.len(), rows.last().map(|row| row.id));
-        let holders: BTreeSet<Uuid> = rows.iter().map(|row| row.service_account_id).collect();
+        let scanned = self.scan(query, Column::Id, after, limit, |row| row.id);
+        let scanned = scanned.await?;
+        let holders = scanned.rows.iter().map(|row| row.service_account_id);
+        let holders: BTreeSet<Uuid> = holders.collect();
         let holders = service_account::Entity::find()
             .filter(service_account::Column::OrganizationId.eq(organization))
             .filter(service_account::Column::Id.is_in(holders))
             .filter(service_account::Column::DeletedAt.is_null())
             .all(&self.store.reader)
             .await?;
-        let accounts = self
-            .accounts_of(holders.iter().map(|row| row.account_id))
-            .await?;
+        let accounts = holders.iter().map(|row| row.account_id);
+        let accounts = self.accounts_of(accounts).await?;
         let holders: HashMap<Uuid, service_account::Model> =
             holders.into_iter().map(|row| (row.id, row)).collect();
         let mut found = Vec::new();
-        for row in rows {
+        for row in scanned.rows {
             let Some(holder) = holders.get(&row.service_account_id) else {
                 continue;
             };
@@ -217,7 +206,8 @@ impl TenantReader<'_> {
                 found.push((id, parts));
             }
         }
-        Ok(Scanned::of(found, limit, last, read))
+        let next = scanned.next;
+        Ok(Scanned { found, next })
     }
 
     pub async fn members_from(
@@ -226,15 +216,38 @@ impl TenantReader<'_> {
         limit: u64,
     ) -> Result<Scanned<User>, Error> {
         use user::Column;
-        let _turn = self.wait_for_list().await?;
         let query = user::Entity::find()
             .filter(Column::OrganizationId.eq(self.scope.organization_id().uuid()));
-        let rows = from(query, Column::Id, after, limit)
+        let scanned = self.scan(query, Column::Id, after, limit, |row| row.id);
+        let scanned = scanned.await?;
+        let found = scanned.rows.into_iter().map(|row| (row.id, row.into()));
+        Ok(Scanned {
+            found: found.collect(),
+            next: scanned.next,
+        })
+    }
+
+    async fn scan<E: EntityTrait>(
+        &self,
+        query: Select<E>,
+        id: E::Column,
+        after: Option<Uuid>,
+        limit: u64,
+        id_of: fn(&E::Model) -> Uuid,
+    ) -> Result<ScannedRows<E::Model>, Error> {
+        let turn = self.wait_for_list().await?;
+        let rows = query
+            .filter(Condition::all().add_option(after.map(|after| id.gt(after))))
+            .order_by_asc(id)
+            .limit(limit)
             .all(&self.store.reader)
             .await?;
-        let (read, last) = (rows.len(), rows.last().map(|row| row.id));
-        let found = rows.into_iter().map(|row| (row.id, row.into())).collect();
-        Ok(Scanned::of(found, limit, last, read))
+        let is_full = u64::try_from(rows.len()).is_ok_and(|rows| rows >= limit);
+        Ok(ScannedRows {
+            next: rows.last().map(id_of).filter(|_| is_full),
+            rows,
+            _turn: turn,
+        })
     }
 
     async fn accounts_of(
@@ -267,17 +280,4 @@ fn mentions(column: service_account::Column, name: &str) -> sea_orm::sea_query::
         .replace('%', "!%")
         .replace('_', "!_");
     text.like(LikeExpr::new(format!("%\"{escaped}\"%")).escape('!'))
-}
-
-fn from<E: EntityTrait>(
-    query: sea_orm::Select<E>,
-    id: impl ColumnTrait,
-    after: Option<Uuid>,
-    limit: u64,
-) -> sea_orm::Select<E> {
-    let query = match after {
-        Some(after) => query.filter(id.gt(after)),
-        None => query,
-    };
-    query.order_by_asc(id).limit(limit)
 }

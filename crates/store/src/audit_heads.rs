@@ -39,16 +39,22 @@ impl Head {
     }
 
     /// Parses a line; `None` if it is not a head.
-    pub(super) fn parse(line: &str) -> Option<Attested> {
+    pub(super) fn parse(line: &str) -> Option<AttestedEnd> {
         let head: Self = serde_json::from_str(line).ok()?;
-        let organization = head.organization.parse().ok()?;
-        let mac = BASE64.decode(&head.mac).ok()?.try_into().ok()?;
-        Some((organization, head.sequence, mac))
+        Some(AttestedEnd {
+            organization: head.organization.parse().ok()?,
+            sequence: head.sequence,
+            mac: BASE64.decode(&head.mac).ok()?.try_into().ok()?,
+        })
     }
 }
 
-/// The chain, and the number and MAC of its last event.
-pub(super) type Attested = (OrganizationId, i64, Mac);
+/// A chain, and the number and MAC of its last event.
+pub(super) struct AttestedEnd {
+    pub(super) organization: OrganizationId,
+    pub(super) sequence: i64,
+    pub(super) mac: Mac,
+}
 
 /// The first bytes of every line.
 const BEGINNING: &str = "{\"organization\":";
@@ -56,7 +62,7 @@ const BEGINNING: &str = "{\"organization\":";
 /// A line that does not parse.
 pub(super) enum Torn {
     /// A truncated head, followed by a whole one if the next write came directly after it.
-    Head(Option<Attested>),
+    Head(Option<AttestedEnd>),
     /// Nothing that this service writes.
     No,
 }

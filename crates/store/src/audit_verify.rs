@@ -331,10 +331,10 @@ fn read_heads(path: &Path, report: &mut Report) -> Result<Heads, Error> {
                 None
             }
         });
-        if let Some((organization, sequence, mac)) = attested {
+        if let Some(end) = attested {
             report.heads += 1;
-            let heads = heads.entry(organization.uuid()).or_default();
-            heads.push((sequence, mac));
+            let heads = heads.entry(end.organization.uuid()).or_default();
+            heads.push((end.sequence, end.mac));
         }
     }
     // Heads are appended after the commits, possibly in another order.

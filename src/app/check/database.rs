@@ -9,7 +9,7 @@ use crate::settings::Settings;
 use crate::settings::keys::Keys;
 use charter_domain::clock::Clock;
 use charter_domain::entropy::Entropy;
-use charter_store::{MigrationStatus, Store};
+use charter_store::Store;
 
 use super::super::database;
 use super::part::CheckedPart;
@@ -23,6 +23,14 @@ pub(super) struct FoundDatabase {
 }
 
 impl FoundDatabase {
+    const fn without_store(part: CheckedPart) -> Self {
+        Self {
+            part,
+            store: None,
+            pending: Vec::new(),
+        }
+    }
+
     /// The database, if this migration is applied.
     pub(super) fn store_with(&self, migration: &str) -> Option<&Arc<Store>> {
         let is_pending = self.pending.iter().any(|name| name.ends_with(migration));
@@ -47,22 +55,14 @@ pub(super) async fn look(
         if part.ok && opened.is_some() {
             part.note("the database does not exist yet; a start creates it");
         }
-        return FoundDatabase {
-            part,
-            store: None,
-            pending: Vec::new(),
-        };
+        return FoundDatabase::without_store(part);
     };
     let status = match store.ping().await {
         Ok(()) => store.migration_status().await,
         Err(error) => Err(error),
     };
     let Some(status) = part.take(status) else {
-        return FoundDatabase {
-            part,
-            store: None,
-            pending: Vec::new(),
-        };
+        return FoundDatabase::without_store(part);
     };
     if let Some(Some(damage)) = part.take(store.damage().await) {
         part.findings.push(format!(
@@ -76,12 +76,8 @@ pub(super) async fn look(
             later.name
         ));
     }
-    let is_pending = |one: &MigrationStatus| !one.applied;
-    let pending: Vec<String> = status
-        .into_iter()
-        .filter(is_pending)
-        .map(|one| one.name)
-        .collect();
+    let pending = status.into_iter().filter(|one| !one.applied);
+    let pending: Vec<String> = pending.map(|one| one.name).collect();
     if !pending.is_empty() {
         part.note("a start applies the pending migrations, as `charter migrate up` does");
     }

@@ -46,21 +46,23 @@ pub async fn check(settings: &Settings, program: &Path) -> Vec<CheckedPart> {
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let found = database::look(settings, keys, &clock, &(Arc::new(OsEntropy) as _)).await;
-    let (key_lists, belong) = key_lists(settings, keys, &found).await;
+    let key_lists = key_lists(settings, keys, &found).await;
     let (service, policies) = tokio::join!(
         service(settings, keys, &found, &*clock),
-        policy_folder((settings, keys, program), (&found, belong), &clock)
+        policy_folder(
+            (settings, keys, program),
+            (&found, key_lists.belong),
+            &clock
+        )
     );
-    let (service, is_running) = service;
-    let (policies, attributes) = policies;
     parts.extend([
-        key_lists,
+        key_lists.part,
         found.part,
-        service,
-        policies,
-        decision_log(settings, keys, attributes.as_ref()),
+        service.part,
+        policies.part,
+        decision_log(settings, keys, policies.attributes.as_ref()),
         mail(settings),
-        listeners(settings, is_running),
+        listeners(settings, service.is_running),
     ]);
     parts
 }
@@ -87,8 +89,13 @@ fn data_directory(settings: &Settings) -> CheckedPart {
     part
 }
 
-/// Also returns whether they are those of the database.
-async fn key_lists(settings: &Settings, keys: &Keys, found: &FoundDatabase) -> (CheckedPart, bool) {
+struct CheckedKeys {
+    part: CheckedPart,
+    /// Whether they are those of the database.
+    belong: bool,
+}
+
+async fn key_lists(settings: &Settings, keys: &Keys, found: &FoundDatabase) -> CheckedKeys {
     let ids = |keys: &[Key]| {
         keys.iter()
             .map(|key| key.id().into())
@@ -119,7 +126,7 @@ async fn key_lists(settings: &Settings, keys: &Keys, found: &FoundDatabase) -> (
         let missing = part.take(missing_keys::fault(store, &sealing).await);
         part.findings.extend(missing.flatten());
     }
-    (part, belong)
+    CheckedKeys { part, belong }
 }
 
 /// A note for each settings file with keys that every user of the machine can read.
@@ -142,13 +149,28 @@ fn readable_by_all(settings: &Settings) -> impl Iterator<Item = String> {
     })
 }
 
-/// Which process serves the database, and whether it is the service of these settings.
+/// Which process serves the database.
+struct CheckedService {
+    part: CheckedPart,
+    /// Whether it is the service of these settings.
+    is_running: bool,
+}
+
+impl CheckedService {
+    const fn not_running(part: CheckedPart) -> Self {
+        Self {
+            part,
+            is_running: false,
+        }
+    }
+}
+
 async fn service(
     settings: &Settings,
     keys: &Keys,
     found: &FoundDatabase,
     clock: &dyn Clock,
-) -> (CheckedPart, bool) {
+) -> CheckedService {
     let mut part = CheckedPart::new("service");
     if let Some(config) = replay::redis(settings, keys) {
         return shared_service(part, &config, settings.replay.lease, (found, clock)).await;
@@ -162,11 +184,11 @@ async fn service(
     });
     part.take(place);
     let Some(store) = &found.store else {
-        return (part, false);
+        return CheckedService::not_running(part);
     };
     let found = find_lease(store, &directory, settings.replay.lease).await;
     let Some(found) = part.take(found) else {
-        return (part, false);
+        return CheckedService::not_running(part);
     };
     if found.may_lack_nonces && !matches!(found.holder, LeaseHolder::Other(_)) {
         part.findings.push(format!(
@@ -176,22 +198,24 @@ async fn service(
             humantime::format_duration(settings.signing.max_skew)
         ));
     }
-    match found.holder {
-        LeaseHolder::Nobody => (part.fact("lease", "held by nobody"), false),
+    let is_running = matches!(found.holder, LeaseHolder::Own(_));
+    let lease = match found.holder {
+        LeaseHolder::Nobody => "held by nobody".to_owned(),
         LeaseHolder::Gone(holder) => {
             part.note(format!(
                 "{holder} has ended without releasing the lease; the next start takes it over"
             ));
-            (part.fact("lease", "held by nobody"), false)
+            "held by nobody".to_owned()
         }
-        LeaseHolder::Own(holder) => (
-            part.fact("lease", format!("held by the running service, {holder}")),
-            true,
-        ),
+        LeaseHolder::Own(holder) => format!("held by the running service, {holder}"),
         LeaseHolder::Other(holder) => {
             part.take::<()>(Err(OpenError::Lease(LeaseError::Held(holder.clone()))));
-            (part.fact("lease", format!("held by {holder}")), false)
+            format!("held by {holder}")
         }
+    };
+    CheckedService {
+        part: part.fact("lease", lease),
+        is_running,
     }
 }
 
@@ -201,7 +225,7 @@ async fn shared_service(
     config: &RedisConfig,
     lease: Duration,
     (found, clock): (&FoundDatabase, &dyn Clock),
-) -> (CheckedPart, bool) {
+) -> CheckedService {
     part = part.fact("nonces", config.servers());
     part.take(config.check().await);
     if let Some(store) = &found.store {
@@ -211,7 +235,7 @@ async fn shared_service(
         part.take(config.check_key(store, clock.now()).await);
     }
     let Some(store) = found.store_with("_replicas") else {
-        return (part, false);
+        return CheckedService::not_running(part);
     };
     let hosts = part.take(store.live_hosts(clock.now()).await);
     let here = hosts.iter().flatten().find(|host| replicas::is_here(host));
@@ -219,7 +243,13 @@ async fn shared_service(
     if let Some(here) = here {
         part = part.fact("replica", format!("the running service, {here}"));
     }
-    (part, is_running)
+    CheckedService { part, is_running }
+}
+
+struct CheckedPolicies {
+    part: CheckedPart,
+    /// Those that the schema declares which would be in force; `None` if none would.
+    attributes: Option<BTreeSet<String>>,
 }
 
 /// Also returns the attributes that the schema declares which would be in force.
@@ -227,7 +257,7 @@ async fn policy_folder(
     (settings, keys, program): (&Settings, &Keys, &Path),
     (found, belong): (&FoundDatabase, bool),
     clock: &Arc<dyn Clock>,
-) -> (CheckedPart, Option<BTreeSet<String>>) {
+) -> CheckedPolicies {
     let mut part = CheckedPart::new("policies").fact("folder", shown(&settings.policies.dir));
     // Without the keys that authenticate it, the record of earlier policies reads as lost.
     let store = found.store_with("domain_policies").filter(|_| belong);
@@ -244,7 +274,10 @@ async fn policy_folder(
     let policies = policies.read_only();
     let started = policies.start(clock.now()).await;
     let Some(started) = part.take(started) else {
-        return (part, None);
+        return CheckedPolicies {
+            part,
+            attributes: None,
+        };
     };
     let health = started.health;
     if let Some(refused) = health.refused {
@@ -278,7 +311,10 @@ async fn policy_folder(
         )
         .fact("policies", count)
         .fact("invariants", started.loaded.invariants().len());
-    (part, Some(started.loaded.attributes().clone()))
+    CheckedPolicies {
+        part,
+        attributes: Some(started.loaded.attributes().clone()),
+    }
 }
 
 fn decision_log(

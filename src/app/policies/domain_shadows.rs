@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use charter_authz::custom_domain::CustomDomain;
-use charter_authz::folder::{DOMAINS, Files, Folder};
+use charter_authz::folder::{DOMAINS, Files};
 use charter_authz::policy_health::ShadowInUse;
 use charter_decision_log::{ShadowDomain, ShadowPolicies};
 use charter_domain::clock::Clock;
 use charter_policy::gates::{CheckRequest, GateRequirement};
 
 use super::checked_folder::Policies;
-use super::folder_follower::{FolderFollower, Refusal, files_of, names_below, read};
+use super::folder_follower::{FolderFollower, Reading, Refusal, files_of, names_below, read};
 use super::folder_reading::{FromFolder, run_in_background};
 
 pub(super) struct DomainShadows {
@@ -77,27 +77,16 @@ impl DomainShadows {
         if !known.follower.is_due(&files, now) {
             return false;
         }
-        let mut in_use = None;
-        let loaded = match reading {
-            Ok(folder) => {
-                in_use = Some(ShadowInUse {
-                    whole_digest: Arc::clone(folder.whole_digest()),
-                    since: clock.now(),
-                    files: Arc::new(folder.files().clone()),
-                });
-                load::<CustomDomain>(&self.policies, &dir, folder).await
-            }
-            Err(fault) => Err(fault.into()),
-        };
+        let loaded = load::<CustomDomain>(&self.policies, &dir, reading, clock).await;
         let is_unfinished = loaded.as_ref().is_err_and(|it: &Refusal| it.is_unfinished);
         known.follower.judged(files, is_unfinished, now);
         match loaded {
-            Ok(domain) => {
+            Ok((domain, in_use)) => {
                 let digest = domain.snapshot().digest();
                 tracing::info!(domain = name, %digest, "new shadow policies of a domain are in use");
                 known.shown = ShadowDomain {
                     domain: Some(Arc::new(domain)),
-                    in_use,
+                    in_use: Some(in_use),
                     fault: None,
                 };
             }
@@ -117,8 +106,15 @@ impl DomainShadows {
 pub(super) async fn load<L: FromFolder>(
     policies: &Policies,
     dir: &Path,
-    folder: Folder,
-) -> Result<L, Refusal> {
+    reading: Reading,
+    clock: &dyn Clock,
+) -> Result<(L, ShadowInUse), Refusal> {
+    let folder = reading?;
+    let in_use = ShadowInUse {
+        whole_digest: Arc::clone(folder.whole_digest()),
+        since: clock.now(),
+        files: Arc::new(folder.files().clone()),
+    };
     let request = CheckRequest {
         dir: dir.to_owned(),
         tests: GateRequirement::Off,
@@ -136,5 +132,5 @@ pub(super) async fn load<L: FromFolder>(
     let load = move || L::from_folder(&folder).map_err(|error| error.report());
     let loaded = run_in_background(load).await;
     let loaded = loaded.unwrap_or_else(|| Err("the policies could not be loaded".to_owned()));
-    loaded.map_err(Refusal::from)
+    Ok((loaded?, in_use))
 }

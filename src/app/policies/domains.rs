@@ -19,6 +19,7 @@ use super::checked_folder::Policies;
 use super::domain_folder::{DomainFolder, refusal};
 use super::folder_follower::names_below;
 use super::folder_reading::Phase;
+use super::folder_reloader::received;
 use super::folder_watch::POLL;
 use super::report::set_warning;
 
@@ -77,15 +78,9 @@ impl DomainFolders {
     pub(super) async fn follow(mut self) {
         let mut hangup = signal(SignalKind::hangup()).ok();
         loop {
-            let hangup = async {
-                match &mut hangup {
-                    Some(hangup) => hangup.recv().await,
-                    None => std::future::pending().await,
-                }
-            };
             let is_told = tokio::select! {
                 () = tokio::time::sleep(POLL) => false,
-                _ = hangup => true,
+                () = received(&mut hangup) => true,
             };
             self.look(Phase::Serving, is_told).await;
         }

@@ -41,8 +41,15 @@ pub(super) trait FromFolder: Sized + Send + Sync + 'static {
 
     fn from_folder(folder: &Folder) -> Result<Self, LoadError>;
 
-    /// What is unchanged since `before` is not checked again.
-    fn after(before: Option<&Self>, folder: &Folder) -> Result<Self, LoadError>;
+    /// What is unchanged is not checked again.
+    fn updated_from(before: &Self, folder: &Folder) -> Result<Self, LoadError>;
+
+    fn after(before: Option<&Self>, folder: &Folder) -> Result<Self, LoadError> {
+        match before {
+            Some(before) => Self::updated_from(before, folder),
+            None => Self::from_folder(folder),
+        }
+    }
 }
 
 impl FromFolder for Snapshot {
@@ -52,11 +59,8 @@ impl FromFolder for Snapshot {
         Self::from_folder(folder)
     }
 
-    fn after(before: Option<&Self>, folder: &Folder) -> Result<Self, LoadError> {
-        match before {
-            Some(before) => Self::updated_from(before, folder),
-            None => Self::from_folder(folder),
-        }
+    fn updated_from(before: &Self, folder: &Folder) -> Result<Self, LoadError> {
+        Self::updated_from(before, folder)
     }
 }
 
@@ -67,11 +71,8 @@ impl FromFolder for CustomDomain {
         Self::from_folder(folder)
     }
 
-    fn after(before: Option<&Self>, folder: &Folder) -> Result<Self, LoadError> {
-        match before {
-            Some(before) => Self::updated_from(before, folder),
-            None => Self::from_folder(folder),
-        }
+    fn updated_from(before: &Self, folder: &Folder) -> Result<Self, LoadError> {
+        Self::updated_from(before, folder)
     }
 }
 

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use charter_authz::folder::{Files, Folder};
 use charter_authz::policy_health::PolicyHealth;
@@ -130,19 +130,13 @@ impl<P: InForce> FolderReloader<P> {
         let mut poll = tokio::time::interval(POLL);
         poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            let hangup = async {
-                match &mut hangup {
-                    Some(hangup) => hangup.recv().await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
                 _ = poll.tick() => {}
                 () = changed.notified() => {
                     // Changes come in bursts; one reading covers all of them.
                     tokio::time::sleep(SETTLE).await;
                 }
-                _ = hangup => {
+                                () = received(&mut hangup) => {
                     tracing::info!(domain = self.domain(), "SIGHUP: checking the policies again");
                     self.last_checked = None;
                     self.no_stops = None;
@@ -339,6 +333,14 @@ impl<P: InForce> FolderReloader<P> {
         if !unused.is_empty() {
             run_in_background(move || drop(unused)).await;
         }
+    }
+}
+
+/// Waits for the signal; for ever if it cannot be listened for.
+pub(super) async fn received(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
     }
 }
 

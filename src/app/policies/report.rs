@@ -180,6 +180,13 @@ pub(super) fn shortened(mut reason: String) -> String {
     reason
 }
 
+/// Names the folder in force, and since when it is.
+pub(super) fn set_folder(health: &mut PolicyHealth, folder: &Folder, since: Timestamp) {
+    health.whole_digest = Some(Arc::clone(folder.whole_digest()));
+    health.files = Arc::new(folder.files().clone());
+    health.since = Some(since);
+}
+
 /// Sets or removes a warning.
 pub(super) fn set_warning(warnings: &mut Vec<String>, warning: &str, holds: bool) {
     warnings.retain(|found| found != warning);

@@ -12,7 +12,7 @@ use charter_policy::gates::GateRequirement;
 use super::checked_folder::Policies;
 use super::folder_reading::{FolderReading, FromFolder, Phase};
 use super::last_accepted::LastAccepted;
-use super::report::{NOT_CHECKED_AGAIN, report_unread, set_warning};
+use super::report::{NOT_CHECKED_AGAIN, report_unread, set_folder, set_warning};
 use super::taken::{Started, TakenFolder, UnfitFolder};
 
 impl Policies {
@@ -51,12 +51,8 @@ impl Policies {
             unfit.reason
         );
         metrics::counter!("charter_policies_reloads_total", "outcome" => "refused").increment(1);
-        let mut health = PolicyHealth {
-            whole_digest: Some(Arc::clone(folder.whole_digest())),
-            files: Arc::new(folder.files().clone()),
-            since: Some(revision.since),
-            ..PolicyHealth::default()
-        };
+        let mut health = PolicyHealth::default();
+        set_folder(&mut health, &folder, revision.since);
         let (is_unfinished, last_checked) = (unfit.is_unfinished, unfit.last_checked.clone());
         let refused = unfit.refused_at(now);
         if is_unfinished {
@@ -99,12 +95,8 @@ impl Policies {
         let loaded = phase.run(move || L::from_folder(&loading).ok()).await??;
         let is_checked =
             self.rules.tests == GateRequirement::Off && self.rules.proofs == GateRequirement::Off;
-        let mut health = PolicyHealth {
-            whole_digest: Some(Arc::clone(folder.whole_digest())),
-            files: Arc::new(folder.files().clone()),
-            since: Some(last.since),
-            ..PolicyHealth::default()
-        };
+        let mut health = PolicyHealth::default();
+        set_folder(&mut health, folder, last.since);
         set_warning(&mut health.warnings, NOT_CHECKED_AGAIN, !is_checked);
         report_unread(&mut health, folder.unread());
         Some(Started {

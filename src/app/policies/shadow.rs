@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use charter_authz::fault::LoadError;
 use charter_authz::folder::Files;
-use charter_authz::policy_health::ShadowInUse;
 use charter_authz::snapshot::Snapshot;
 use charter_decision_log::ShadowPolicies;
 use charter_http::state::State;
@@ -89,22 +88,12 @@ impl ShadowFolder {
         if !self.follower.is_due(&files, now) {
             return;
         }
-        let mut in_use = None;
-        let loaded = match reading {
-            Ok(folder) => {
-                in_use = Some(ShadowInUse {
-                    whole_digest: Arc::clone(folder.whole_digest()),
-                    since: self.state.clock.now(),
-                    files: Arc::new(folder.files().clone()),
-                });
-                load::<Snapshot>(&self.policies, &self.dir, folder).await
-            }
-            Err(fault) => Err(fault.into()),
-        };
+        let clock = &*self.state.clock;
+        let loaded = load::<Snapshot>(&self.policies, &self.dir, reading, clock).await;
         let is_unfinished = loaded.as_ref().is_err_and(|it: &Refusal| it.is_unfinished);
         self.follower.judged(files, is_unfinished, now);
         match loaded {
-            Ok(snapshot) => {
+            Ok((snapshot, in_use)) => {
                 let known = self.shadow.snapshot();
                 if known.is_none_or(|known| known.digest() != snapshot.digest()) {
                     self.shadow.replace(Some(snapshot));
@@ -113,7 +102,7 @@ impl ShadowFolder {
                 self.fault = None;
                 self.state
                     .engine
-                    .update(|health| health.shadow_in_use.clone_from(&in_use));
+                    .update(|health| health.shadow_in_use = Some(in_use.clone()));
             }
             Err(refusal) => {
                 let reason = refusal.report;

@@ -19,7 +19,7 @@ use super::baseline::InvariantBaseline;
 use super::checked_folder::Policies;
 use super::folder_reading::{FolderReading, FromFolder, Phase};
 use super::last_accepted::LastAccepted;
-use super::report::{gate_outcomes, health, log_findings, new_revision, report_unread};
+use super::report::{gate_outcomes, health, log_findings, new_revision, report_unread, set_folder};
 use super::taken::{Started, TakenFolder, UnfitFolder};
 use super::writable::report_writable;
 
@@ -284,8 +284,6 @@ const fn taken_as(phase: Phase, verdict: &GateVerdict) -> TakenAs {
 fn health_in_force(verdict: &GateVerdict, folder: &Folder, since: Timestamp) -> PolicyHealth {
     let mut health = health(verdict);
     report_unread(&mut health, folder.unread());
-    health.whole_digest = Some(Arc::clone(folder.whole_digest()));
-    health.files = Arc::new(folder.files().clone());
-    health.since = Some(since);
+    set_folder(&mut health, folder, since);
     health
 }

@@ -13,7 +13,7 @@ use super::folder_watch::RETRY;
 use super::in_force::InForce;
 use super::report::{
     NOT_CHECKED, NOT_CHECKED_AGAIN, NOT_RECORDED, RefusedSubject, gate_outcomes, health,
-    log_findings, new_revision, set_warning, shortened,
+    log_findings, new_revision, set_folder, set_warning, shortened,
 };
 use super::writable::keep_writable;
 
@@ -174,14 +174,10 @@ impl<P: InForce> FolderReloader<P> {
         let now = self.clock.now();
         metrics::counter!("charter_policies_reloads_total", "outcome" => "taken").increment(1);
         let new = new_revision(folder, version, taken_as, now);
-        let digest = Arc::clone(folder.whole_digest());
         self.retired.extend(self.place.replace(loaded));
         self.live.clone_from(folder.files());
-        let files = Arc::new(folder.files().clone());
         self.place.update(|health| {
-            health.whole_digest = Some(Arc::clone(&digest));
-            health.since = Some(now);
-            health.files = Arc::clone(&files);
+            set_folder(health, folder, now);
             if taken_as == TakenAs::Stop {
                 health.gates.clear();
                 set_warning(&mut health.warnings, NOT_CHECKED, true);
@@ -260,7 +256,6 @@ impl<P: InForce> FolderReloader<P> {
     }
 
     pub(super) fn refuse(&self, subject: RefusedSubject, verdict: &GateVerdict) {
-        let RefusedSubject { digest, files } = subject;
         let mut reason = shortened(verdict.report().unwrap_or_default());
         if verdict.unfinished {
             reason = format!(
@@ -271,20 +266,17 @@ impl<P: InForce> FolderReloader<P> {
         metrics::counter!("charter_policies_reloads_total", "outcome" => "refused").increment(1);
         tracing::error!(
             domain = self.domain(),
-            digest = digest.as_deref(),
+            digest = subject.digest.as_deref(),
             "the edited policies were refused; the previous ones stay in force\n{reason}"
         );
-        let since = self.clock.now();
-        let gates = gate_outcomes(verdict);
-        self.place.update(|health| {
-            health.refuse(RefusedFolder {
-                digest: digest.clone(),
-                reason: reason.clone(),
-                since,
-                gates: gates.clone(),
-                files: files.clone(),
-            });
-        });
+        let refused = RefusedFolder {
+            digest: subject.digest,
+            reason,
+            since: self.clock.now(),
+            gates: gate_outcomes(verdict),
+            files: subject.files,
+        };
+        self.place.update(|health| health.refuse(refused.clone()));
     }
 }
 

@@ -117,9 +117,8 @@ pub(super) fn run(args: &ApproveArgs, out: &mut dyn Write) -> Result<ExitCode, E
         let mut changes = Vec::new();
         let progress = Progress::default();
         let shown = progress::show("comparing, kinds of request", args.output, &progress);
-        let compared = show_changes(operator, dir, &folder, &last, &progress, &mut changes);
+        show_changes(operator, dir, &folder, &last, &progress, &mut changes)?;
         drop(shown);
-        compared?;
         if !args.output.json {
             out.write_all(&changes)?;
         }
@@ -163,7 +162,7 @@ impl ApproveArgs {
 
     /// The folder, if it is the one that is meant.
     fn folder(&self, dir: &Path) -> Result<Folder, Error> {
-        let folder = Folder::read(dir).map_err(|error| Error::Policies(error.report()))?;
+        let folder = Folder::read(dir)?;
         if *self.digest.trim() != **folder.whole_digest() {
             return Err(self.refused(format!(
                 "is not the folder `{}` as it is now, whose digest is {}",
@@ -220,18 +219,12 @@ fn show_changes(
     progress: &Progress,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
-    let faulty = |error: charter_authz::fault::LoadError| Error::Policies(error.report());
-    let new = Snapshot::from_folder(folder).map_err(faulty)?;
+    let new = Snapshot::from_folder(folder)?;
     writeln!(out, "folder      {}", dir.display())?;
     let LastRevision::Known(revision, files) = last else {
         writeln!(out, "in force    unknown: the whole folder counts as new")?;
-        let nothing = Files::new();
-        write!(
-            out,
-            "{}",
-            diff::text_changes((&nothing, None), (folder.files(), None))
-        )?;
-        return Ok(());
+        let changes = diff::text_changes((&Files::new(), None), (folder.files(), None));
+        return Ok(write!(out, "{changes}")?);
     };
     writeln!(
         out,

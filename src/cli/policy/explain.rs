@@ -66,7 +66,7 @@ pub(super) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<ExitCode, E
     let decisions = args.decisions.as_ref().unwrap_or(&settings.decisions.dir);
     let faults = |(dir, error): (PathBuf, LoadError), out: &mut dyn Write| {
         let error = of_argument(error, args.policies.as_ref().map(|_| "--policies"));
-        folder_fault::report(Some(&dir), &error, args.output.json, out)
+        folder_fault::report(Some(&dir), error, args.output.json, out)
     };
     let (record, asked, explanation) = match (&args.id, &args.request) {
         (Some(id), _) => {
@@ -168,7 +168,7 @@ fn policies_of(
         && **folder.digest() == *record.policy_digest
     {
         // Perhaps of an earlier version of this program.
-        let snapshot = Snapshot::from_recorded(&folder).map_err(faulty)?;
+        let snapshot = Snapshot::from_recorded(&folder)?;
         return Ok(AskedSnapshot::of_folder(dir, snapshot));
     }
     let (name, digest) = (record.domain.as_deref(), &record.policy_digest);
@@ -183,10 +183,6 @@ fn policies_of(
             ),
         )
     })
-}
-
-fn faulty(error: LoadError) -> Error {
-    Error::Policies(error.report())
 }
 
 fn find_record(dir: &Path, id: &str, has_replicas: bool) -> Result<DecisionRecord, Error> {
@@ -263,5 +259,5 @@ fn explain_request_file(file: &Path, snapshot: &Snapshot) -> Result<Explanation,
     })?;
     let name = file.display().to_string();
     let source = Arc::new(NamedSource::new(name, Arc::from(text)));
-    explain::explain_request_file(snapshot, &source).map_err(faulty)
+    Ok(explain::explain_request_file(snapshot, &source)?)
 }

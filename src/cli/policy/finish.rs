@@ -23,7 +23,7 @@ pub(super) fn finish(
     match done {
         Ok(done) => Ok(done.print(output.json, out)?),
         Err(CommandError::Policies(error)) => {
-            folder_fault::report(dir, &faults(error), output.json, out)
+            folder_fault::report(dir, faults(error), output.json, out)
         }
         Err(CommandError::Solver(error)) => Err(error.into()),
         Err(CommandError::Json(error)) => Err(error.into()),

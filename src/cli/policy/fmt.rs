@@ -53,7 +53,7 @@ pub(super) fn run(args: &FmtArgs, out: &mut dyn Write) -> Result<ExitCode, Error
         Ok(read) => read,
         Err(error) => {
             let error = args.folder.faults(error);
-            return folder_fault::report(Some(&dir), &error, args.output.json, out);
+            return folder_fault::report(Some(&dir), error, args.output.json, out);
         }
     };
     for (file, text) in &changes {
@@ -102,11 +102,8 @@ pub(super) fn run(args: &FmtArgs, out: &mut dyn Write) -> Result<ExitCode, Error
         }
         write!(out, "{}", folder_header::line(&dir, &digest))
     })?;
-    Ok(if args.check && !changes.is_empty() {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
+    let would_change = args.check && !changes.is_empty();
+    Ok(ExitCode::from(u8::from(would_change)))
 }
 
 /// The files that are not formatted, with their new texts.

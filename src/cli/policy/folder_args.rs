@@ -38,7 +38,7 @@ impl FolderArgs {
     }
 
     pub(super) fn read(&self, dir: &Path) -> Result<Folder, Error> {
-        Folder::read(dir).map_err(|error| Error::Policies(self.faults(error).report()))
+        Ok(Folder::read(dir).map_err(|error| self.faults(error))?)
     }
 }
 

@@ -16,15 +16,15 @@ const CANNOT_WORK: u8 = 2;
 /// names the files.
 pub(super) fn report(
     dir: Option<&Path>,
-    error: &LoadError,
+    error: LoadError,
     json: bool,
     out: &mut dyn Write,
 ) -> Result<ExitCode, Error> {
     if !json {
-        return Err(Error::Policies(error.report()));
+        return Err(error.into());
     }
     let document = match dir {
-        Some(dir) => folder_header::document_of_faults(dir, error),
+        Some(dir) => folder_header::document_of_faults(dir, &error),
         None => error.document(),
     };
     document_to(out, &document)?;

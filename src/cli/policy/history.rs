@@ -256,8 +256,7 @@ fn with_manifest(
     if !had && newest.is_none() {
         return Ok(files);
     }
-    let folder =
-        Folder::from_files(dir, files.clone()).map_err(|error| Error::Policies(error.report()))?;
+    let folder = Folder::from_files(dir, files.clone())?;
     let version = newest.map_or(1, |version| version.saturating_add(1));
     let manifest = Manifest::of(&folder, version);
     let text = format!("{}\n", serde_json::to_string_pretty(&manifest)?);

@@ -46,7 +46,7 @@ pub(super) fn run(args: &ManifestArgs, out: &mut dyn Write) -> Result<ExitCode, 
         Ok(read) => read,
         Err(error) => {
             let error = args.folder.faults(error);
-            return folder_fault::report(Some(&dir), &error, args.output.json, out);
+            return folder_fault::report(Some(&dir), error, args.output.json, out);
         }
     };
     let manifest = write(&dir, &folder, version)?;

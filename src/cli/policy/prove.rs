@@ -44,7 +44,7 @@ pub(super) fn run(args: &ProveArgs, out: &mut dyn Write) -> Result<ExitCode, Err
         && let Err(error) = Folder::read(against)
     {
         let error = of_argument(error, Some("--against"));
-        return folder_fault::report(Some(against), &error, args.output.json, out);
+        return folder_fault::report(Some(against), error, args.output.json, out);
     }
     let options = Options {
         limits: args.solver.limits(),

@@ -66,7 +66,7 @@ pub(super) fn run(args: &ReplayArgs, out: &mut dyn Write) -> Result<ExitCode, Er
         Ok(asked) => asked,
         Err(FolderError::Faults(dir, error)) => {
             let error = of_argument(error, args.policies.as_ref().map(|_| "--policies"));
-            return folder_fault::report(Some(&dir), &error, args.output.json, out);
+            return folder_fault::report(Some(&dir), error, args.output.json, out);
         }
         Err(FolderError::Other(error)) => return Err(error),
     };

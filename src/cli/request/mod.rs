@@ -96,11 +96,7 @@ pub fn run(
     let answer = send::send(prepared)?;
     let shown = report::show(&answer, args.include, console);
     shown.map_err(|error| RequestError::Unprinted(answer.status, error))?;
-    Ok(if answer.is_success() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(ExitCode::from(u8::from(!answer.is_success())))
 }
 
 pub(super) fn present<'a>(

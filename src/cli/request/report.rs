@@ -7,10 +7,14 @@ use charter_domain::printable::for_terminal;
 use serde_json::Value;
 
 use super::Console;
-use super::send::Answer;
+use super::send::ServerResponse;
 
 /// Pretty-prints JSON on a terminal, without anything that it would obey; otherwise writes the exact bytes.
-pub(super) fn show(answer: &Answer, include: bool, console: &mut Console<'_>) -> io::Result<()> {
+pub(super) fn show(
+    answer: &ServerResponse,
+    include: bool,
+    console: &mut Console<'_>,
+) -> io::Result<()> {
     if include {
         writeln!(console.out, "{:?} {}", answer.version, answer.status)?;
         for (name, value) in &answer.headers {
@@ -51,7 +55,7 @@ pub(super) fn show(answer: &Answer, include: bool, console: &mut Console<'_>) ->
 }
 
 /// The error as text (contract section 2).
-fn refusal(answer: &Answer, json: Option<&Value>) -> String {
+fn refusal(answer: &ServerResponse, json: Option<&Value>) -> String {
     let status = answer.status;
     let Some(error) = json
         .and_then(|json| json.get("error"))

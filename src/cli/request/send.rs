@@ -13,14 +13,14 @@ use super::prepare::Prepared;
 const TIMEOUT: Duration = Duration::from_mins(1);
 
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct ServerResponse {
     pub(super) status: StatusCode,
     pub(super) version: Version,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
 }
 
-impl Answer {
+impl ServerResponse {
     /// Includes 304, the expected response to `if-none-match`.
     pub(super) fn is_success(&self) -> bool {
         self.status.is_success() || self.status == StatusCode::NOT_MODIFIED
@@ -28,7 +28,7 @@ impl Answer {
 }
 
 /// Redirects are not followed, because the signature is for this target.
-pub(super) fn send(prepared: Prepared) -> Result<Answer, RequestError> {
+pub(super) fn send(prepared: Prepared) -> Result<ServerResponse, RequestError> {
     let origin = prepared.origin.clone();
     exchange(prepared).map_err(|error| RequestError::NoAnswer {
         url: origin,
@@ -58,7 +58,7 @@ pub(crate) fn agent() -> Agent {
         .into()
 }
 
-fn exchange(prepared: Prepared) -> Result<Answer, ureq::Error> {
+fn exchange(prepared: Prepared) -> Result<ServerResponse, ureq::Error> {
     let agent = agent();
     let mut request = Request::builder()
         .method(prepared.method.clone())
@@ -76,9 +76,9 @@ fn exchange(prepared: Prepared) -> Result<Answer, ureq::Error> {
     read(answer)
 }
 
-fn read(answer: Response<Body>) -> Result<Answer, ureq::Error> {
+fn read(answer: Response<Body>) -> Result<ServerResponse, ureq::Error> {
     let (head, mut body) = answer.into_parts();
-    Ok(Answer {
+    Ok(ServerResponse {
         status: head.status,
         version: head.version,
         headers: head.headers,

@@ -6,7 +6,7 @@ use signing::{Authorization, Key, StringToSign, content_matches};
 use ureq::http::{HeaderMap, HeaderValue, StatusCode, Version};
 
 use super::prepare::{Credentials, Prepared, Wanted, prepare};
-use super::send::Answer;
+use super::send::ServerResponse;
 use super::*;
 use charter_domain::timestamp::{self, Timestamp};
 
@@ -214,7 +214,7 @@ fn shown(status: StatusCode, body: &str, include: bool, terminal: bool) -> (Stri
     headers.insert("etag", HeaderValue::from_static("\"1\""));
     let odd = HeaderValue::from_bytes(b"a\\b\xc3\xa9\xc2\x9b31m\xff").expect("a value");
     headers.insert("x-odd", odd);
-    let answer = Answer {
+    let answer = ServerResponse {
         status,
         version: Version::HTTP_11,
         headers,

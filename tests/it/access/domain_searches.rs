@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use charter_authz::custom_domain::{CustomDomain, DomainQuestion, NamedEntity, SearchPage};
+use charter_authz::custom_domain::{
+    CustomDomain, DomainQuestion, NamedEntity, SearchKind, SearchPage,
+};
 use charter_authz::folder;
 use serde_json::Map;
 
@@ -51,12 +53,12 @@ fn pages(domain: &CustomDomain, for_people: bool, limit: usize) -> Vec<Vec<Strin
             after: after.as_deref(),
             limit,
         };
-        let found = if for_people {
-            domain.search_subjects(&question, page)
+        let sought = if for_people {
+            SearchKind::Subject
         } else {
-            domain.search_resources(&question, page)
+            SearchKind::Resource
         };
-        let found = found.expect("asked");
+        let found = domain.search(&question, sought, page).expect("asked");
         pages.push(found.ids);
         let Some(next) = found.next else {
             return pages;

@@ -286,7 +286,7 @@ fn verification_needs_the_key_and_names_other_files() {
 #[test]
 fn a_new_key_begins_a_new_file() {
     let bench = small_log(1_000_000, 2);
-    let config = |keys| charter_decision_log::Config {
+    let config = |keys| charter_decision_log::DecisionLogConfig {
         dir: bench.dir(),
         head: bench.head(),
         keys,

@@ -48,7 +48,8 @@ fn concurrent_claims_with_many_dates_accept_at_most_one() {
 
 #[tokio::test]
 async fn a_key_that_uses_up_its_quota_hurts_only_itself() {
-    let bench = Bench::with(|Config { bounds, .. }| (bounds.per_key, bounds.total) = (3, 5));
+    let bench =
+        Bench::with(|ReplayGuardConfig { bounds, .. }| (bounds.per_key, bounds.total) = (3, 5));
     let date = bench.now();
     for nonce in ["nonce-1", "nonce-2", "nonce-3"] {
         bench.claim(nonce, date).await.expect("within the quota");

@@ -25,7 +25,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use charter_authn::nonces::{Bounds, ClaimError, Config, NonceStore, OpenError, ReplayGuard};
+use charter_authn::nonces::{
+    Bounds, ClaimError, NonceStore, OpenError, ReplayGuard, ReplayGuardConfig,
+};
 use charter_domain::clock::Clock;
 use charter_domain::entropy::{Entropy, OsEntropy};
 use charter_domain::id::{AccessKeyId, OrganizationId};
@@ -76,8 +78,8 @@ impl Clock for HandClock {
     }
 }
 
-pub(crate) fn config(directory: &Path) -> Config {
-    Config {
+pub(crate) fn config(directory: &Path) -> ReplayGuardConfig {
+    ReplayGuardConfig {
         window: WINDOW,
         bounds: Bounds {
             per_key: 1_000_000,
@@ -134,7 +136,7 @@ impl Bench {
         Self::with(|_| {})
     }
 
-    fn with(adjust: impl FnOnce(&mut Config)) -> Self {
+    fn with(adjust: impl FnOnce(&mut ReplayGuardConfig)) -> Self {
         let clock = HandClock::new();
         let directory = tempfile::tempdir().expect("a directory");
         let mut bench = Self {
@@ -148,7 +150,7 @@ impl Bench {
         bench
     }
 
-    fn open(&mut self, adjust: impl FnOnce(&mut Config)) -> Result<(), OpenError> {
+    fn open(&mut self, adjust: impl FnOnce(&mut ReplayGuardConfig)) -> Result<(), OpenError> {
         let mut config = config(self.directory.path());
         adjust(&mut config);
         let clock: Arc<dyn Clock> = self.clock.clone();

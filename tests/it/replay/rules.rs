@@ -20,7 +20,7 @@ impl Rule {
     fn in_memory(bounds: Bounds) -> Self {
         let clock = HandClock::new();
         let directory = tempfile::tempdir().expect("a directory");
-        let config = Config {
+        let config = ReplayGuardConfig {
             bounds,
             ..config(directory.path())
         };

@@ -16,6 +16,7 @@ use governor::{Quota, RateLimiter};
 use parking_lot::Mutex;
 
 use super::rate_shares::{Shares, WHOLE};
+use super::window::Exceeded;
 use crate::nonces::SharedCounters;
 use charter_domain::clock::Clock;
 use charter_domain::id::{AccessKeyId, OrganizationId, SessionId};
@@ -38,20 +39,11 @@ pub struct RateLimitsConfig {
     pub organization: Option<Rate>,
 }
 
-/// A limit is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Exceeded {
-    /// Requests a second.
-    pub limit: u32,
-    /// Time until the next one is accepted.
-    pub retry_after: Duration,
-}
-
 /// The limits of all keys, sessions and organizations.
 pub struct RateLimits {
-    keys: Option<Buckets<AccessKeyId>>,
-    sessions: Option<Buckets<SessionId>>,
-    organizations: Option<Buckets<OrganizationId>>,
+    keys: Buckets<AccessKeyId>,
+    sessions: Buckets<SessionId>,
+    organizations: Buckets<OrganizationId>,
     clock: Arc<dyn Clock>,
     /// Of the last correction, on the monotonic clock.
     corrected: Mutex<Duration>,
@@ -62,9 +54,9 @@ impl RateLimits {
     pub fn new(config: RateLimitsConfig, clock: &Arc<dyn Clock>) -> Self {
         let RateLimitsConfig { key, organization } = config;
         Self {
-            keys: key.map(|rate| Buckets::new(rate, clock)),
-            sessions: key.map(|rate| Buckets::new(rate, clock)),
-            organizations: organization.map(|rate| Buckets::new(rate, clock)),
+            keys: Buckets::new(key, clock),
+            sessions: Buckets::new(key, clock),
+            organizations: Buckets::new(organization, clock),
             clock: Arc::clone(clock),
             corrected: Mutex::new(clock.monotonic()),
         }
@@ -73,15 +65,9 @@ impl RateLimits {
     /// Sets how many processes share the limits.
     pub fn share_among(&self, replicas: usize) {
         let replicas = u32::try_from(replicas).unwrap_or(u32::MAX);
-        if let Some(keys) = &self.keys {
-            keys.shares.share_among(replicas);
-        }
-        if let Some(sessions) = &self.sessions {
-            sessions.shares.share_among(replicas);
-        }
-        if let Some(organizations) = &self.organizations {
-            organizations.shares.share_among(replicas);
-        }
+        self.keys.shares.share_among(replicas);
+        self.sessions.shares.share_among(replicas);
+        self.organizations.shares.share_among(replicas);
     }
 
     /// Reports the use since the last call to the other replicas, and updates this one's shares. Call it each second.
@@ -89,26 +75,17 @@ impl RateLimits {
         let now = self.clock.monotonic();
         let before = std::mem::replace(&mut *self.corrected.lock(), now);
         let passed = u64::try_from(now.saturating_sub(before).as_millis()).unwrap_or(u64::MAX);
-        let keys = async {
-            if let Some(keys) = &self.keys {
-                let name = |id: &AccessKeyId| format!("rate of key {id}");
-                keys.shares.correct(counters, passed, name).await;
-            }
-        };
-        let sessions = async {
-            if let Some(sessions) = &self.sessions {
-                let name = |id: &SessionId| format!("rate of session {id}");
-                sessions.shares.correct(counters, passed, name).await;
-            }
-        };
-        let organizations = async {
-            if let Some(organizations) = &self.organizations {
-                let name = |id: &OrganizationId| format!("rate of organization {id}");
-                organizations.shares.correct(counters, passed, name).await;
-            }
-        };
+        let key = |id: &AccessKeyId| format!("rate of key {id}");
+        let session = |id: &SessionId| format!("rate of session {id}");
+        let organization = |id: &OrganizationId| format!("rate of organization {id}");
         // Concurrently: each may take a second, and a report is valid for three.
-        tokio::join!(keys, sessions, organizations);
+        tokio::join!(
+            self.keys.shares.correct(counters, passed, key),
+            self.sessions.shares.correct(counters, passed, session),
+            self.organizations
+                .shares
+                .correct(counters, passed, organization),
+        );
     }
 
     /// Counts a request.
@@ -117,10 +94,8 @@ impl RateLimits {
     ///
     /// [`Exceeded`] if the limit is reached.
     pub fn count(&self, key: AccessKeyId, organization: OrganizationId) -> Result<(), Exceeded> {
-        if let Some(keys) = &self.keys {
-            keys.count(&key)?;
-        }
-        self.count_organization(organization)
+        self.keys.count(&key)?;
+        self.organizations.count(&organization)
     }
 
     /// Counts a user's request.
@@ -133,66 +108,62 @@ impl RateLimits {
         session: SessionId,
         organization: OrganizationId,
     ) -> Result<(), Exceeded> {
-        if let Some(sessions) = &self.sessions {
-            sessions.count(&session)?;
-        }
-        self.count_organization(organization)
-    }
-
-    fn count_organization(&self, organization: OrganizationId) -> Result<(), Exceeded> {
-        match &self.organizations {
-            Some(organizations) => organizations.count(&organization),
-            None => Ok(()),
-        }
+        self.sessions.count(&session)?;
+        self.organizations.count(&organization)
     }
 
     /// Drops full buckets, which need not be stored. Call it now and then.
     pub fn forget_idle(&self) {
-        if let Some(keys) = &self.keys {
-            keys.limiter.retain_recent();
-        }
-        if let Some(sessions) = &self.sessions {
-            sessions.limiter.retain_recent();
-        }
-        if let Some(organizations) = &self.organizations {
-            organizations.limiter.retain_recent();
-        }
+        self.keys.forget_idle();
+        self.sessions.forget_idle();
+        self.organizations.forget_idle();
     }
 }
 
 type Limiter<Id> = RateLimiter<Id, DashMapStateStore<Id>, Monotonic, NoOpMiddleware<Nanos>>;
 
 struct Buckets<Id: Copy + Eq + std::hash::Hash> {
-    limiter: Limiter<Id>,
-    rate: Rate,
+    /// `None` without a limit.
+    limit: Option<(Rate, Limiter<Id>)>,
     shares: Shares<Id>,
     clock: Monotonic,
 }
 
 impl<Id: Copy + Eq + std::hash::Hash> Buckets<Id> {
-    fn new(rate: Rate, clock: &Arc<dyn Clock>) -> Self {
+    fn new(rate: Option<Rate>, clock: &Arc<dyn Clock>) -> Self {
         let clock = Monotonic(Arc::clone(clock));
-        let parts = |requests: NonZeroU32| requests.saturating_mul(WHOLE);
-        let quota = Quota::per_second(parts(rate.per_second)).allow_burst(parts(rate.burst));
+        let limiter = |rate: Rate| {
+            let parts = |requests: NonZeroU32| requests.saturating_mul(WHOLE);
+            let quota = Quota::per_second(parts(rate.per_second)).allow_burst(parts(rate.burst));
+            RateLimiter::new(quota, DashMapStateStore::default(), clock.clone())
+        };
         Self {
-            limiter: RateLimiter::new(quota, DashMapStateStore::default(), clock.clone()),
-            rate,
+            limit: rate.map(|rate| (rate, limiter(rate))),
             shares: Shares::new(),
             clock,
         }
     }
 
     fn count(&self, id: &Id) -> Result<(), Exceeded> {
+        let Some((rate, limiter)) = &self.limit else {
+            return Ok(());
+        };
         // If the share is less than one request, a request takes the whole burst.
-        let most = self.rate.burst.saturating_mul(WHOLE);
+        let most = rate.burst.saturating_mul(WHOLE);
         let cost = NonZeroU32::new(self.shares.cost(id)).map_or(WHOLE, |cost| cost.min(most));
-        let Ok(checked) = self.limiter.check_key_n(id, cost) else {
+        let Ok(checked) = limiter.check_key_n(id, cost) else {
             return Ok(());
         };
         checked.map_err(|not_until| Exceeded {
-            limit: self.rate.per_second.get(),
+            limit: rate.per_second.get().into(),
             retry_after: not_until.wait_time_from(self.clock.now()),
         })
+    }
+
+    fn forget_idle(&self) {
+        if let Some((_, limiter)) = &self.limit {
+            limiter.retain_recent();
+        }
     }
 }
 
@@ -210,24 +181,13 @@ impl GovernorClock for Monotonic {
 
 #[cfg(test)]
 mod tests {
+    use super::super::stopped_clock::StoppedClock;
     use super::*;
-    use charter_domain::timestamp::{self, Timestamp};
-
-    struct Stopped(Mutex<Duration>);
-
-    impl Clock for Stopped {
-        fn now(&self) -> Timestamp {
-            timestamp::parse("2025-09-30T12:00:00Z").expect("a time")
-        }
-
-        fn monotonic(&self) -> Duration {
-            *self.0.lock()
-        }
-    }
 
     #[test]
     fn a_key_over_its_share_waits_and_others_do_not() {
-        let stopped = Arc::new(Stopped(Mutex::new(Duration::from_secs(1))));
+        let stopped = Arc::new(StoppedClock::default());
+        stopped.advance(Duration::from_secs(1));
         let clock: Arc<dyn Clock> = Arc::clone(&stopped) as _;
         let two = NonZeroU32::new(2).expect("not zero");
         let config = RateLimitsConfig {
@@ -251,7 +211,7 @@ mod tests {
             }
         );
         assert_eq!(limits.count(id(2), organization), Ok(()));
-        *stopped.0.lock() += exceeded.retry_after;
+        stopped.advance(exceeded.retry_after);
         assert_eq!(limits.count(id(1), organization), Ok(()));
         limits.forget_idle();
     }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::failures::{FIRST_WAIT, FREE_FAILURES, LONGEST_WAIT};
-use super::stopped_clock::Stopped;
+use super::stopped_clock::StoppedClock;
 use super::*;
 use charter_domain::email::EmailAddress;
 use charter_domain::id::{SessionId, UserId};
 
 /// Every test uses the trait; add other implementations here.
-fn limits(failed_sign_ins: usize, clock: &Arc<Stopped>) -> Arc<dyn AnonymousLimits> {
+fn limits(failed_sign_ins: usize, clock: &Arc<StoppedClock>) -> Arc<dyn AnonymousLimits> {
     let config = LimitsConfig {
         registrations_per_hour: 2,
         failed_sign_ins_per_quarter_hour: failed_sign_ins,
@@ -32,7 +32,7 @@ fn email(name: usize) -> EmailAddress {
 
 #[tokio::test]
 async fn each_action_has_a_window_that_slides() {
-    let clock = Arc::new(Stopped::default());
+    let clock = Arc::new(StoppedClock::default());
     let limits = limits(0, &clock);
     let register = |client| limits.count(LimitedAction::Registration(network(ip(client))));
     assert_eq!(register("192.0.2.1").await, Ok(()));
@@ -101,7 +101,7 @@ async fn one_subscriber_is_one_network() {
 
 #[tokio::test]
 async fn the_wait_of_an_account_doubles_and_ends() {
-    let clock = Arc::new(Stopped::default());
+    let clock = Arc::new(StoppedClock::default());
     let attempts = limits(0, &clock);
     for _ in 0..FREE_FAILURES {
         attempts
@@ -163,7 +163,7 @@ async fn the_wait_of_an_account_doubles_and_ends() {
 
 #[tokio::test]
 async fn guesses_from_elsewhere_do_not_make_a_known_network_wait() {
-    let clock = Arc::new(Stopped::default());
+    let clock = Arc::new(StoppedClock::default());
     let attempts = limits(0, &clock);
     let begin = |from: &'static str| {
         let account = email(1);
@@ -194,7 +194,7 @@ async fn guesses_from_elsewhere_do_not_make_a_known_network_wait() {
 
 #[tokio::test]
 async fn known_clients_are_counted_by_themselves() {
-    let clock = Arc::new(Stopped::default());
+    let clock = Arc::new(StoppedClock::default());
     let attempts = limits(5, &clock);
     let account = email(1);
     let (mine, other) = (KnownClient::Device([1; 16]), KnownClient::Device([2; 16]));

@@ -22,7 +22,7 @@ const SUBSCRIBER_BITS: u8 = 64;
 /// A limit is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exceeded {
-    /// How many are allowed.
+    /// How many are allowed, in the window or a second.
     pub limit: u64,
     /// Time until the next one is accepted.
     pub retry_after: Duration,

@@ -9,7 +9,7 @@ use secrecy::SecretBox;
 use super::open_error::OpenError;
 use super::quota::Bounds;
 
-pub struct Config {
+pub struct ReplayGuardConfig {
     /// How far a request's date may lie from the server's clock, either way.
     pub window: Duration,
     pub bounds: Bounds,
@@ -22,7 +22,7 @@ pub struct Config {
     pub installation_is_older: bool,
 }
 
-impl Config {
+impl ReplayGuardConfig {
     #[cfg(test)]
     pub(super) fn of_test(directory: &std::path::Path) -> Self {
         Self {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use super::claim_error::ClaimError;
-use super::config::Config;
+use super::config::ReplayGuardConfig;
 use super::half_minute::HalfMinute;
 use super::in_memory_guard::{ClaimAttempt, InMemoryGuard};
 use super::lease::Lease;
@@ -42,9 +42,9 @@ impl ReplayGuard {
     ///
     /// # Errors
     ///
-    /// [`OpenError`] if another process holds the lock or the directory cannot be used. A damaged journal is not an
-    /// error: its half minute stays closed.
-    pub fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+    /// [`OpenError`] if another process holds the lock or the directory cannot be used. A damaged journal is
+    /// not an error: its half minute stays closed.
+    pub fn open(config: &ReplayGuardConfig, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let found = recovery::find(config)?;
         Ok(Self::new(recovery::open(config, clock, found, None)?, None))
     }

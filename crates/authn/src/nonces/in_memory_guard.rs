@@ -11,7 +11,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::bucket::Bucket;
 use super::claim_error::ClaimError;
-use super::config::Config;
+use super::config::ReplayGuardConfig;
 use super::directory::Directory;
 use super::fingerprint::Fingerprints;
 use super::half_minute::HalfMinute;
@@ -101,7 +101,7 @@ impl ClocksRead {
 impl InMemoryGuard {
     /// Without a nonce.
     pub(super) fn empty(
-        config: &Config,
+        config: &ReplayGuardConfig,
         fingerprints: Fingerprints,
         record_counts: RecordCounts,
         disk: DiskState,
@@ -262,7 +262,7 @@ impl InMemoryGuard {
 mod tests {
     use std::fs::OpenOptions;
 
-    use super::super::{Config, recovery};
+    use super::super::{ReplayGuardConfig, recovery};
     use super::*;
     use charter_domain::clock::SystemClock;
     use charter_domain::entropy::OsEntropy;
@@ -270,7 +270,7 @@ mod tests {
     #[tokio::test]
     async fn a_nonce_that_could_not_be_written_is_neither_accepted_nor_accepted_later() {
         let directory = tempfile::tempdir().expect("a directory");
-        let config = Config::of_test(directory.path());
+        let config = ReplayGuardConfig::of_test(directory.path());
         let clock = Arc::new(SystemClock::start());
         let (now, key) = (clock.now(), AccessKeyId::generate(clock.now(), &OsEntropy));
         let acme = OrganizationId::generate(now, &OsEntropy);

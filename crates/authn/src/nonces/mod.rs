@@ -30,7 +30,7 @@ mod unread_journals;
 mod upkeep;
 
 pub use claim_error::ClaimError;
-pub use config::Config;
+pub use config::ReplayGuardConfig;
 pub use guard::ReplayGuard;
 pub use lease::{FoundLease, LeaseHolder, find_lease, live_holder};
 pub use nonce_store::NonceStore;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
-use super::config::Config;
+use super::config::ReplayGuardConfig;
 use super::directory::Directory;
 use super::fingerprint::Fingerprints;
 use super::half_minute::{GRACE, HalfMinute};
@@ -40,7 +40,7 @@ pub(super) struct DatabaseRuns {
 }
 
 /// Locks the directory and reads the previous run's state.
-pub(super) fn find(config: &Config) -> Result<LockedDirectory, OpenError> {
+pub(super) fn find(config: &ReplayGuardConfig) -> Result<LockedDirectory, OpenError> {
     // Without a boot id only a clean stop is trusted.
     let boot_id = std::fs::read_to_string(BOOT_ID).ok();
     let directory = Directory::open(&config.directory)?;
@@ -56,7 +56,7 @@ pub(super) fn find(config: &Config) -> Result<LockedDirectory, OpenError> {
 
 /// Opens the guard.
 pub(super) fn open(
-    config: &Config,
+    config: &ReplayGuardConfig,
     clock: Arc<dyn Clock>,
     found: LockedDirectory,
     known: Option<DatabaseRuns>,
@@ -65,7 +65,7 @@ pub(super) fn open(
 }
 
 fn recover(
-    config: &Config,
+    config: &ReplayGuardConfig,
     clock: Arc<dyn Clock>,
     found: LockedDirectory,
     known: Option<DatabaseRuns>,
@@ -191,7 +191,7 @@ fn restore_marked(
 
 /// Half minutes whose nonces may be lost since the previous run.
 fn closed_at_start(
-    config: &Config,
+    config: &ReplayGuardConfig,
     now: Timestamp,
     marked: &BTreeSet<HalfMinute>,
     found: &LockedDirectory,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::config::Config;
+use super::config::ReplayGuardConfig;
 use super::guard::ReplayGuard;
 use super::lease::Turn;
 use super::open_error::OpenError;
@@ -13,7 +13,7 @@ use charter_store::Store;
 
 /// A guard that no other process can open, and that is not open yet: now the schema may be migrated.
 pub struct UnopenedGuard {
-    config: Config,
+    config: ReplayGuardConfig,
     found: LockedDirectory,
     turn: Turn,
     store: Arc<Store>,
@@ -28,7 +28,7 @@ impl UnopenedGuard {
     /// As [`ReplayGuard::open`], and [`super::LeaseError`].
     pub async fn wait(
         store: &Arc<Store>,
-        config: Config,
+        config: ReplayGuardConfig,
         lease_time: Duration,
     ) -> Result<Self, OpenError> {
         let (config, found) = blocking(move || {
@@ -47,7 +47,7 @@ impl UnopenedGuard {
     }
 
     /// Opens it as the only one of its database, whose schema is current. `run` is unique to each start;
-    /// `installation_is_older` is that of [`Config`].
+    /// `installation_is_older` is that of [`ReplayGuardConfig`].
     ///
     /// # Errors
     ///

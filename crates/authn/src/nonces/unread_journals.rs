@@ -110,13 +110,13 @@ mod tests {
     use charter_domain::clock::{Clock as _, SystemClock};
     use rustix::fs::{FileType, Mode, OFlags, mknodat};
 
-    use super::super::{Config, recovery};
+    use super::super::{ReplayGuardConfig, recovery};
     use super::*;
 
     #[test]
     fn a_disk_whose_reads_hang_does_not_hold_the_ledger() {
         let place = tempfile::tempdir().expect("a directory");
-        let config = Config::of_test(place.path());
+        let config = ReplayGuardConfig::of_test(place.path());
         let clock = Arc::new(SystemClock::start());
         let open = || {
             let found = recovery::find(&config).expect("a directory");

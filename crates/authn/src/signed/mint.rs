@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
-use charter_domain::access_key::SealedSecret;
 use charter_domain::account::Account;
 use charter_domain::clock::Clock;
 use charter_domain::entropy::Entropy;
 use charter_domain::id::AccessKeyId;
+use charter_domain::ip_allowlist::IpAllowlist;
 use charter_domain::organization::Organization;
+use charter_domain::text::Description;
+use charter_store::NewKey;
 
 use crate::secrets::{Binding, SealError, Sealer, mint_access_key, mint_secret};
 
@@ -23,14 +25,10 @@ pub struct KeyMint {
 /// A key that is not stored yet.
 #[derive(Debug)]
 pub struct MintedKey {
-    /// Its row's id.
-    pub id: AccessKeyId,
-    /// Its public text.
-    pub access_key: String,
+    /// Without a description, and neither expiring nor bound to addresses.
+    pub new: NewKey,
     /// What the owner is shown, once.
     pub secret: SecretString,
-    /// What the store keeps.
-    pub sealed: SealedSecret,
 }
 
 impl KeyMint {
@@ -65,12 +63,14 @@ impl KeyMint {
             key: id,
             organization: organization.id,
         };
-        let sealed = self.sealer.seal(&secret, binding, entropy)?;
-        Ok(MintedKey {
+        let new = NewKey {
             id,
             access_key: mint_access_key(&organization.code, &account.code, entropy),
-            secret,
-            sealed,
-        })
+            secret: self.sealer.seal(&secret, binding, entropy)?,
+            description: Description::default(),
+            ip_allowlist: IpAllowlist::default(),
+            expires_at: None,
+        };
+        Ok(MintedKey { new, secret })
     }
 }

@@ -164,26 +164,12 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use futures_util::FutureExt as _;
-    use parking_lot::Mutex;
     use tokio::sync::Semaphore;
 
     use super::*;
-    use charter_domain::timestamp::Timestamp;
+    use crate::limits::stopped_clock::StoppedClock;
 
     const DEADLY: u32 = 1_000;
-
-    /// Time passes when it is told so.
-    struct Hand(Mutex<Duration>);
-
-    impl Clock for Hand {
-        fn now(&self) -> Timestamp {
-            Timestamp::UNIX_EPOCH
-        }
-
-        fn monotonic(&self) -> Duration {
-            *self.0.lock()
-        }
-    }
 
     /// Says what it was asked and how many were asked with it, when it is let.
     struct Echo {
@@ -208,14 +194,14 @@ mod tests {
         batches: Batches<Echo>,
         let_it: Arc<Semaphore>,
         asked: Arc<AtomicUsize>,
-        clock: Arc<Hand>,
+        clock: Arc<StoppedClock>,
     }
 
     impl Bench {
         fn new(permits: usize) -> Self {
             let let_it = Arc::new(Semaphore::new(permits));
             let asked = Arc::new(AtomicUsize::new(0));
-            let clock = Arc::new(Hand(Mutex::new(Duration::ZERO)));
+            let clock = Arc::new(StoppedClock::default());
             let echo = Echo {
                 let_it: Arc::clone(&let_it),
                 asked: Arc::clone(&asked),
@@ -262,7 +248,7 @@ mod tests {
         bench.begun().await;
         let mut late = Box::pin(batches.ask(2));
         assert_eq!(late.as_mut().now_or_never(), None);
-        *bench.clock.0.lock() += Duration::from_secs(3);
+        bench.clock.advance(Duration::from_secs(3));
         let mut next = Box::pin(batches.ask(3));
         assert_eq!(next.as_mut().now_or_never(), None);
         bench.let_it.add_permits(9);

@@ -25,6 +25,6 @@ mod weight;
 pub use answers::Answers;
 pub use facts::{Fact, Facts};
 pub use load::CustomDomain;
-pub use question::{Answered, BadProperty, DomainQuestion, NamedEntity, Unasked};
+pub use question::{Answered, BadProperty, DomainQuestion, NamedEntity, SearchKind, Unasked};
 pub use routes::Routed;
 pub use search::{FoundIds, SearchPage};

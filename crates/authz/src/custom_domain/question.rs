@@ -29,6 +29,27 @@ pub struct DomainQuestion<'a> {
     pub facts: &'a [&'a Facts],
 }
 
+/// What a search looks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SearchKind {
+    Subject,
+    Resource,
+    Action,
+}
+
+impl<'a> DomainQuestion<'a> {
+    /// The same about this candidate of a search.
+    #[must_use]
+    pub const fn about(mut self, sought: SearchKind, id: &'a str) -> Self {
+        match sought {
+            SearchKind::Subject => self.subject.id = id,
+            SearchKind::Resource => self.resource.id = id,
+            SearchKind::Action => self.action = id,
+        }
+        self
+    }
+}
+
 /// An answer, with all that it was made of.
 #[derive(Debug)]
 pub struct Answered {

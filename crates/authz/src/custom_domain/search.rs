@@ -7,7 +7,7 @@ use cedar_policy::{EntityUid, Policy};
 
 use super::actions::Action;
 use super::load::CustomDomain;
-use super::question::{BadProperty, DomainQuestion, NamedEntity, Unasked};
+use super::question::{BadProperty, DomainQuestion, SearchKind, Unasked};
 use crate::decision::{Outcome, PolicyVerdict};
 use crate::json::Uid;
 use crate::policy_scope::{named_principal, named_resource};
@@ -41,108 +41,35 @@ enum Fits {
 }
 
 impl CustomDomain {
-    /// The subjects of `question.subject.of` that may.
+    /// The subjects of the question's type that may, the resources of its type that the subject may act on, or the
+    /// names of the actions that it may take. An action that wants to know more than the question says is left out.
     ///
     /// # Errors
     ///
     /// [`BadProperty`], as for a question.
-    pub fn search_subjects(
+    pub fn search(
         &self,
         question: &DomainQuestion<'_>,
+        sought: SearchKind,
         page: SearchPage<'_>,
     ) -> Result<FoundIds, BadProperty> {
+        let ask = |id: &str| self.ask(&question.about(sought, id));
+        if sought == SearchKind::Action {
+            let names = self.actions.iter().map(|(name, _)| name);
+            let names = names.filter(|name| page.after.is_none_or(|after| *name > after));
+            return collect(names, page.limit, |_| true, ask);
+        }
         let Some(action) = self.actions.get(question.action) else {
             return Ok(FoundIds::default());
         };
-        let fits = self.fits(action, |policy| {
-            named_principal(&policy.principal_constraint())
-        });
-        let of = question.subject.of;
-        self.search(of, &fits, page, |id| {
-            let subject = NamedEntity {
-                id,
-                ..question.subject
-            };
-            self.ask(&DomainQuestion {
-                subject,
-                ..*question
-            })
-        })
-    }
-
-    /// The resources of `question.resource.of` that the subject may act on.
-    ///
-    /// # Errors
-    ///
-    /// [`BadProperty`], as for a question.
-    pub fn search_resources(
-        &self,
-        question: &DomainQuestion<'_>,
-        page: SearchPage<'_>,
-    ) -> Result<FoundIds, BadProperty> {
-        let Some(action) = self.actions.get(question.action) else {
-            return Ok(FoundIds::default());
+        let (of, fits) = if sought == SearchKind::Subject {
+            let named = |policy: &Policy| named_principal(&policy.principal_constraint());
+            (question.subject.of, self.fits(action, named))
+        } else {
+            let named = |policy: &Policy| named_resource(&policy.resource_constraint());
+            (question.resource.of, self.fits(action, named))
         };
-        let fits = self.fits(action, |policy| {
-            named_resource(&policy.resource_constraint())
-        });
-        let of = question.resource.of;
-        self.search(of, &fits, page, |id| {
-            let resource = NamedEntity {
-                id,
-                ..question.resource
-            };
-            self.ask(&DomainQuestion {
-                resource,
-                ..*question
-            })
-        })
-    }
-
-    /// The names of the actions that the subject may take. One that wants to know more than the question says is
-    /// left out.
-    ///
-    /// # Errors
-    ///
-    /// [`BadProperty`], as for a question.
-    pub fn search_actions(
-        &self,
-        question: &DomainQuestion<'_>,
-        page: SearchPage<'_>,
-    ) -> Result<FoundIds, BadProperty> {
-        let names = self.actions.iter().map(|(name, _)| name);
-        let names = names.filter(|name| page.after.is_none_or(|after| *name > after));
-        let ask = |action: &str| {
-            self.ask(&DomainQuestion {
-                action,
-                ..*question
-            })
-        };
-        collect(names, page.limit, |_| true, ask)
-    }
-
-    /// Whether entities of this type are those that the asker vouches for: no folder has any, so that a search here
-    /// finds none.
-    #[must_use]
-    pub fn is_vouched(&self, of: &str) -> bool {
-        self.types.get(of).is_some_and(|of| of.is_vouched)
-    }
-
-    /// Whether the schema lets the action be asked about these types.
-    #[must_use]
-    pub fn is_asked(&self, action: &str, subject: &str, resource: &str) -> bool {
-        let action = self.actions.get(action);
-        action.is_some_and(|action| action.applies_to(subject, resource))
-    }
-
-    fn search(
-        &self,
-        of: &str,
-        fits: &Fits,
-        page: SearchPage<'_>,
-        ask: impl Fn(&str) -> Result<PolicyVerdict, Unasked>,
-    ) -> Result<FoundIds, BadProperty> {
-        let does_fit = |id: &str| match fits {
+        let does_fit = |id: &str| match &fits {
             Fits::Anybody => true,
             Fits::These(fitting) => fitting.contains(&Uid {
                 of: of.to_owned(),
@@ -157,6 +84,18 @@ impl CustomDomain {
         }
         let ids = self.entities.ids_after(of, page.after);
         collect(ids, page.limit, does_fit, ask)
+    }
+
+    /// Whether entities of this type are those that the asker vouches for: no folder has any, so that a search here
+    /// finds none.
+    pub fn is_vouched(&self, of: &str) -> bool {
+        self.types.get(of).is_some_and(|of| of.is_vouched)
+    }
+
+    /// Whether the schema lets the action be asked about these types.
+    pub fn is_asked(&self, action: &str, subject: &str, resource: &str) -> bool {
+        let action = self.actions.get(action);
+        action.is_some_and(|action| action.applies_to(subject, resource))
     }
 
     /// Whom the permits that may apply to this action name.

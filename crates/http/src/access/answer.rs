@@ -5,7 +5,7 @@ use charter_domain::id::DecisionId;
 
 /// An answer, and what is told of it on request.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct DomainAnswer {
     pub(super) decision: bool,
     /// Empty unless it is to be told.
     pub(super) reason: String,
@@ -15,7 +15,7 @@ pub(super) struct Answer {
     pub(super) forbidden: Option<Refusal>,
 }
 
-impl Answer {
+impl DomainAnswer {
     /// Denied without asking policy.
     pub(super) fn unknown(reason: impl Into<String>) -> Self {
         Self {

@@ -5,11 +5,11 @@ use serde_json::{Map, Value};
 
 use charter_authn::access_clients::AccessClient;
 
-use super::answer::{Answer, SearchResults};
+use super::answer::{DomainAnswer, SearchResults};
 use super::built_in::BuiltIn;
 use super::custom::{Custom, names};
 use super::page::Page;
-use super::question::{Question, QuestionParts, Sought};
+use super::question::{Question, QuestionParts, SearchKind};
 use crate::edge::context::RequestContext;
 use crate::respond::ApiError;
 use crate::state::State;
@@ -55,7 +55,7 @@ impl<'a> Domain<'a> {
         &self,
         question: &Question,
         explain: bool,
-    ) -> Result<Answer, ApiError> {
+    ) -> Result<DomainAnswer, ApiError> {
         match self {
             Self::BuiltIn(domain) => domain.evaluate(question, explain).await,
             Self::Custom(domain) => domain.evaluate(question, explain).await,
@@ -65,7 +65,7 @@ impl<'a> Domain<'a> {
     pub(super) async fn search(
         &self,
         question: &Question,
-        sought: Sought,
+        sought: SearchKind,
         page: &Page<'_>,
     ) -> Result<SearchResults, ApiError> {
         match self {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use super::answer::Answer;
+use super::answer::DomainAnswer;
 use super::asked::{admit, object};
 use super::domain::{Domain, name_of};
 use super::question::{QuestionParts, wrong_type};
@@ -126,7 +126,7 @@ async fn answer_item(
     defaults: &QuestionParts,
     domain: &Domain<'_>,
     options: Options,
-) -> Result<Answer, ApiError> {
+) -> Result<DomainAnswer, ApiError> {
     let object = item
         .as_object()
         .ok_or_else(|| wrong_type("evaluations", "an array of objects"))?;
@@ -214,7 +214,7 @@ impl Options {
         Ok(Self { explain, semantic })
     }
 
-    fn decision(self, answer: Answer) -> Decision {
+    fn decision(self, answer: DomainAnswer) -> Decision {
         let context = self.explain.then_some(DecisionContext {
             reason: answer.reason,
             decision_id: answer.decision_id.map(|id| id.to_string()),

@@ -16,7 +16,7 @@ use charter_authn::credentials::{Credentials, Header, Scheme};
 use charter_authn::rejection::Rejection;
 use charter_domain::caller::Caller;
 
-use super::answer::Answer;
+use super::answer::DomainAnswer;
 use super::asked::admit_as;
 use super::custom::{Custom, subject};
 use super::domain::name_of;
@@ -88,7 +88,7 @@ async fn judge(
     state: &State,
     domain: Option<&Custom<'_>>,
     context: &RequestContext,
-) -> Result<(Caller, Answer), ApiError> {
+) -> Result<(Caller, DomainAnswer), ApiError> {
     let method = forwarded_method(headers)?;
     let sent = forwarded_target(headers)?;
     let credentials = Credentials::collect(method, sent, context.client_ip, |name| {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use charter_authn::secrets::{CursorPosition, CursorSealer};
 
-use super::question::{Sought, wrong_type};
+use super::question::{SearchKind, wrong_type};
 use crate::extract::cursor_scope::CursorScope;
 use crate::respond::{ApiError, Code};
 
@@ -25,7 +25,7 @@ pub(super) struct Page<'a> {
 
 /// Which search it is, and who asks.
 pub(super) struct SearchedBy<'a> {
-    pub(super) sought: Sought,
+    pub(super) sought: SearchKind,
     pub(super) domain: &'a str,
     pub(super) client: &'a str,
 }

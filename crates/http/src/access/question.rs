@@ -6,6 +6,8 @@ use serde_json::{Map, Value};
 
 use crate::respond::{ApiError, Code, echo};
 
+pub(crate) use charter_authz::custom_domain::SearchKind;
+
 type Object = Map<String, Value>;
 
 /// A subject or a resource.
@@ -100,14 +102,6 @@ impl QuestionParts {
     }
 }
 
-/// What a search looks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sought {
-    Subject,
-    Resource,
-    Action,
-}
-
 impl Question {
     /// The question of a search: the id of what is sought is ignored, an action that is sought has no name
     /// (`AuthZEN` sections 8.4 to 8.6).
@@ -115,7 +109,7 @@ impl Question {
     /// # Errors
     ///
     /// 400: a part is missing, or not what it must be.
-    pub(crate) fn of_search(object: &Object, sought: Sought) -> Result<Self, ApiError> {
+    pub(crate) fn of_search(object: &Object, sought: SearchKind) -> Result<Self, ApiError> {
         let wanted = |part| {
             if part == sought {
                 Wanted::Type
@@ -124,12 +118,12 @@ impl Question {
             }
         };
         let subject = part(object, "subject", |it| {
-            entity(it, "subject", wanted(Sought::Subject))
+            entity(it, "subject", wanted(SearchKind::Subject))
         })?;
         let resource = part(object, "resource", |it| {
-            entity(it, "resource", wanted(Sought::Resource))
+            entity(it, "resource", wanted(SearchKind::Resource))
         })?;
-        let action = if sought == Sought::Action {
+        let action = if sought == SearchKind::Action {
             Action {
                 name: String::new(),
                 properties: Arc::default(),

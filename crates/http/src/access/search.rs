@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::asked::{admit, object};
 use super::domain::{Domain, name_of};
 use super::page::{Page, PageBody, SearchedBy};
-use super::question::{Question, Sought};
+use super::question::{Question, SearchKind};
 use crate::edge::context::RequestContext;
 use crate::respond::ApiError;
 use crate::state::State;
@@ -31,7 +31,7 @@ pub(super) async fn subject(
     request: &mut Request,
     depot: &mut Depot,
 ) -> Result<Json<SearchBody>, ApiError> {
-    search(request, depot, Sought::Subject).await
+    search(request, depot, SearchKind::Subject).await
 }
 
 #[handler]
@@ -39,7 +39,7 @@ pub(super) async fn resource(
     request: &mut Request,
     depot: &mut Depot,
 ) -> Result<Json<SearchBody>, ApiError> {
-    search(request, depot, Sought::Resource).await
+    search(request, depot, SearchKind::Resource).await
 }
 
 #[handler]
@@ -47,13 +47,13 @@ pub(super) async fn action(
     request: &mut Request,
     depot: &mut Depot,
 ) -> Result<Json<SearchBody>, ApiError> {
-    search(request, depot, Sought::Action).await
+    search(request, depot, SearchKind::Action).await
 }
 
 async fn search(
     request: &mut Request,
     depot: &mut Depot,
-    sought: Sought,
+    sought: SearchKind,
 ) -> Result<Json<SearchBody>, ApiError> {
     let state = State::of(depot)?;
     let client = admit(request, depot, &state)?;
@@ -71,9 +71,9 @@ async fn search(
     let found = domain.search(&question, sought, &page).await?;
     let body = page.body(found.next, found.ids.len())?;
     let of = match sought {
-        Sought::Subject => Some(question.subject.of),
-        Sought::Resource => Some(question.resource.of),
-        Sought::Action => None,
+        SearchKind::Subject => Some(question.subject.of),
+        SearchKind::Resource => Some(question.resource.of),
+        SearchKind::Action => None,
     };
     let results = found.ids.into_iter().map(|id| match &of {
         Some(of) => SearchResult::Entity {

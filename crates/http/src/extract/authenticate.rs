@@ -64,13 +64,13 @@ pub async fn authenticate(
             let authenticating = state.portal_users.authenticate(&credentials);
             let caller = authenticating.instrument(stage("authenticate")).await?;
             facts.note_caller(&caller);
-            let (body, was_long) = read_body(request, state, limits).await?;
-            if !was_long {
-                return Ok(Authenticated::bearer(caller, body));
+            let ReadBody { bytes, was_slow } = read_body(request, state, limits).await?;
+            if !was_slow {
+                return Ok(Authenticated::bearer(caller, bytes));
             }
             let credentials = collect(request, context.client_ip);
             let caller = state.portal_users.authenticate_again(&credentials).await?;
-            return Ok(Authenticated::bearer(caller, body));
+            return Ok(Authenticated::bearer(caller, bytes));
         }
     }
     let verifying = state.service_accounts.verify(&credentials);
@@ -86,30 +86,35 @@ pub async fn authenticate(
         }
     };
     facts.note_caller(&verified.signer());
-    let (body, was_long) = read_body(request, state, limits).await?;
-    if was_long {
+    let body = read_body(request, state, limits).await?;
+    if body.was_slow {
         verified = state.service_accounts.verify_again(verified).await?;
     }
-    let admitting = state.service_accounts.admit(verified, &body);
+    let admitting = state.service_accounts.admit(verified, &body.bytes);
     let Admitted { caller, nonce } = admitting.instrument(stage("claim nonce")).await?;
     Ok(Authenticated {
         caller,
         nonce,
-        body,
+        body: body.bytes,
     })
 }
 
-/// The body, and whether it took long.
+struct ReadBody {
+    bytes: Bytes,
+    /// What was checked before may have changed since.
+    was_slow: bool,
+}
+
 async fn read_body(
     request: &mut Request,
     state: &State,
     limits: &BodyLimits,
-) -> Result<(Bytes, bool), ApiError> {
+) -> Result<ReadBody, ApiError> {
     let began = state.clock.monotonic();
     let reading = body::read(request, limits);
-    let body = reading.instrument(stage("read body")).await?;
-    let taken = state.clock.monotonic().saturating_sub(began);
-    Ok((body, taken >= SLOW_BODY))
+    let bytes = reading.instrument(stage("read body")).await?;
+    let was_slow = state.clock.monotonic().saturating_sub(began) >= SLOW_BODY;
+    Ok(ReadBody { bytes, was_slow })
 }
 
 pub(crate) fn collect(request: &Request, source_ip: IpAddr) -> Credentials<'_> {

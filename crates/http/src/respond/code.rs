@@ -2,162 +2,66 @@
 
 use salvo::http::StatusCode;
 
-/// The `type` of an error; it determines the status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ErrorType {
-    /// 400
-    InvalidRequest,
-    /// 401
-    Unauthorized,
-    /// 403
-    Forbidden,
-    /// 403
-    OrganizationDeactivated,
-    /// 404
-    NotFound,
-    /// 405
-    MethodNotAllowed,
-    /// 409
-    Conflict,
-    /// 412
-    PreconditionFailed,
-    /// 413
-    PayloadTooLarge,
-    /// 415
-    UnsupportedMediaType,
-    /// 422
-    ValidationFailed,
-    /// 429
-    RateLimitExceeded,
-    /// 500
-    InternalError,
-    /// 501
-    NotImplemented,
-    /// 503
-    Unavailable,
+macro_rules! error_types {
+    ($($name:ident = $text:literal, $status:ident: [$($code:ident),+];)+) => {
+        /// The `type` of an error; it determines the status.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum ErrorType {
+            $(#[doc = concat!("`", $text, "`")] $name,)+
+        }
+
+        impl ErrorType {
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)+
+                }
+            }
+
+            pub const fn status(self) -> StatusCode {
+                match self {
+                    $(Self::$name => StatusCode::$status,)+
+                }
+            }
+
+            /// In the contract's order.
+            pub const fn codes(self) -> &'static [Code] {
+                match self {
+                    $(Self::$name => &[$(Code::$code),+],)+
+                }
+            }
+        }
+    };
 }
 
-impl ErrorType {
-    /// In the contract's order.
-    pub const ALL: [Self; 15] = [
-        Self::InvalidRequest,
-        Self::Unauthorized,
-        Self::Forbidden,
-        Self::OrganizationDeactivated,
-        Self::NotFound,
-        Self::MethodNotAllowed,
-        Self::Conflict,
-        Self::PreconditionFailed,
-        Self::PayloadTooLarge,
-        Self::UnsupportedMediaType,
-        Self::ValidationFailed,
-        Self::RateLimitExceeded,
-        Self::InternalError,
-        Self::NotImplemented,
-        Self::Unavailable,
+// In the contract's order.
+error_types! {
+    InvalidRequest = "INVALID_REQUEST", BAD_REQUEST: [
+        InvalidRequest, MalformedJson, UnknownField, MissingField, WrongType, BadParameter,
+        NonCanonicalTarget, BadHost, AmbiguousCredentials, ValidationFailed, SlugTaken,
+        EmailTaken, OwnRole, LastOwner, TargetIsOwner, InvalidLink
     ];
-
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::InvalidRequest => "INVALID_REQUEST",
-            Self::Unauthorized => "UNAUTHORIZED",
-            Self::Forbidden => "FORBIDDEN",
-            Self::OrganizationDeactivated => "ORGANIZATION_DEACTIVATED",
-            Self::NotFound => "NOT_FOUND",
-            Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
-            Self::Conflict => "CONFLICT",
-            Self::PreconditionFailed => "PRECONDITION_FAILED",
-            Self::PayloadTooLarge => "PAYLOAD_TOO_LARGE",
-            Self::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
-            Self::ValidationFailed => "VALIDATION_FAILED",
-            Self::RateLimitExceeded => "RATE_LIMIT_EXCEEDED",
-            Self::InternalError => "INTERNAL_ERROR",
-            Self::NotImplemented => "NOT_IMPLEMENTED",
-            Self::Unavailable => "UNAVAILABLE",
-        }
-    }
-
-    #[must_use]
-    pub const fn status(self) -> StatusCode {
-        match self {
-            Self::InvalidRequest => StatusCode::BAD_REQUEST,
-            Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::Forbidden | Self::OrganizationDeactivated => StatusCode::FORBIDDEN,
-            Self::NotFound => StatusCode::NOT_FOUND,
-            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Conflict => StatusCode::CONFLICT,
-            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
-            Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::ValidationFailed => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::RateLimitExceeded => StatusCode::TOO_MANY_REQUESTS,
-            Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::NotImplemented => StatusCode::NOT_IMPLEMENTED,
-            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        }
-    }
-}
-
-impl ErrorType {
-    /// In the contract's order.
-    #[must_use]
-    pub const fn codes(self) -> &'static [Code] {
-        match self {
-            Self::InvalidRequest => &[
-                Code::InvalidRequest,
-                Code::MalformedJson,
-                Code::UnknownField,
-                Code::MissingField,
-                Code::WrongType,
-                Code::BadParameter,
-                Code::NonCanonicalTarget,
-                Code::BadHost,
-                Code::AmbiguousCredentials,
-                Code::ValidationFailed,
-                Code::SlugTaken,
-                Code::EmailTaken,
-                Code::OwnRole,
-                Code::LastOwner,
-                Code::TargetIsOwner,
-                Code::InvalidLink,
-            ],
-            Self::Unauthorized => &[
-                Code::MissingCredentials,
-                Code::MalformedAuthorization,
-                Code::ClockSkew,
-                Code::InvalidSignature,
-                Code::BodyHashMismatch,
-                Code::ReplayedNonce,
-                Code::KeyRevoked,
-                Code::KeyExpired,
-                Code::IpNotAllowed,
-                Code::ServiceAccountDisabled,
-                Code::InvalidToken,
-                Code::TokenExpired,
-                Code::InvalidLogin,
-            ],
-            Self::Forbidden => &[
-                Code::Forbidden,
-                Code::NotPermitted,
-                Code::ForbiddenByPolicy,
-                Code::EmailNotVerified,
-                Code::OriginNotAllowed,
-            ],
-            Self::OrganizationDeactivated => &[Code::OrganizationDeactivated],
-            Self::NotFound => &[Code::NotFound],
-            Self::MethodNotAllowed => &[Code::MethodNotAllowed],
-            Self::Conflict => &[Code::SlugTaken, Code::AlreadyMember, Code::KeyNotActive],
-            Self::PreconditionFailed => &[Code::PreconditionFailed],
-            Self::PayloadTooLarge => &[Code::PayloadTooLarge],
-            Self::UnsupportedMediaType => &[Code::UnsupportedMediaType],
-            Self::ValidationFailed => &[Code::ValidationFailed],
-            Self::RateLimitExceeded => &[Code::RateLimitExceeded],
-            Self::InternalError => &[Code::InternalError],
-            Self::NotImplemented => &[Code::NotImplemented],
-            Self::Unavailable => &[Code::Unavailable],
-        }
-    }
+    Unauthorized = "UNAUTHORIZED", UNAUTHORIZED: [
+        MissingCredentials, MalformedAuthorization, ClockSkew, InvalidSignature,
+        BodyHashMismatch, ReplayedNonce, KeyRevoked, KeyExpired, IpNotAllowed,
+        ServiceAccountDisabled, InvalidToken, TokenExpired, InvalidLogin
+    ];
+    Forbidden = "FORBIDDEN", FORBIDDEN: [
+        Forbidden, NotPermitted, ForbiddenByPolicy, EmailNotVerified, OriginNotAllowed
+    ];
+    OrganizationDeactivated = "ORGANIZATION_DEACTIVATED", FORBIDDEN: [OrganizationDeactivated];
+    NotFound = "NOT_FOUND", NOT_FOUND: [NotFound];
+    MethodNotAllowed = "METHOD_NOT_ALLOWED", METHOD_NOT_ALLOWED: [MethodNotAllowed];
+    Conflict = "CONFLICT", CONFLICT: [SlugTaken, AlreadyMember, KeyNotActive];
+    PreconditionFailed = "PRECONDITION_FAILED", PRECONDITION_FAILED: [PreconditionFailed];
+    PayloadTooLarge = "PAYLOAD_TOO_LARGE", PAYLOAD_TOO_LARGE: [PayloadTooLarge];
+    UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE", UNSUPPORTED_MEDIA_TYPE: [UnsupportedMediaType];
+    ValidationFailed = "VALIDATION_FAILED", UNPROCESSABLE_ENTITY: [ValidationFailed];
+    RateLimitExceeded = "RATE_LIMIT_EXCEEDED", TOO_MANY_REQUESTS: [RateLimitExceeded];
+    InternalError = "INTERNAL_ERROR", INTERNAL_SERVER_ERROR: [InternalError];
+    NotImplemented = "NOT_IMPLEMENTED", NOT_IMPLEMENTED: [NotImplemented];
+    Unavailable = "UNAVAILABLE", SERVICE_UNAVAILABLE: [Unavailable];
 }
 
 macro_rules! codes {

@@ -157,7 +157,7 @@ fn schema() -> Schema {
     let error = Object::new()
         .property(
             "type",
-            text().enum_values(ErrorType::ALL.map(ErrorType::as_str)),
+                        text().enum_values(ErrorType::ALL.iter().map(|it| it.as_str())),
         )
         .required("type")
         .property(
@@ -207,7 +207,7 @@ mod tests {
     fn every_type_has_codes_and_samples_of_its_own() {
         for error_type in ErrorType::ALL {
             assert!(!error_type.codes().is_empty());
-            for sample in samples(error_type) {
+            for sample in samples(*error_type) {
                 assert_eq!(sample.status(), error_type.status());
                 assert!(error_type.codes().contains(&sample.code()), "{sample:?}");
             }

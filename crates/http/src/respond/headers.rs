@@ -12,23 +12,18 @@ fn seconds() -> Object {
     Object::with_type(BasicType::Integer).minimum(0)
 }
 
-fn header(schema: Object, description: &str) -> Header {
-    Header::new(schema).description(description).required(true)
+fn with(response: Response, name: &str, schema: Object, description: &str) -> Response {
+    let header = Header::new(schema).description(description).required(true);
+    response.add_header(name, header)
 }
 
 /// A response with the headers of all responses.
 #[must_use]
 pub fn answer(description: impl Into<String>) -> Response {
     let id = || text().pattern("^[A-Za-z0-9._-]{1,128}$");
-    Response::new(description)
-        .add_header(
-            "x-request-id",
-            header(
-                id(),
-                "Identifies this request in the logs; the client's own id if it sent one.",
-            ),
-        )
-        .add_header("x-correlation-id", header(id(), "The same."))
+    let about = "Identifies this request in the logs; the client's own id if it sent one.";
+    let answer = with(Response::new(description), "x-request-id", id(), about);
+    with(answer, "x-correlation-id", id(), "The same.")
 }
 
 fn etag_schema() -> Object {
@@ -47,69 +42,56 @@ fn etags_schema() -> Object {
 
 #[must_use]
 pub fn with_etag(response: Response) -> Response {
-    response.add_header(
-        "etag",
-        header(
-            etag_schema(),
-            "This version, for `if-match` and `if-none-match`.",
-        ),
-    )
+    let about = "This version, for `if-match` and `if-none-match`.";
+    with(response, "etag", etag_schema(), about)
 }
 
 #[must_use]
 pub fn with_location(response: Response) -> Response {
-    response.add_header(
+    let path = text().format(SchemaFormat::Custom("uri-reference".to_owned()));
+    with(
+        response,
         "location",
-        header(
-            text().format(SchemaFormat::Custom("uri-reference".to_owned())),
-            "The path of the created resource.",
-        ),
+        path,
+        "The path of the created resource.",
     )
 }
 
 #[must_use]
 pub fn with_retry_after(response: Response) -> Response {
-    response.add_header(
-        "retry-after",
-        header(
-            seconds(),
-            "Seconds to wait; the retry needs a new signature.",
-        ),
-    )
+    let about = "Seconds to wait; the retry needs a new signature.";
+    with(response, "retry-after", seconds(), about)
 }
 
 #[must_use]
 pub fn with_rate_limit(response: Response) -> Response {
-    response
-        .add_header(
-            "x-ratelimit-limit",
-            header(seconds(), "The allowed number of requests."),
-        )
-        .add_header(
-            "x-ratelimit-remaining",
-            header(seconds(), "The remaining number of requests."),
-        )
-        .add_header(
-            "x-ratelimit-reset",
-            header(seconds(), "Seconds until more are allowed."),
-        )
+    [
+        ("limit", "The allowed number of requests."),
+        ("remaining", "The remaining number of requests."),
+        ("reset", "Seconds until more are allowed."),
+    ]
+    .into_iter()
+    .fold(response, |response, (name, about)| {
+        with(response, &format!("x-ratelimit-{name}"), seconds(), about)
+    })
 }
 
 #[must_use]
 pub fn with_cookie(response: Response) -> Response {
-    response.add_header(
-        "set-cookie",
-        header(
-            text().pattern("^(refresh_token|device)="),
-            "The refresh token, 30 days; in a second one the browser's name, one year. HttpOnly, \
-             SameSite=Lax, for `/api/auth`.",
-        ),
-    )
+    let value = text().pattern("^(refresh_token|device)=");
+    let about = "The refresh token, 30 days; in a second one the browser's name, one year. HttpOnly, SameSite=Lax, \
+                 for `/api/auth`.";
+    with(response, "set-cookie", value, about)
 }
 
 #[must_use]
 pub fn with_challenge(response: Response) -> Response {
-    response.add_header("www-authenticate", header(text(), "The accepted schemes."))
+    with(
+        response,
+        "www-authenticate",
+        text(),
+        "The accepted schemes.",
+    )
 }
 
 pub fn describe_condition(operation: &mut Operation, name: &str, description: &str) {

@@ -20,6 +20,28 @@ pub struct Listed<T> {
     of: PhantomData<fn() -> T>,
 }
 
+/// Serializes each item and yields in between, because a page may have a megabyte.
+pub(super) async fn write_items<Item: Send, T: Serialize>(
+    json: &mut Vec<u8>,
+    items: Vec<Item>,
+    show: impl Fn(Item) -> T + Send + Sync,
+) -> Result<(), ApiError> {
+    for (number, item) in items.into_iter().enumerate() {
+        if number > 0 {
+            json.push(b',');
+        }
+        serde_json::to_writer(&mut *json, &show(item)).map_err(ApiError::internal)?;
+        tokio::task::yield_now().await;
+    }
+    Ok(())
+}
+
+pub(super) fn send(json: Vec<u8>, response: &mut Response) {
+    let content_type = HeaderValue::from_static("application/json; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response.body(ResBody::Once(json.into()));
+}
+
 impl<T: Serialize> Listed<T> {
     /// Serializes each item of a page and yields in between, because a page may have a megabyte.
     pub async fn new<Order: Sync, Item: Send>(
@@ -32,13 +54,7 @@ impl<T: Serialize> Listed<T> {
             page.total, request.page
         )
         .into_bytes();
-        for (number, item) in page.results.into_iter().enumerate() {
-            if number > 0 {
-                json.push(b',');
-            }
-            serde_json::to_writer(&mut json, &show(item)).map_err(ApiError::internal)?;
-            tokio::task::yield_now().await;
-        }
+        write_items(&mut json, page.results, show).await?;
         json.extend_from_slice(b"]}");
         let of = PhantomData;
         Ok(Self { json, of })
@@ -47,9 +63,7 @@ impl<T: Serialize> Listed<T> {
 
 impl<T> Scribe for Listed<T> {
     fn render(self, response: &mut Response) {
-        let json = HeaderValue::from_static("application/json; charset=utf-8");
-        response.headers_mut().insert(CONTENT_TYPE, json);
-        response.body(ResBody::Once(self.json.into()));
+        send(self.json, response);
     }
 }
 

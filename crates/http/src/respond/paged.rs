@@ -3,8 +3,7 @@
 use std::marker::PhantomData;
 
 use salvo::Response;
-use salvo::http::ResBody;
-use salvo::http::header::{CONTENT_TYPE, HeaderValue};
+
 use salvo::oapi::{
     Array, BasicType, Components, EndpointOutRegister, Object, Operation, RefOr, Schema,
     SchemaType, ToSchema,
@@ -12,6 +11,7 @@ use salvo::oapi::{
 use salvo::writing::Scribe;
 use serde::Serialize;
 
+use crate::respond::listed::{send, write_items};
 use crate::respond::{ApiError, headers};
 
 pub struct Paged<T> {
@@ -27,13 +27,7 @@ impl<T: Serialize> Paged<T> {
         show: impl Fn(Item) -> T + Send + Sync,
     ) -> Result<Self, ApiError> {
         let mut json = br#"{"results":["#.to_vec();
-        for (number, item) in items.into_iter().enumerate() {
-            if number > 0 {
-                json.push(b',');
-            }
-            serde_json::to_writer(&mut json, &show(item)).map_err(ApiError::internal)?;
-            tokio::task::yield_now().await;
-        }
+        write_items(&mut json, items, show).await?;
         json.extend_from_slice(br#"],"next_cursor":"#);
         serde_json::to_writer(&mut json, &next_cursor).map_err(ApiError::internal)?;
         json.push(b'}');
@@ -44,9 +38,7 @@ impl<T: Serialize> Paged<T> {
 
 impl<T> Scribe for Paged<T> {
     fn render(self, response: &mut Response) {
-        let json = HeaderValue::from_static("application/json; charset=utf-8");
-        response.headers_mut().insert(CONTENT_TYPE, json);
-        response.body(ResBody::Once(self.json.into()));
+        send(self.json, response);
     }
 }
 

@@ -22,7 +22,7 @@ use super::access_body::{Access, AccessBody, Entity};
 use super::admission::OperatorRequest;
 use super::candidates::{self, bad_cursor};
 use super::custom_access;
-use super::evaluation::{ChosenPolicies, Facts};
+use super::evaluation::{ChosenPolicies, EvaluationFacts};
 use super::named::{self, Named, RESOURCES, SUBJECTS};
 use super::sent_folder::{read_body, refused};
 use super::work;
@@ -59,27 +59,18 @@ pub(super) async fn list(
     if body.contains_key("domain") {
         return custom_access::list(body, &asked, &scope).await.map(Json);
     }
-    let question = Asked::read(Fields::new(body), &asked, &scope)?;
+    let question = AccessQuestion::read(Fields::new(body), &asked, &scope)?;
     let (_, snapshot) = question.policies.snapshot(&asked.state).await?;
     let operator = asked.operator();
+    let cursor = question.cursor;
     let page = match question.form {
         Form::Who(permission, resource, organization) => {
-            who(
-                &operator,
-                &snapshot,
-                (permission, &resource, organization),
-                question.cursor,
-            )
-            .await?
+            let about = (permission, &resource, organization);
+            who(&operator, &snapshot, about, cursor).await?
         }
         Form::What(subject, permission, resource) => {
-            what(
-                &operator,
-                &snapshot,
-                (&subject, permission, resource),
-                question.cursor,
-            )
-            .await?
+            let about = (&subject, permission, resource);
+            what(&operator, &snapshot, about, cursor).await?
         }
     };
     let facts = question.facts;
@@ -95,10 +86,10 @@ pub(super) async fn list(
     }))
 }
 
-struct Asked {
+struct AccessQuestion {
     policies: ChosenPolicies,
     form: Form,
-    facts: Facts,
+    facts: EvaluationFacts,
     cursor: Option<Cursor>,
 }
 
@@ -109,7 +100,7 @@ enum Form {
     What(Named, Option<Permission>, Option<Named>),
 }
 
-impl Asked {
+impl AccessQuestion {
     fn read(
         mut fields: Fields,
         asked: &OperatorRequest,
@@ -161,7 +152,7 @@ impl Asked {
                 &asked.state,
             )?,
             form,
-            facts: Facts::read(present(context)?.unwrap_or_default(), asked)?,
+            facts: EvaluationFacts::read(present(context)?.unwrap_or_default(), asked)?,
             cursor: cursor.transpose()?,
         })
     }
@@ -288,7 +279,7 @@ async fn what(
 fn evaluate(
     snapshot: &Snapshot,
     questions: Vec<(Arc<Caller>, Vec<Permission>, Loaded)>,
-    facts: Facts,
+    facts: EvaluationFacts,
 ) -> Vec<Access> {
     let mut results = Vec::new();
     let mut prepared: Option<(Arc<Caller>, Principal)> = None;

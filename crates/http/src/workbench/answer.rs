@@ -6,7 +6,7 @@ use serde_json::Value;
 use charter_authz::snapshot::Snapshot;
 
 #[derive(Serialize)]
-pub(super) struct Answer {
+pub(super) struct EvaluationAnswer {
     decision: bool,
     policies: AskedPolicies,
     /// Why no policy was evaluated, or why a request would be refused before.
@@ -25,7 +25,7 @@ struct AskedPolicies {
     digest: String,
 }
 
-impl Answer {
+impl EvaluationAnswer {
     pub(super) fn unasked(by: &'static str, snapshot: &Snapshot, note: impl Into<String>) -> Self {
         Self {
             note: Some(note.into()),

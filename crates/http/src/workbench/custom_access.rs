@@ -19,7 +19,7 @@ use crate::access::custom;
 use crate::access::custom::record_search::{
     AllowedRecord, RecordSearch, named_organization, sought_type,
 };
-use crate::access::question::{Question, Sought};
+use crate::access::question::{Question, SearchKind};
 use crate::access::records::position;
 use crate::extract::cursor_scope::CursorScope;
 use crate::extract::fields::{Fields, present};
@@ -101,8 +101,8 @@ async fn records(
     let Some(named) = named_organization(&search.question, search.sought) else {
         let rule = "name the organization whose records are sought: `{\"type\": \"Charter::Organization\", \"id\": …}`";
         let place = match search.sought {
-            Sought::Subject => "/subject/properties/organization",
-            Sought::Resource | Sought::Action => "/resource/properties/organization",
+            SearchKind::Subject => "/subject/properties/organization",
+            SearchKind::Resource | SearchKind::Action => "/resource/properties/organization",
         };
         return Err(refused(vec![Detail::new(place, rule)]));
     };
@@ -115,8 +115,8 @@ async fn records(
         .await?;
     let access = |record: AllowedRecord| {
         let (of_subject, of_resource) = match search.sought {
-            Sought::Subject => (&record.id, &resource.id),
-            Sought::Resource | Sought::Action => (&subject.id, &record.id),
+            SearchKind::Subject => (&record.id, &resource.id),
+            SearchKind::Resource | SearchKind::Action => (&subject.id, &record.id),
         };
         Access {
             subject: Entity::named(&subject.of, of_subject),
@@ -129,7 +129,7 @@ async fn records(
 }
 
 /// What the question leaves open.
-fn sought(body: &Map<String, Value>) -> Result<Sought, ApiError> {
+fn sought(body: &Map<String, Value>) -> Result<SearchKind, ApiError> {
     let has_id = |part: &str| body.get(part).is_some_and(|part| part.get("id").is_some());
     let named = (
         has_id("subject"),
@@ -137,9 +137,9 @@ fn sought(body: &Map<String, Value>) -> Result<Sought, ApiError> {
         has_id("resource"),
     );
     match named {
-        (false, true, true) => Ok(Sought::Subject),
-        (true, false, true) => Ok(Sought::Action),
-        (true, true, false) => Ok(Sought::Resource),
+        (false, true, true) => Ok(SearchKind::Subject),
+        (true, false, true) => Ok(SearchKind::Action),
+        (true, true, false) => Ok(SearchKind::Resource),
         _ => {
             let rule = "leave out one of the subject's `id`, the action, and the resource's `id`";
             Err(refused(vec![Detail::new("/subject", rule)]))
@@ -151,7 +151,7 @@ fn sought(body: &Map<String, Value>) -> Result<Sought, ApiError> {
 fn page(
     domain: &CustomDomain,
     question: &Question,
-    sought: Sought,
+    sought: SearchKind,
     facts: &[&Facts],
     after: Option<&After>,
 ) -> Result<(Vec<Access>, Option<String>), BadProperty> {
@@ -160,20 +160,10 @@ fn page(
         after: after.map(|after| after.0.as_str()),
         limit: PAGE,
     };
-    let found = match sought {
-        Sought::Subject => domain.search_subjects(&asked, page),
-        Sought::Resource => domain.search_resources(&asked, page),
-        Sought::Action => domain.search_actions(&asked, page),
-    };
-    let found = found?;
+    let found = domain.search(&asked, sought, page)?;
     let mut results = Vec::with_capacity(found.ids.len());
     for id in &found.ids {
-        let mut asked = asked;
-        match sought {
-            Sought::Subject => asked.subject.id = id,
-            Sought::Resource => asked.resource.id = id,
-            Sought::Action => asked.action = id,
-        }
+        let asked = asked.about(sought, id);
         let policies = match domain.ask(&asked) {
             Ok(verdict) => verdict.determining,
             Err(Unasked::Unknown(_)) => continue,

@@ -6,7 +6,7 @@ use charter_authz::custom_domain::{CustomDomain, Facts, Unasked};
 use charter_authz::decision::Outcome;
 
 use super::admission::OperatorRequest;
-use super::answer::Answer;
+use super::answer::EvaluationAnswer;
 use super::custom_question::{self, ChosenDomain};
 use super::work;
 use crate::access::custom;
@@ -19,7 +19,7 @@ use crate::state::State;
 pub(super) async fn evaluate(
     body: Map<String, Value>,
     asked: &OperatorRequest,
-) -> Result<Answer, ApiError> {
+) -> Result<EvaluationAnswer, ApiError> {
     let question = QuestionParts::read(&body)?.question()?;
     let question = custom::respelled(&question);
     let chosen = ChosenDomain::read(Fields::new(body), &asked.state)?;
@@ -41,15 +41,22 @@ fn explained(
     domain: &CustomDomain,
     question: &Question,
     facts: &Facts,
-) -> Result<Answer, ApiError> {
+) -> Result<EvaluationAnswer, ApiError> {
     let snapshot = domain.snapshot();
     let answered = match domain.answer(&custom::worded(question, &[facts])) {
         Ok(answered) => answered,
-        Err(Unasked::Unknown(reason)) => return Ok(Answer::unasked(by, snapshot, reason)),
+        Err(Unasked::Unknown(reason)) => {
+            return Ok(EvaluationAnswer::unasked(by, snapshot, reason));
+        }
         Err(Unasked::Bad(bad)) => return Err(custom::refused(&bad)),
     };
     let (request, entities) = (&answered.request, &answered.entities);
     let explanation = state.explain.explain(snapshot, request, entities);
     let is_allowed = answered.verdict.outcome == Outcome::Allow;
-    Ok(Answer::asked(by, snapshot, is_allowed, explanation))
+    Ok(EvaluationAnswer::asked(
+        by,
+        snapshot,
+        is_allowed,
+        explanation,
+    ))
 }

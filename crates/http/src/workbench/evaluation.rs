@@ -16,7 +16,7 @@ use charter_domain::permission::Permission;
 use charter_domain::timestamp::{self, Timestamp};
 
 use super::admission::OperatorRequest;
-use super::answer::Answer;
+use super::answer::EvaluationAnswer;
 use super::custom_evaluation;
 use super::named::{self, Named, RESOURCES, SUBJECTS};
 use super::refusals;
@@ -32,30 +32,21 @@ use crate::state::State;
 pub(super) async fn evaluate(
     request: &mut Request,
     depot: &mut Depot,
-) -> Result<Json<Answer>, ApiError> {
+) -> Result<Json<EvaluationAnswer>, ApiError> {
     let asked = OperatorRequest::of(request, depot)?;
     let body = read_body(request, &asked).await?;
     if body.contains_key("domain") {
         return custom_evaluation::evaluate(body, &asked).await.map(Json);
     }
-    let question = Asked::read(Fields::new(body), &asked)?;
+    let question = EvaluationQuestion::read(Fields::new(body), &asked)?;
     let (by, snapshot) = question.policies.snapshot(&asked.state).await?;
     let operator = asked.operator();
-    let subject = named::subject(&operator, &question.subject).await?;
-    let Some(subject) = subject else {
-        return Ok(Json(Answer::unasked(
-            by,
-            &snapshot,
-            "there is no such subject",
-        )));
+    let unasked = |note: &str| Ok(Json(EvaluationAnswer::unasked(by, &snapshot, note)));
+    let Some(subject) = named::subject(&operator, &question.subject).await? else {
+        return unasked("there is no such subject");
     };
-    let resource = named::resource(&operator, &question.resource).await?;
-    let Some(resource) = resource else {
-        return Ok(Json(Answer::unasked(
-            by,
-            &snapshot,
-            "there is no such resource",
-        )));
+    let Some(resource) = named::resource(&operator, &question.resource).await? else {
+        return unasked("there is no such resource");
     };
     let facts = question.facts;
     let permission = question.permission;
@@ -118,25 +109,25 @@ impl ChosenPolicies {
     }
 }
 
-struct Asked {
+struct EvaluationQuestion {
     policies: ChosenPolicies,
     subject: Named,
     permission: Permission,
     resource: Named,
-    facts: Facts,
+    facts: EvaluationFacts,
 }
 
 /// The members of `context`.
 const KNOWN_FACTS: [&str; 2] = ["source_ip", "now"];
 
-/// Facts that the server sets.
+/// EvaluationFacts that the server sets.
 #[derive(Clone, Copy)]
-pub(super) struct Facts {
+pub(super) struct EvaluationFacts {
     pub(super) source_ip: IpAddr,
     pub(super) now: Timestamp,
 }
 
-impl Asked {
+impl EvaluationQuestion {
     fn read(mut fields: Fields, asked: &OperatorRequest) -> Result<Self, ApiError> {
         let subject = fields.required_by("subject", |object| named::named(&object, &SUBJECTS));
         let permission = fields.required_by("action", |object| named::permission(&object));
@@ -158,12 +149,12 @@ impl Asked {
             subject: present(subject)?,
             permission: present(permission)?,
             resource: present(resource)?,
-            facts: Facts::read(present(context)?.unwrap_or_default(), asked)?,
+            facts: EvaluationFacts::read(present(context)?.unwrap_or_default(), asked)?,
         })
     }
 }
 
-impl Facts {
+impl EvaluationFacts {
     /// Reads `context.source_ip` and `context.now`. Other members are refused, because policies would not see them.
     pub(super) fn read(
         context: Map<String, Value>,
@@ -219,8 +210,8 @@ fn explained(
     subject: &Caller,
     permission: Permission,
     resource: &Loaded,
-    facts: Facts,
-) -> Answer {
+    facts: EvaluationFacts,
+) -> EvaluationAnswer {
     let principal = Principal::prepare(subject, snapshot);
     let question = Question {
         principal: &principal,
@@ -232,14 +223,14 @@ fn explained(
     let inputs = snapshot.given(&question).ok().flatten();
     let Some((request, entities)) = inputs else {
         let note = "the schema does not allow this question, so it is denied";
-        return Answer::unasked(by, snapshot, note);
+        return EvaluationAnswer::unasked(by, snapshot, note);
     };
     let is_allowed = snapshot
         .decide_request(permission, &request, &entities)
         .is_allowed();
     let is_enabled = is_enabled(subject);
     let explanation = state.explain.explain(snapshot, &request, &entities);
-    let mut answer = Answer::asked(by, snapshot, is_allowed && is_enabled, explanation);
+    let mut answer = EvaluationAnswer::asked(by, snapshot, is_allowed && is_enabled, explanation);
     if !is_enabled {
         let note = "the subject is disabled: its requests are refused before policies are asked";
         answer.note = Some(note.to_owned());

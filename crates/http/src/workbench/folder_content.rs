@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use charter_authz::folder::Files;
 use charter_authz::snapshot::Snapshot;
+use charter_authz::source::SourceLocation;
 
 /// The content of a folder.
 #[derive(Serialize)]
@@ -73,39 +74,39 @@ pub(super) fn changed(in_force: &Files, folder: &Files, with_texts: bool) -> Vec
 /// By file and line.
 pub(super) fn policies(snapshot: &Snapshot) -> Vec<PolicyBody> {
     let policies = snapshot.policies().policies().map(|policy| {
-        let id = policy.id().to_string();
-        let place = snapshot.location(&id);
-        PolicyBody {
-            effect: policy.effect().to_string(),
-            file: place.map(|place| place.file.clone()).unwrap_or_default(),
-            line: place.map_or(0, |place| place.line),
-            id,
-        }
+        let (id, effect) = (policy.id().to_string(), policy.effect().to_string());
+        PolicyBody::of(effect, snapshot.location(&id), id)
     });
-    sorted(policies.collect())
+    sorted(policies)
 }
 
 pub(super) fn invariants(snapshot: &Snapshot) -> Vec<InvariantBody> {
     let invariants = snapshot.invariants().iter().map(|invariant| {
         let policies = invariant.policies.policies().map(|policy| {
-            let id = policy.id().to_string();
-            let place = invariant.locations.get(&id);
-            PolicyBody {
-                effect: policy.effect().to_string(),
-                file: place.map(|place| place.file.clone()).unwrap_or_default(),
-                line: place.map_or(0, |place| place.line),
-                id,
-            }
+            let (id, effect) = (policy.id().to_string(), policy.effect().to_string());
+            PolicyBody::of(effect, invariant.locations.get(&id), id)
         });
         InvariantBody {
             name: invariant.name.clone(),
-            policies: sorted(policies.collect()),
+            policies: sorted(policies),
         }
     });
     invariants.collect()
 }
 
-fn sorted(mut policies: Vec<PolicyBody>) -> Vec<PolicyBody> {
+impl PolicyBody {
+    fn of(effect: String, place: Option<&SourceLocation>, id: String) -> Self {
+        Self {
+            effect,
+            file: place.map(|place| place.file.clone()).unwrap_or_default(),
+            line: place.map_or(0, |place| place.line),
+            id,
+        }
+    }
+}
+
+fn sorted(policies: impl Iterator<Item = PolicyBody>) -> Vec<PolicyBody> {
+    let mut policies: Vec<PolicyBody> = policies.collect();
     policies.sort_by(|one, other| (&one.file, one.line).cmp(&(&other.file, other.line)));
     policies
 }

@@ -74,13 +74,13 @@ async fn replicas(asked: &OperatorRequest) -> Option<Vec<ReplicaBody>> {
 #[derive(Serialize)]
 pub(super) struct PoliciesBody {
     /// Null only of a domain of one's own that has none.
-    in_force: Option<InForce>,
+    in_force: Option<InForceBody>,
     /// Null if no newer folder is refused.
-    refused: Option<Refused>,
+    refused: Option<RefusedBody>,
     /// What was refused since the start of this process, whatever became of it; newest first, at most 50.
-    refusals: Vec<Refusal>,
+    refusals: Vec<RefusalBody>,
     /// Null without `policies.shadow`, and of a domain that it does not have.
-    shadow: Option<Shadow>,
+    shadow: Option<ShadowBody>,
     /// The domains of one's own, by name.
     domains: Vec<DomainBody>,
     /// Each process with the digest of its policies, as in `GET /replicas`; null if the database does not answer within
@@ -89,7 +89,7 @@ pub(super) struct PoliciesBody {
 }
 
 #[derive(Serialize)]
-struct InForce {
+struct InForceBody {
     /// Of the schema and the policies; decisions name it.
     digest: String,
     /// Of the whole folder, invariants and examples included; approvals name it.
@@ -97,16 +97,16 @@ struct InForce {
     since: Option<String>,
     #[serde(flatten)]
     content: Content,
-    gates: Vec<Gate>,
+    gates: Vec<GateBody>,
     /// Checks that an emergency stop does not pass.
     failed_checks: Vec<String>,
     warnings: Vec<String>,
     /// Policies that could not be evaluated in the last quarter of an hour.
-    failing: Vec<Failing>,
+    failing: Vec<FailingBody>,
 }
 
 #[derive(Serialize)]
-struct Gate {
+struct GateBody {
     #[serde(rename = "gate")]
     name: &'static str,
     result: GateResult,
@@ -116,7 +116,7 @@ struct Gate {
 }
 
 #[derive(Serialize)]
-struct Failing {
+struct FailingBody {
     policy: String,
     error: String,
     count: u64,
@@ -124,19 +124,19 @@ struct Failing {
 }
 
 #[derive(Serialize)]
-struct Refused {
+struct RefusedBody {
     /// Of the whole folder; null if it could not be read.
     folder_digest: Option<String>,
     since: String,
     /// All refusals as plain text.
     reason: String,
-    gates: Vec<Gate>,
+    gates: Vec<GateBody>,
     /// The files that differ from those in force.
     changed: Vec<FileBody>,
 }
 
 #[derive(Serialize)]
-struct Refusal {
+struct RefusalBody {
     at: String,
     /// Of the whole folder; null if it could not be read.
     folder_digest: Option<String>,
@@ -147,7 +147,7 @@ struct Refusal {
 }
 
 #[derive(Serialize)]
-struct Shadow {
+struct ShadowBody {
     digest: Option<String>,
     folder_digest: Option<String>,
     since: Option<String>,
@@ -164,25 +164,12 @@ impl PoliciesBody {
         let shadow = state.workbench.shadow.as_ref();
         let shadow = shadow.and_then(|shadow| shadow.snapshot());
         let is_shadowed = shadow.is_some() || health.shadow.is_some();
-        Self {
-            in_force: Some(InForce::of(
-                &snapshot,
-                &health,
-                state.clock.now(),
-                with_texts,
-            )),
-            refused: health
-                .refused
-                .as_ref()
-                .map(|refused| Refused::of(refused, &health.files, with_texts)),
-            refusals: Refusal::all(&health),
-            shadow: is_shadowed.then(|| {
-                let (in_use, fault) = (health.shadow_in_use.as_ref(), health.shadow.clone());
-                Shadow::of(shadow.as_deref(), in_use, fault, &health.files, with_texts)
-            }),
-            domains: Vec::new(),
-            replicas: None,
-        }
+        let shown_shadow = is_shadowed.then(|| {
+            let (in_use, fault) = (health.shadow_in_use.as_ref(), health.shadow.clone());
+            ShadowBody::of(shadow.as_deref(), in_use, fault, &health.files, with_texts)
+        });
+        let now = state.clock.now();
+        Self::new(Some(&*snapshot), &health, shown_shadow, now, with_texts)
     }
 
     fn of_domain(
@@ -192,27 +179,36 @@ impl PoliciesBody {
         with_texts: bool,
     ) -> Self {
         let health = &domain.health;
+        let shadow = shadow.map(|shadow| {
+            let snapshot = shadow.domain.as_ref().map(|domain| &**domain.snapshot());
+            let in_use = shadow.in_use.as_ref();
+            ShadowBody::of(snapshot, in_use, shadow.fault, &health.files, with_texts)
+        });
         let in_force = domain.in_force.as_ref();
+        let snapshot = in_force.map(|domain| &**domain.snapshot());
+        Self::new(snapshot, health, shadow, now, with_texts)
+    }
+
+    fn new(
+        snapshot: Option<&Snapshot>,
+        health: &PolicyHealth,
+        shadow: Option<ShadowBody>,
+        now: Timestamp,
+        with_texts: bool,
+    ) -> Self {
+        let refused = health.refused.as_ref();
         Self {
-            in_force: in_force
-                .map(|domain| InForce::of(domain.snapshot(), health, now, with_texts)),
-            refused: health
-                .refused
-                .as_ref()
-                .map(|refused| Refused::of(refused, &health.files, with_texts)),
-            refusals: Refusal::all(health),
-            shadow: shadow.map(|shadow| {
-                let snapshot = shadow.domain.as_ref().map(|domain| &**domain.snapshot());
-                let in_use = shadow.in_use.as_ref();
-                Shadow::of(snapshot, in_use, shadow.fault, &health.files, with_texts)
-            }),
+            in_force: snapshot.map(|snapshot| InForceBody::of(snapshot, health, now, with_texts)),
+            refused: refused.map(|refused| RefusedBody::of(refused, &health.files, with_texts)),
+            refusals: RefusalBody::all(health),
+            shadow,
             domains: Vec::new(),
             replicas: None,
         }
     }
 }
 
-impl InForce {
+impl InForceBody {
     fn of(snapshot: &Snapshot, health: &PolicyHealth, now: Timestamp, with_texts: bool) -> Self {
         Self {
             digest: snapshot.digest().to_string(),
@@ -223,32 +219,32 @@ impl InForce {
                 policies: policies(snapshot),
                 invariants: invariants(snapshot),
             },
-            gates: health.gates.iter().map(Gate::of).collect(),
+            gates: health.gates.iter().map(GateBody::of).collect(),
             failed_checks: health.failed_checks.clone(),
             warnings: health.warnings.clone(),
             failing: snapshot
                 .failures(now)
                 .into_iter()
-                .map(Failing::of)
+                .map(FailingBody::of)
                 .collect(),
         }
     }
 }
 
-impl Refused {
+impl RefusedBody {
     fn of(refused: &RefusedFolder, in_force: &Files, with_texts: bool) -> Self {
         let files = refused.files.as_deref();
         Self {
             folder_digest: refused.digest.as_deref().map(str::to_owned),
             since: timestamp::format(refused.since),
             reason: refused.reason.clone(),
-            gates: refused.gates.iter().map(Gate::of).collect(),
+            gates: refused.gates.iter().map(GateBody::of).collect(),
             changed: files.map_or_else(Vec::new, |files| changed(in_force, files, with_texts)),
         }
     }
 }
 
-impl Refusal {
+impl RefusalBody {
     fn all(health: &PolicyHealth) -> Vec<Self> {
         let refusals = health.refusals.iter().rev();
         let shown = refusals.map(|past| Self {
@@ -261,7 +257,7 @@ impl Refusal {
     }
 }
 
-impl Shadow {
+impl ShadowBody {
     fn of(
         snapshot: Option<&Snapshot>,
         in_use: Option<&ShadowInUse>,
@@ -282,7 +278,7 @@ impl Shadow {
     }
 }
 
-impl Gate {
+impl GateBody {
     fn of(outcome: &GateOutcome) -> Self {
         let millis = |took: std::time::Duration| u64::try_from(took.as_millis()).ok();
         Self {
@@ -295,7 +291,7 @@ impl Gate {
     }
 }
 
-impl Failing {
+impl FailingBody {
     fn of(failure: EvaluationFailure) -> Self {
         Self {
             policy: failure.policy,

@@ -22,38 +22,28 @@ pub(crate) struct Model {
 
 without_relations!();
 
-/// The nil UUID stands for the installation.
-impl From<Model> for audit_event::Model {
-    fn from(event: Model) -> Self {
-        Self {
-            organization_id: Uuid::nil(),
-            sequence: event.sequence,
-            occurred_at: event.occurred_at,
-            actor: event.actor,
-            action: event.action,
-            resource: event.resource,
-            request_id: event.request_id,
-            policy_digest: event.policy_digest,
-            changes: event.changes,
-            key_id: event.key_id,
-            mac: event.mac,
+macro_rules! convert {
+    ($from:ty => $to:ty $(, $organization:ident: $nil:expr)?) => {
+        impl From<$from> for $to {
+            fn from(event: $from) -> Self {
+                Self {
+                    $($organization: $nil,)?
+                    sequence: event.sequence,
+                    occurred_at: event.occurred_at,
+                    actor: event.actor,
+                    action: event.action,
+                    resource: event.resource,
+                    request_id: event.request_id,
+                    policy_digest: event.policy_digest,
+                    changes: event.changes,
+                    key_id: event.key_id,
+                    mac: event.mac,
+                }
+            }
         }
-    }
+    };
 }
 
-impl From<audit_event::Model> for Model {
-    fn from(event: audit_event::Model) -> Self {
-        Self {
-            sequence: event.sequence,
-            occurred_at: event.occurred_at,
-            actor: event.actor,
-            action: event.action,
-            resource: event.resource,
-            request_id: event.request_id,
-            policy_digest: event.policy_digest,
-            changes: event.changes,
-            key_id: event.key_id,
-            mac: event.mac,
-        }
-    }
-}
+// The nil UUID stands for the installation.
+convert!(Model => audit_event::Model, organization_id: Uuid::nil());
+convert!(audit_event::Model => Model);

@@ -149,12 +149,9 @@ impl Tenant<'_> {
         let mint = &self.service.state().mint;
         let minted = mint.mint(&self.organization, account).expect("a key");
         let new = NewKey {
-            id: minted.id,
-            access_key: minted.access_key,
-            secret: minted.sealed,
-            description: Description::default(),
             ip_allowlist: IpAllowlist::parse(grants.ip_allowlist).expect("an allowlist"),
             expires_at: grants.expires_at,
+            ..minted.new
         };
         let key: AccessKey = self
             .stored()

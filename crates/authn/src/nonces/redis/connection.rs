@@ -15,7 +15,7 @@ pub(super) const RETENTION_MARGIN: Duration = Duration::from_secs(90);
 
 /// What became of a nonce that was sent.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Answer {
+pub(super) struct ClaimAnswer {
     /// Whether it was not there before.
     pub(super) is_new: bool,
     /// The epoch, read after it.
@@ -59,7 +59,11 @@ impl Connection {
 
     /// Remembers a nonce for that long, in one round trip. The epoch is read after it: whoever has lost the nonce
     /// before has lost the epoch by then.
-    pub(super) async fn claim(&self, nonce: u128, keep: Duration) -> Result<Answer, RedisError> {
+    pub(super) async fn claim(
+        &self,
+        nonce: u128,
+        keep: Duration,
+    ) -> Result<ClaimAnswer, RedisError> {
         let milliseconds = u64::try_from(keep.as_millis()).unwrap_or(u64::MAX);
         let (set, epoch): (Value, Option<String>) = pipe()
             .cmd("SET")
@@ -72,7 +76,7 @@ impl Connection {
             .arg(&self.keys.epoch)
             .query_async(&mut self.connection.clone())
             .await?;
-        Ok(Answer {
+        Ok(ClaimAnswer {
             is_new: set == Value::Okay,
             epoch,
         })

@@ -17,7 +17,7 @@ use charter_domain::organization::Organization;
 use charter_domain::permission::Permission;
 use charter_domain::timestamp::Timestamp;
 
-use super::answer::Answer;
+use super::answer::DomainAnswer;
 use super::question::{Entity, Question, named};
 use crate::edge::context::RequestContext;
 use crate::extract::authorizer::wait_for_room;
@@ -53,14 +53,14 @@ impl<'a> BuiltIn<'a> {
         &self,
         question: &Question,
         explain: bool,
-    ) -> Result<Answer, ApiError> {
+    ) -> Result<DomainAnswer, ApiError> {
         let Ok(permission) = question.action.name.parse::<Permission>() else {
             let name = echo(&question.action.name);
-            return Ok(Answer::unknown(format!("there is no action {name}")));
+            return Ok(DomainAnswer::unknown(format!("there is no action {name}")));
         };
         let Some(principal) = self.subject(&question.subject).await? else {
             let subject = named(&question.subject);
-            return Ok(Answer::unknown(format!(
+            return Ok(DomainAnswer::unknown(format!(
                 "there is no active subject {subject}"
             )));
         };
@@ -73,7 +73,9 @@ impl<'a> BuiltIn<'a> {
             loaded = self.resource(&question.resource).await?;
             let Some(loaded) = &loaded else {
                 let resource = named(&question.resource);
-                return Ok(Answer::unknown(format!("there is no resource {resource}")));
+                return Ok(DomainAnswer::unknown(format!(
+                    "there is no resource {resource}"
+                )));
             };
             loaded.as_resource()
         };
@@ -94,7 +96,7 @@ impl<'a> BuiltIn<'a> {
         };
         let recorder = &self.state.decisions;
         let decided = recorder.decide(&self.snapshot, asker, permission, resource)?;
-        Ok(Answer {
+        Ok(DomainAnswer {
             decision: decided.outcome == Outcome::Allow,
             decision_id: Some(decided.id),
             forbidden: decided.refusal.clone(),

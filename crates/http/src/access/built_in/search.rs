@@ -17,7 +17,7 @@ use charter_store::{CallerFilter, EntityRef};
 use super::BuiltIn;
 use crate::access::answer::SearchResults;
 use crate::access::page::{Page, bad_token};
-use crate::access::question::{Question, Sought};
+use crate::access::question::{Question, SearchKind};
 use crate::access::records::{self, RecordPage};
 use crate::extract::loaded::Loaded;
 use crate::respond::ApiError;
@@ -27,13 +27,13 @@ impl BuiltIn<'_> {
     pub(crate) async fn search(
         &self,
         question: &Question,
-        sought: Sought,
+        sought: SearchKind,
         page: &Page<'_>,
     ) -> Result<SearchResults, ApiError> {
         match sought {
-            Sought::Subject => self.subjects(question, page).await,
-            Sought::Resource => self.resources(question, page).await,
-            Sought::Action => self.actions(question, page).await,
+            SearchKind::Subject => self.subjects(question, page).await,
+            SearchKind::Resource => self.resources(question, page).await,
+            SearchKind::Action => self.actions(question, page).await,
         }
     }
 

@@ -18,7 +18,7 @@ use charter_decision_log::{DomainAsker, DomainDecision, Via};
 use charter_domain::caller::Caller;
 use charter_domain::timestamp::Timestamp;
 
-use super::answer::Answer;
+use super::answer::DomainAnswer;
 use super::question::{Entity, Question};
 use crate::edge::context::RequestContext;
 use crate::extract::authorizer::wait_for_room;
@@ -82,7 +82,7 @@ impl<'a> Custom<'a> {
         &self,
         question: &Question,
         explain: bool,
-    ) -> Result<Answer, ApiError> {
+    ) -> Result<DomainAnswer, ApiError> {
         let of_subject = self.of_subject(&question.subject).await?;
         let of_resource = if question.subject.is_other_than(&question.resource) {
             self.of_resource(&question.resource).await?
@@ -104,7 +104,7 @@ impl<'a> Custom<'a> {
         &self,
         question: &Question,
         caller: &Caller,
-    ) -> Result<Answer, ApiError> {
+    ) -> Result<DomainAnswer, ApiError> {
         let question = &respelled(question);
         let of_resource = self.of_resource(&question.resource).await?;
         let of_caller = self.state.access_records.facts_of(&self.client, caller);
@@ -150,7 +150,7 @@ impl<'a> Custom<'a> {
         question: &Question,
         facts: &[&Facts],
         purpose: Purpose,
-    ) -> Result<Answer, ApiError> {
+    ) -> Result<DomainAnswer, ApiError> {
         wait_for_room(|| self.state.decisions.has_room_for_domain()).await?;
         let answered = match self
             .state
@@ -159,7 +159,7 @@ impl<'a> Custom<'a> {
             .answer(&self.domain, &worded(question, facts))
         {
             Ok(answered) => answered,
-            Err(Unasked::Unknown(reason)) => return Ok(Answer::unknown(reason)),
+            Err(Unasked::Unknown(reason)) => return Ok(DomainAnswer::unknown(reason)),
             Err(Unasked::Bad(bad)) => return Err(refused(&bad)),
         };
         let verdict = &answered.verdict;
@@ -183,7 +183,7 @@ impl<'a> Custom<'a> {
         };
         let id = self.state.decisions.record(asker, decided)?;
         self.context.facts.note_decision(id);
-        Ok(Answer {
+        Ok(DomainAnswer {
             decision,
             reason,
             decision_id: Some(id),

@@ -15,7 +15,7 @@ use charter_store::{EntityRef, Scanned, TenantReader};
 
 use super::names::within;
 use super::{refused, worded};
-use crate::access::question::{Question, Sought};
+use crate::access::question::{Question, SearchKind};
 use crate::access::records::{self, RecordPage, RowRange};
 use crate::extract::facts::{NAMESPACE, of_caller, of_loaded};
 use crate::extract::loaded::{Loaded, entity_ref};
@@ -26,7 +26,7 @@ pub(crate) struct RecordSearch {
     pub(crate) domain: Arc<CustomDomain>,
     /// With ids of records in their one form.
     pub(crate) question: Question,
-    pub(crate) sought: Sought,
+    pub(crate) sought: SearchKind,
     /// About what the question names.
     pub(crate) facts: Vec<Arc<Facts>>,
 }
@@ -44,20 +44,20 @@ enum Candidate {
 }
 
 /// `None` for actions.
-pub(crate) fn sought_type(question: &Question, sought: Sought) -> Option<&str> {
+pub(crate) fn sought_type(question: &Question, sought: SearchKind) -> Option<&str> {
     match sought {
-        Sought::Subject => Some(&question.subject.of),
-        Sought::Resource => Some(&question.resource.of),
-        Sought::Action => None,
+        SearchKind::Subject => Some(&question.subject.of),
+        SearchKind::Resource => Some(&question.resource.of),
+        SearchKind::Action => None,
     }
 }
 
 /// The record whose organization is searched: what is sought names it by its property `organization`, or else the other
 /// entity of the question is a record itself.
-pub(crate) fn named_organization(question: &Question, sought: Sought) -> Option<EntityRef> {
+pub(crate) fn named_organization(question: &Question, sought: SearchKind) -> Option<EntityRef> {
     let (sought, other) = match sought {
-        Sought::Subject => (&question.subject, &question.resource),
-        Sought::Resource | Sought::Action => (&question.resource, &question.subject),
+        SearchKind::Subject => (&question.subject, &question.resource),
+        SearchKind::Resource | SearchKind::Action => (&question.resource, &question.subject),
     };
     let Some(named) = sought.properties.get("organization") else {
         let other = within(other)?;
@@ -113,7 +113,7 @@ impl RecordSearch {
     ) -> Result<Scanned<Candidate>, ApiError> {
         let of = sought_type(&self.question, self.sought).unwrap_or_default();
         let of = of.strip_prefix(NAMESPACE).unwrap_or_default();
-        if self.sought == Sought::Resource {
+        if self.sought == SearchKind::Resource {
             let organization = tenant.organization().await?;
             let read = records::read(tenant, of, &organization, rows).await?;
             return Ok(records::map(read, |loaded| {
@@ -154,16 +154,11 @@ impl RecordSearch {
         };
         let of_candidate = Facts::new(fact);
         let mut facts: Vec<&Facts> = self.facts.iter().map(Arc::as_ref).collect();
-        let mut asked = worded(&self.question, &[]);
-        if self.sought == Sought::Subject {
-            asked.subject.id = &id;
-        } else {
-            asked.resource.id = &id;
-        }
+        let mut asked = worded(&self.question, &[]).about(self.sought, &id);
         let (subject, resource) = (asked.subject, asked.resource);
         let is_one = (subject.of, subject.id) == (resource.of, resource.id);
         // As a resource it would make a subject of who could not act now.
-        if self.sought == Sought::Subject || !is_one {
+        if self.sought == SearchKind::Subject || !is_one {
             facts.push(&of_candidate);
         }
         asked.facts = &facts;

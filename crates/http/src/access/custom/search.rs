@@ -10,7 +10,7 @@ use super::record_search::{RecordSearch, named_organization, sought_type};
 use super::{Custom, refused, respelled, worded};
 use crate::access::answer::SearchResults;
 use crate::access::page::{Page, bad_token};
-use crate::access::question::{Question, Sought};
+use crate::access::question::{Question, SearchKind};
 use crate::access::records;
 use crate::extract::loaded::found_or_none;
 use crate::respond::ApiError;
@@ -19,7 +19,7 @@ impl Custom<'_> {
     pub(crate) async fn search(
         &self,
         question: &Question,
-        sought: Sought,
+        sought: SearchKind,
         page: &Page<'_>,
     ) -> Result<SearchResults, ApiError> {
         let question = respelled(question);
@@ -44,11 +44,7 @@ impl Custom<'_> {
                 after: after.as_deref(),
                 limit,
             };
-            match sought {
-                Sought::Subject => domain.search_subjects(&asked, page),
-                Sought::Resource => domain.search_resources(&asked, page),
-                Sought::Action => domain.search_actions(&asked, page),
-            }
+            domain.search(&asked, sought, page)
         });
         let FoundIds { ids, next } = found.await?.map_err(|bad| refused(&bad))?;
         Ok(SearchResults { ids, next })
@@ -57,7 +53,7 @@ impl Custom<'_> {
     async fn search_records(
         &self,
         question: Question,
-        sought: Sought,
+        sought: SearchKind,
         facts: Vec<Arc<Facts>>,
         page: &Page<'_>,
     ) -> Result<SearchResults, ApiError> {

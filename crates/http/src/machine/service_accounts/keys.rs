@@ -82,14 +82,12 @@ pub async fn create(request: Authorized<CreateKey>) -> Result<Created<NewAccessK
     let (_, Body(input)) = request.input.clone();
     require_future(input.expires_at, request.authorizer.now())?;
     let object = request.object.clone();
-    let (minted, secret) = mint(&request.state, request.caller(), &object)?;
+    let MintedKey { new, secret } = mint(&request.state, request.caller(), &object)?;
     let new = NewKey {
-        id: minted.id,
-        access_key: minted.access_key,
-        secret: minted.sealed,
         description: input.description,
         ip_allowlist: input.ip_allowlist,
         expires_at: input.expires_at,
+        ..new
     };
     let key = request
         .write(move |write| async move {
@@ -130,16 +128,7 @@ pub async fn rotate(request: Authorized<RotateKey>) -> Result<Created<NewAccessK
     let (_, Body(input)) = request.input.clone();
     require_future(input.expires_at.flatten(), request.authorizer.now())?;
     let object = request.object.clone();
-    let AccessKeyObject { key: old, owner } = &object;
-    let (minted, secret) = mint(&request.state, request.caller(), owner)?;
-    let new = NewKey {
-        id: minted.id,
-        access_key: minted.access_key,
-        secret: minted.sealed,
-        description: old.description.clone(),
-        ip_allowlist: old.ip_allowlist.clone(),
-        expires_at: old.expires_at,
-    };
+    let MintedKey { new, secret } = mint(&request.state, request.caller(), &object.owner)?;
     let times = RotationTimes {
         overlap: input.overlap.duration(),
         expires_at: input.expires_at,
@@ -200,13 +189,9 @@ fn mint(
     state: &State,
     caller: &Caller,
     owner: &ServiceAccountObject,
-) -> Result<(MintedKey, SecretString), ApiError> {
-    let minted = state
-        .mint
-        .mint(caller.organization(), &owner.account)
-        .map_err(|error| ApiError::internal(&error))?;
-    let secret = minted.secret.clone();
-    Ok((minted, secret))
+) -> Result<MintedKey, ApiError> {
+    let minted = state.mint.mint(caller.organization(), &owner.account);
+    minted.map_err(ApiError::internal)
 }
 
 fn created(
