@@ -140,6 +140,15 @@ impl Policies {
             approved,
         }
     }
+
+    /// Whether the approval that a check began with, if any, still holds: it may have been withdrawn meanwhile.
+    pub(super) async fn is_still_approved(
+        &self,
+        whole_digest: &str,
+        (approved, last): (bool, &LastAccepted),
+    ) -> bool {
+        !approved || self.accepted.is_approved(whole_digest, last).await
+    }
 }
 
 impl FolderReading {

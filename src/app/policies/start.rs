@@ -118,6 +118,14 @@ impl Policies {
         }
         self.check_promise(&folder, last, approved).map_err(unfit)?;
         let loaded = load(&folder, phase).await.map_err(unfit)?;
+        let approval = (approved, last);
+        if !self
+            .is_still_approved(folder.whole_digest(), approval)
+            .await
+        {
+            let reason = "its approval was withdrawn while it was checked";
+            return Err(unfit(reason.to_owned()));
+        }
         log_findings(&verdict);
         // An unchanged folder stays in force since the earlier time.
         let same = last

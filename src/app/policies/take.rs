@@ -46,7 +46,8 @@ impl<P: InForce> FolderReloader<P> {
     ) {
         let Ok(folder) = read.folder else { return };
         let unread = folder.unread().to_vec();
-        let digest = Some(Arc::clone(folder.whole_digest()));
+        let whole_digest = &Arc::clone(folder.whole_digest());
+        let digest = Some(Arc::clone(whole_digest));
         let read_files = Arc::new(folder.files().clone());
         let refused = |digest| RefusedSubject {
             digest,
@@ -91,6 +92,15 @@ impl<P: InForce> FolderReloader<P> {
             }
             None => return,
         };
+        let approval = (read.approved, &*read.last);
+        if !self
+            .policies
+            .is_still_approved(whole_digest, approval)
+            .await
+        {
+            self.last_checked = None;
+            return;
+        }
         let domain = self.domain();
         tracing::info!(domain, digest = %folder.digest(), "new policies are in force");
         log_findings(&verdict);

@@ -58,10 +58,10 @@ fn pages(domain: &CustomDomain, for_people: bool, limit: usize) -> Vec<Vec<Strin
         };
         let found = found.expect("asked");
         pages.push(found.ids);
-        after = found.next;
-        if after.is_none() {
+        let Some(next) = found.next else {
             return pages;
-        }
+        };
+        after = next;
     }
 }
 
@@ -79,6 +79,14 @@ fn an_enumerated_entity_that_the_file_describes_is_found_once() {
     // So that there is no other.
     let report = load(permit, &format!("[{}]", entity("Color", "q", ""))).expect_err("a fault");
     assert!(report.contains("entities.json:1:2"), "{report}");
+}
+
+#[test]
+fn a_search_goes_on_after_an_empty_id() {
+    let permit = "@id(\"any\")\npermit (principal, action, resource);\n";
+    let people = ["", "ann", "bob"].map(|id| entity("Person", id, ""));
+    let domain = load(permit, &format!("[{}]", people.join(","))).expect("it is right");
+    assert_eq!(pages(&domain, true, 1), [[""], ["ann"], ["bob"]]);
 }
 
 #[test]

@@ -115,6 +115,9 @@ async fn a_used_up_decision_log_refuses_no_removal(database: TestDatabase) {
     );
     let mut noisy = Vec::new();
     let other = acme.signer(&[]).await;
+    let quiet = acme
+        .signer(&[Permission::GetOrganization, Permission::ListAccounts])
+        .await;
     // Each of them leaves half of what there was.
     while owner.get("/api/portal/organization").await.status == 200 {
         assert!(noisy.len() < 20, "something is always left");
@@ -148,6 +151,10 @@ async fn a_used_up_decision_log_refuses_no_removal(database: TestDatabase) {
         .get("/accounts")
         .await
         .assert_refused(401, "KEY_REVOKED");
+    let reversed =
+        json!({"permissions": ["accounts:ListAccounts", "organizations:GetOrganization"]});
+    let reordered = owner.patch(&quiet.path(), reversed);
+    reordered.await.assert_refused(429, "RATE_LIMIT_EXCEEDED");
     let without = json!({"permissions": []});
     for _ in 0..3 {
         owner.patch(&noisy[1].path(), without.clone()).await.ok();

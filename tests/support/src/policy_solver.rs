@@ -14,14 +14,25 @@ use tempfile::TempDir;
 
 use crate::policy_world::whole_copy_of_shipped;
 
+/// Where the solver is installed.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "only the environment says where programs are"
+)]
+pub fn solver_program() -> Option<PathBuf> {
+    on_path(
+        Path::new(PROGRAM),
+        &std::env::var_os("PATH").unwrap_or_default(),
+    )
+}
+
 /// The installed solver; `None`, with a message, if there is none. With `CHARTER_REQUIRE_SERVICES=1` that fails.
 #[expect(
     clippy::disallowed_methods,
     reason = "only the environment says whether this machine must have everything"
 )]
 pub fn solver() -> Option<Solver> {
-    let search_path = std::env::var_os("PATH").unwrap_or_default();
-    match Solver::find(on_path(Path::new(PROGRAM), &search_path).as_deref()) {
+    match Solver::find(solver_program().as_deref()) {
         Ok(solver) => Some(solver),
         Err(error) => {
             let required =

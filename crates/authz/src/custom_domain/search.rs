@@ -29,8 +29,8 @@ pub struct SearchPage<'a> {
 pub struct FoundIds {
     /// In their order.
     pub ids: Vec<String>,
-    /// After which the next page begins; `None` at the end.
-    pub next: Option<String>,
+    /// After which the next page begins, `Some(None)` at the start; `None` at the end. An id may be empty.
+    pub next: Option<Option<String>>,
 }
 
 /// Whom the scopes of the permits fit.
@@ -183,7 +183,7 @@ fn collect<'i>(
     let mut asked = 0;
     for (examined, id) in candidates.enumerate() {
         if found.ids.len() == limit || asked == MAX_EVALUATIONS || examined == MAX_EXAMINED {
-            found.next = Some(last.unwrap_or_default().to_owned());
+            found.next = Some(last.map(str::to_owned));
             break;
         }
         if does_fit(id) {

@@ -31,6 +31,6 @@ impl Answer {
 #[derive(Debug, Default)]
 pub(super) struct SearchResults {
     pub(super) ids: Vec<String>,
-    /// The id after which the next page begins; `None` at the end.
-    pub(super) next: Option<String>,
+    /// The id after which the next page begins, `Some(None)` at the start; `None` at the end.
+    pub(super) next: Option<Option<String>>,
 }

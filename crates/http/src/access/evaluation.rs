@@ -1,11 +1,13 @@
 //! `POST /access/v1/evaluation` and `/access/v1/evaluations` (`AuthZEN` sections 6 and 7).
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use salvo::prelude::Json;
 use salvo::{Depot, Request, handler};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use tokio::time::Instant;
 
 use super::answer::Answer;
 use super::asked::{admit, object};
@@ -16,8 +18,8 @@ use crate::respond::{ApiError, Code, echo};
 use crate::state::State;
 
 const MAX_EVALUATIONS: usize = 1_000;
-/// After so many evaluations other requests have their turn.
-const YIELD_EVERY: usize = 32;
+/// After so long other requests have their turn.
+const SLICE: Duration = Duration::from_micros(200);
 
 /// A decision.
 #[derive(Serialize)]
@@ -98,6 +100,7 @@ async fn answer_many(
     let options = Options::read(object)?;
     let defaults = domain.parts(object)?;
     let mut evaluations = Vec::with_capacity(items.len());
+    let mut slice = Instant::now();
     for item in items {
         let decision = match answer_item(item, &defaults, domain, options).await {
             Ok(answer) => options.decision(answer),
@@ -110,8 +113,9 @@ async fn answer_many(
         if ends {
             break;
         }
-        if evaluations.len().is_multiple_of(YIELD_EVERY) {
+        if slice.elapsed() > SLICE {
             tokio::task::yield_now().await;
+            slice = Instant::now();
         }
     }
     Ok(Decisions::Many { evaluations })

@@ -34,8 +34,8 @@ pub(super) struct SearchedBy<'a> {
 struct SearchPosition {
     /// As it was asked for: it may be left out later, and not be changed.
     limit: u32,
-    /// Empty at the start.
-    after: String,
+    /// `None` at the start. An id may be empty.
+    after: Option<String>,
 }
 
 impl SearchPosition {
@@ -51,16 +51,29 @@ impl SearchPosition {
     }
 }
 
+/// The byte before the id in a token.
+const AT_START: u8 = 0;
+const AFTER: u8 = 1;
+
 impl CursorPosition for SearchPosition {
     fn to_bytes(&self) -> Vec<u8> {
-        [&self.limit.to_be_bytes()[..], self.after.as_bytes()].concat()
+        let after = match &self.after {
+            None => vec![AT_START],
+            Some(after) => [&[AFTER], after.as_bytes()].concat(),
+        };
+        [&self.limit.to_be_bytes()[..], &after].concat()
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (limit, after) = bytes.split_first_chunk::<4>()?;
+        let (limit, place) = bytes.split_first_chunk::<4>()?;
+        let after = match place {
+            [AT_START] => None,
+            [AFTER, after @ ..] => Some(String::from_utf8(after.to_vec()).ok()?),
+            _ => return None,
+        };
         Some(Self {
             limit: u32::from_be_bytes(*limit),
-            after: String::from_utf8(after.to_vec()).ok()?,
+            after,
         })
     }
 }
@@ -101,7 +114,7 @@ impl<'a> Page<'a> {
         let position = match page.get("token") {
             None => SearchPosition {
                 limit: asked.unwrap_or(DEFAULT_LIMIT),
-                after: String::new(),
+                after: None,
             },
             // The end of a list leads nowhere.
             Some(Value::String(token)) => scope
@@ -112,15 +125,19 @@ impl<'a> Page<'a> {
         };
         let SearchPosition { limit, after } = position;
         Ok(Self {
-            after: (!after.is_empty()).then_some(after),
+            after,
             limit: usize::try_from(limit.min(MAX_LIMIT)).unwrap_or(0),
             asked_limit: limit,
             scope,
         })
     }
 
-    /// The token of the page after this id; `Some("")` is the start again.
-    pub(super) fn body(&self, next: Option<String>, count: usize) -> Result<PageBody, ApiError> {
+    /// With the token of the page after this id; `Some(None)` is the start again, `None` the end.
+    pub(super) fn body(
+        &self,
+        next: Option<Option<String>>,
+        count: usize,
+    ) -> Result<PageBody, ApiError> {
         let next = next.map(|after| {
             let limit = self.asked_limit;
             self.scope.seal(&SearchPosition { limit, after })

@@ -151,10 +151,9 @@ impl<T> RecordPage<T> {
         self.after = read.next.or(self.after);
     }
 
-    /// What was found, and after which id the next page begins; `None` at the end.
-    pub(crate) fn done(self) -> (Vec<T>, Option<String>) {
+    /// What was found, and after which id the next page begins, `Some(None)` at the start; `None` at the end.
+    pub(crate) fn done(self) -> (Vec<T>, Option<Option<String>>) {
         let at = self.after.map(|uuid| uuid.hyphenated().to_string());
-        let next = (!self.is_over).then(|| at.unwrap_or_default());
-        (self.found, next)
+        (self.found, (!self.is_over).then_some(at))
     }
 }

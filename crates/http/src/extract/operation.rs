@@ -48,8 +48,9 @@ pub trait Operation: Send + Sync + 'static {
     /// The reference to the object in the input.
     fn object(input: &Self::Input) -> <Self::Object as Object>::Reference;
 
-    /// Whether the request only takes something away from the object. Used-up budgets do not refuse such requests, so
-    /// that an organization can always be rid of whoever uses them up.
+    /// Whether the request takes something away from the object, and does nothing else. Used-up budgets do not refuse
+    /// such requests, so that an organization can always be rid of whoever uses them up. Another order of
+    /// what is there takes nothing away.
     fn only_removes(_: &Self::Input, _: &Self::Object) -> bool {
         false
     }

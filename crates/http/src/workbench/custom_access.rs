@@ -125,7 +125,7 @@ async fn records(
             policies: record.policies,
         }
     };
-    Ok((found.into_iter().map(access).collect(), next))
+    Ok((found.into_iter().map(access).collect(), next.flatten()))
 }
 
 /// What the question leaves open.
@@ -186,5 +186,5 @@ fn page(
             policies,
         });
     }
-    Ok((results, found.next))
+    Ok((results, found.next.flatten()))
 }

@@ -2,13 +2,14 @@
 //! and an approval for what allows more.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use charter_authz::folder::Folder;
 use charter_store::LastRevision;
 use sea_orm::ConnectionTrait as _;
-use test_support::policy_solver::solver;
+use test_support::policy_solver::{solver, solver_program};
 use test_support::service::Service;
 use test_support::services::connect;
 
@@ -136,6 +137,63 @@ async fn a_wider_edit_waits_for_an_approval_where_settings_require_one() {
     assert_eq!(in_force(&service), before);
     // The approval was for that one step.
     fs::write(&roles, format!("{text}{WIDER}")).expect("the same again");
+    let told = reason(&service, dir).await;
+    assert!(told.contains("charter policy approve"), "{told}");
+    assert_eq!(in_force(&service), before);
+    service.stop().await;
+}
+
+/// A solver that waits while `dir/closed` is there, and writes to `dir/asked` when it begins.
+fn gated(solver: &Path, dir: &Path) -> String {
+    let (program, dir) = (dir.join("cvc5"), dir.display());
+    let script = format!(
+        "#!/bin/sh\nif [ \"$1\" != --version ]; then\n  echo >> {dir}/asked\n\
+         while [ -e {dir}/closed ]; do sleep 0.05; done\nfi\nexec {} \"$@\"\n",
+        solver.display()
+    );
+    fs::write(&program, script).expect("a script");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a program");
+    program.display().to_string()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_approval_that_is_withdrawn_during_the_check_approves_nothing() {
+    let (Some(_), Some(solver)) = (solver(), solver_program()) else {
+        return;
+    };
+    let programs = tempfile::tempdir().expect("a folder");
+    let (asked, closed) = (
+        programs.path().join("asked"),
+        programs.path().join("closed"),
+    );
+    let settings = format!(
+        "tests = \"off\"\nproofs = \"required\"\nwidening = \"approved\"\nsolver = \"{}\"",
+        gated(&solver, programs.path())
+    );
+    let (folder, service) = serve_copy(&settings).await;
+    let dir = folder.path();
+    let before = in_force(&service);
+    fs::write(&closed, "").expect("closed");
+    let checks = async |number: usize| {
+        until("a check runs", async || {
+            fs::read(&asked).unwrap_or_default().len() >= number
+        })
+        .await;
+    };
+    let _ = fs::remove_file(&asked);
+    // Each is checked instead of the one before, but for the last: it would overtake too often.
+    fs::write(dir.join("wider.cedar"), WIDER).expect("an edit");
+    checks(1).await;
+    fs::write(dir.join("wider.cedar"), format!("{WIDER}// Once more.\n")).expect("an edit");
+    checks(2).await;
+    let digest = whole_digest(dir).to_string();
+    approve(&service, &digest);
+    checks(3).await;
+    let approvals = service.told(&["policy", "approvals", "--json"]);
+    let approvals: serde_json::Value = serde_json::from_str(&approvals).expect("json");
+    let id = approvals[0]["id"].as_str().expect("an id");
+    service.told(&["policy", "withdraw", id, "--by", "alice"]);
+    fs::remove_file(&closed).expect("opened");
     let told = reason(&service, dir).await;
     assert!(told.contains("charter policy approve"), "{told}");
     assert_eq!(in_force(&service), before);

@@ -195,11 +195,10 @@ fn cursor(page: &Page<'_>) -> Result<Option<Uuid>, ApiError> {
 
 /// A page of names that are in order.
 fn of_names<'n>(names: impl Iterator<Item = &'n str>, page: &Page<'_>) -> SearchResults {
-    let after = page.after.as_deref().unwrap_or_default();
-    let mut rest = names.filter(|name| *name > after);
+    let after = page.after.as_deref();
+    let mut rest = names.filter(|name| after.is_none_or(|after| *name > after));
     let ids: Vec<String> = rest.by_ref().take(page.limit).map(str::to_owned).collect();
-    let next = rest
-        .next()
-        .map(|_| ids.last().map_or_else(|| after.to_owned(), Clone::clone));
+    let last = ids.last().cloned();
+    let next = rest.next().map(|_| last.or_else(|| page.after.clone()));
     SearchResults { ids, next }
 }

@@ -71,7 +71,7 @@ pub(crate) fn named_organization(question: &Question, sought: Sought) -> Option<
 }
 
 impl RecordSearch {
-    /// A page of the tenant's records, and after which id the next one begins.
+    /// A page of the tenant's records, and after which id the next one begins (`Some(None)`: at the start).
     ///
     /// # Errors
     ///
@@ -82,7 +82,7 @@ impl RecordSearch {
         turns: &Turns,
         after: Option<Uuid>,
         limit: usize,
-    ) -> Result<(Vec<AllowedRecord>, Option<String>), ApiError> {
+    ) -> Result<(Vec<AllowedRecord>, Option<Option<String>>), ApiError> {
         let Question {
             subject,
             action,

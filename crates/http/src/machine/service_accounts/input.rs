@@ -89,7 +89,8 @@ request_body! {
 }
 
 impl ServiceAccountPatch {
-    /// Whether it disables the service account, or takes roles or permissions from it, and nothing else.
+    /// Whether it disables the service account, or takes roles or permissions from it, and does nothing else. Another
+    /// order of the same names is a change like others.
     pub(super) fn only_removes(&self, before: &ServiceAccount) -> bool {
         let Self {
             name: None,
@@ -102,11 +103,16 @@ impl ServiceAccountPatch {
         else {
             return false;
         };
-        let is_within = |names: &Option<GrantNames>, held: &[String]| {
-            let mut names = names.iter().flat_map(GrantNames::as_slice);
-            names.all(|name| held.contains(name))
+        let adds_none = |names: &Option<GrantNames>, held: &[String]| {
+            names
+                .as_ref()
+                .map(GrantNames::as_slice)
+                .is_none_or(|names| {
+                    names == held
+                        || names.len() < held.len() && names.iter().all(|name| held.contains(name))
+                })
         };
-        is_within(roles, &before.roles) && is_within(permissions, &before.permissions)
+        adds_none(roles, &before.roles) && adds_none(permissions, &before.permissions)
     }
 
     pub(super) fn apply(&self, service_account: &mut ServiceAccount) -> Result<(), ApiError> {
