@@ -32,13 +32,15 @@ pub(super) fn read(reader: &mut Reader) -> Mail {
     }
 }
 
+/// With the lengths and letters of RFC 1123 section 2.1; an international name becomes A-labels.
 fn host_name(text: &str) -> Result<String, String> {
-    match Host::parse(text) {
-        Ok(Host::Domain(name)) => Ok(name),
-        Ok(Host::Ipv4(_) | Host::Ipv6(_)) | Err(_) => Err(format!(
-            "`{text}` is not the name of a host: write one such as `charter.example.com`"
-        )),
-    }
+    let name = match Host::parse(text) {
+        Ok(Host::Domain(name)) => idna::domain_to_ascii_strict(&name).ok(),
+        Ok(Host::Ipv4(_) | Host::Ipv6(_)) | Err(_) => None,
+    };
+    name.ok_or_else(|| {
+        format!("`{text}` is not the name of a host: write one such as `charter.example.com`")
+    })
 }
 
 /// Requires TLS or enforced STARTTLS, except for this machine. An international host becomes A-labels (UTS #46), which

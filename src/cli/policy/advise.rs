@@ -85,12 +85,14 @@ pub(super) fn run(args: &AdviseArgs, out: &mut dyn Write) -> Result<ExitCode, Er
     }
     let dir = args.policies.as_ref().unwrap_or(&settings.policies.dir);
     let dir = args.domain.within(dir).map_err(unknown_domain)?;
-    let option = args.policies.as_ref().map(|_| "--policies");
-    let folder =
-        Folder::read(&dir).map_err(|error| Error::Policies(of_argument(error, option).report()))?;
-    let snapshot = match Snapshot::from_folder(&folder) {
-        Ok(snapshot) => snapshot,
-        Err(error) => return folder_fault::report(Some(&dir), &error, args.output.json, out),
+    let loaded = Folder::read(&dir)
+        .and_then(|folder| Snapshot::from_folder(&folder).map(|snapshot| (folder, snapshot)));
+    let (folder, snapshot) = match loaded {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            let error = of_argument(error, args.policies.as_ref().map(|_| "--policies"));
+            return folder_fault::report(Some(&dir), &error, args.output.json, out);
+        }
     };
     let subject = args.subject()?;
     let own_log = [settings.decisions.dir.clone()];

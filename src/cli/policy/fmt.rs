@@ -13,6 +13,7 @@ use super::super::Error;
 use super::super::output::OutputArgs;
 use super::super::progress;
 use super::folder_args::FolderArgs;
+use super::folder_fault;
 use super::manifest;
 use charter_authz::fault::LoadError;
 use charter_authz::folder::Folder;
@@ -44,14 +45,17 @@ pub(super) struct FmtArgs {
 ///
 /// The folder is faulty, formatting would change a file's meaning, or a file cannot be written.
 pub(super) fn run(args: &FmtArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
-    let refused = |error: LoadError| Error::Policies(error.report());
     let (dir, _) = args.folder.resolve()?;
-    let folder = args.folder.read(&dir)?;
     let shown = progress::show("formatting", args.output, &Progress::default());
-    let changes = changes(&folder).map_err(refused);
+    let read = read(&dir);
     drop(shown);
-    let changes = changes?;
-    let manifest = Manifest::read(&folder).map_err(|fault| refused(LoadError::new(vec![fault])))?;
+    let (folder, changes, manifest) = match read {
+        Ok(read) => read,
+        Err(error) => {
+            let error = args.folder.faults(error);
+            return folder_fault::report(Some(&dir), &error, args.output.json, out);
+        }
+    };
     for (file, text) in &changes {
         if !args.check {
             replace(file, text).map_err(|error| Error::Unwritable(file.clone(), error))?;
@@ -106,7 +110,17 @@ pub(super) fn run(args: &FmtArgs, out: &mut dyn Write) -> Result<ExitCode, Error
 }
 
 /// The files that are not formatted, with their new texts.
-fn changes(folder: &Folder) -> Result<Vec<(PathBuf, String)>, LoadError> {
+type Changes = Vec<(PathBuf, String)>;
+
+/// The folder, what formatting changes, and its manifest.
+fn read(dir: &Path) -> Result<(Folder, Changes, Option<Manifest>), LoadError> {
+    let folder = Folder::read(dir)?;
+    let changes = changes(&folder)?;
+    let manifest = Manifest::read(&folder).map_err(|fault| LoadError::new(vec![fault]))?;
+    Ok((folder, changes, manifest))
+}
+
+fn changes(folder: &Folder) -> Result<Changes, LoadError> {
     // The formatter recurses; loading limits the depth.
     Snapshot::from_folder(folder)?;
     let mut changes = Vec::new();

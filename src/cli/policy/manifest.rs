@@ -18,6 +18,7 @@ use charter_system::atomic;
 use super::super::Error;
 use super::super::output::OutputArgs;
 use super::folder_args::FolderArgs;
+use super::folder_fault;
 
 /// Larger ones are not exact in every JSON reader, and leave no room for the next.
 const MAX_VERSION: u64 = 1 << 53;
@@ -40,16 +41,13 @@ pub(super) struct ManifestArgs {
 ///
 /// The folder is invalid, or the file cannot be written.
 pub(super) fn run(args: &ManifestArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
-    let faulty = |error: LoadError| Error::Policies(error.report());
     let (dir, _) = args.folder.resolve()?;
-    let folder = args.folder.read(&dir)?;
-    // A manifest confirms that the folder is complete and valid.
-    Snapshot::from_folder(&folder).map_err(faulty)?;
-    let version = match args.version {
-        Some(version) => version,
-        None => Manifest::read(&folder)
-            .map_err(|fault| faulty(LoadError::new(vec![fault])))?
-            .map_or(1, |before| before.version.saturating_add(1)),
+    let (folder, version) = match read(&dir, args.version) {
+        Ok(read) => read,
+        Err(error) => {
+            let error = args.folder.faults(error);
+            return folder_fault::report(Some(&dir), &error, args.output.json, out);
+        }
     };
     let manifest = write(&dir, &folder, version)?;
     args.output.either(
@@ -69,6 +67,16 @@ pub(super) fn run(args: &ManifestArgs, out: &mut dyn Write) -> Result<ExitCode, 
         },
     )?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The folder and the version that it is to have; a manifest confirms that the folder is complete and valid.
+fn read(dir: &Path, version: Option<u64>) -> Result<(Folder, u64), LoadError> {
+    let folder = Folder::read(dir)?;
+    Snapshot::from_folder(&folder)?;
+    let before = || Manifest::read(&folder).map_err(|fault| LoadError::new(vec![fault]));
+    let next = |before: Option<Manifest>| before.map_or(1, |it| it.version.saturating_add(1));
+    let version = version.map_or_else(|| before().map(next), Ok)?;
+    Ok((folder, version))
 }
 
 /// Writes the manifest of a folder.

@@ -292,6 +292,9 @@ fn machines_are_told_of_a_broken_folder_in_their_form() {
         vec!["policy", "test", "--json", "--junit", &junit, &dir],
         vec!["policy", "prove", "--json", &dir],
         vec!["policy", "prove", "--json", "--against", &dir, &good],
+        vec!["policy", "fmt", "--json", &dir],
+        vec!["policy", "fmt", "--check", "--json", &dir],
+        vec!["policy", "manifest", "--json", &dir],
         vec!["policy", "diff", "--json", &dir, &good],
     ] {
         let (code, out, err) = run(&arguments);
