@@ -22,7 +22,7 @@ mod user;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
@@ -30,6 +30,7 @@ use clap::{CommandFactory, Parser};
 use charter_domain::clock::SystemClock;
 use charter_domain::entropy::OsEntropy;
 use charter_policy::terminal_safe::TerminalSafeWriter;
+use charter_system::atomic;
 pub use error::Error;
 use operator::OperatorArgs;
 
@@ -127,10 +128,23 @@ fn dispatch(command: &Command, out: &mut io::StdoutLock<'_>) -> Result<ExitCode,
         }
         Command::Man { dir } => {
             std::fs::create_dir_all(dir)?;
-            clap_mangen::generate_to(Cli::command(), dir)?;
+            let mut command = Cli::command().disable_help_subcommand(true);
+            command.build();
+            write_pages(&command, dir)?;
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// Writes the manual pages of a command and those below it. A link in the place of one is replaced, not followed.
+fn write_pages(command: &clap::Command, dir: &Path) -> io::Result<()> {
+    for below in command.get_subcommands().filter(|it| !it.is_hide_set()) {
+        write_pages(below, dir)?;
+    }
+    let page = clap_mangen::Man::new(command.clone());
+    let mut text = Vec::new();
+    page.render(&mut text)?;
+    atomic::replace_shared(&dir.join(page.get_filename()), &text)
 }
 
 #[cfg(test)]

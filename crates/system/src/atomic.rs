@@ -42,8 +42,9 @@ pub fn replace_private_with(
 ///
 /// The old content stays.
 pub fn replace_shared(path: &Path, content: &[u8]) -> io::Result<()> {
-    let permissions = match fs::metadata(path) {
-        Ok(found) => Some(found.permissions()),
+    // A link is replaced, and says nothing of permissions.
+    let permissions = match fs::symlink_metadata(path) {
+        Ok(found) => found.is_file().then(|| found.permissions()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error),
     };
@@ -155,6 +156,19 @@ mod tests {
         fs::set_permissions(&path, Permissions::from_mode(0o640)).expect("permissions");
         replace_shared(&path, b"new").expect("replaced");
         assert_eq!(mode(&path), 0o640);
+    }
+
+    #[test]
+    fn a_link_is_replaced_and_not_followed() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (path, outside) = (dir.path().join("link"), dir.path().join("outside"));
+        fs::write(&outside, "theirs").expect("a file");
+        fs::set_permissions(&outside, Permissions::from_mode(0o666)).expect("permissions");
+        std::os::unix::fs::symlink(&outside, &path).expect("a link");
+        replace_shared(&path, b"new").expect("replaced");
+        assert_eq!(fs::read(&outside).expect("readable"), b"theirs");
+        assert!(!path.is_symlink() && fs::read(&path).expect("readable") == b"new");
+        assert_eq!(mode(&path) & 0o002, 0, "the link's target says nothing");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Value, json};
 
-use charter_authz::folder::{ENTITIES, Files, Folder, ROUTES};
+use charter_authz::folder::{Files, Folder};
 use charter_authz::snapshot::Snapshot;
 use charter_domain::timestamp;
 use charter_policy::diff;
@@ -24,8 +24,6 @@ use super::revision::place;
 
 /// Revisions that are searched.
 const MAX_SEARCHED: u64 = 10_000;
-/// What a domain's folder may have besides what a policy folder has.
-const DOMAIN_FILES: [&str; 2] = [ENTITIES, ROUTES];
 /// Minimal length of a digest's prefix.
 const MIN_DIGEST_PREFIX: usize = 8;
 
@@ -144,7 +142,7 @@ impl RevisionSpan<'_> {
 ///
 /// # Errors
 ///
-/// The revision does not exist, or the folder cannot be written.
+/// The revision does not exist, or the folder cannot be read or written.
 pub(super) fn rollback(args: &RollbackArgs, out: &mut dyn Write) -> Result<ExitCode, Error> {
     args.settings.operate(async |operator| {
         let store = &operator.store;
@@ -159,9 +157,13 @@ pub(super) fn rollback(args: &RollbackArgs, out: &mut dyn Write) -> Result<ExitC
         let dir = &place(operator, domain)?;
         let in_force = store.policy_revisions(domain, 1).await?;
         let version = in_force.first().and_then(|last| last.manifest_version);
-        // An unreadable folder can be rolled back, too.
-        let now = Folder::read(dir).map(|folder| folder.files().clone());
-        let now = now.unwrap_or_default();
+        // A broken folder can be rolled back, too, but nothing is replaced or removed unseen.
+        let now = Folder::incomplete_files(dir).map_err(|error| {
+            let report = error.report();
+            Error::Policies(format!(
+                "{report}\nnothing is written: first mend or remove what cannot be read"
+            ))
+        })?;
         let files = with_manifest(dir, &files, &now, version)?;
         would_be_taken(domain, &revision, &files)?;
         let changes = diff::text_changes((&now, None), (&files, None));
@@ -176,9 +178,6 @@ pub(super) fn rollback(args: &RollbackArgs, out: &mut dyn Write) -> Result<ExitC
         };
         if args.yes {
             replace(dir, &now, &files)?;
-            if domain.is_some() {
-                remove_unless_in(dir, &files, &DOMAIN_FILES)?;
-            }
         }
         args.output.either(out, document, |out| {
             writeln!(out, "folder      {}", dir.display())?;
@@ -264,8 +263,8 @@ fn with_manifest(
     Ok(files)
 }
 
-/// Replaces each file atomically. The manifest comes first, so that an incomplete folder is not
-/// taken.
+/// Replaces each file atomically, and removes those of `now` that are not among `files`. The manifest comes first, and
+/// goes last, so that an incomplete folder is not taken.
 fn replace(dir: &Path, now: &Files, files: &Files) -> Result<(), Error> {
     let manifest = files.get_key_value(manifest::NAME);
     let rest = files.iter().filter(|(name, _)| *name != manifest::NAME);
@@ -278,34 +277,14 @@ fn replace(dir: &Path, now: &Files, files: &Files) -> Result<(), Error> {
         fs::create_dir_all(parent).map_err(unwritable(parent))?;
         atomic::replace_shared(&path, text.as_bytes()).map_err(unwritable(&path))?;
     }
-    for (below, extension) in [("", "cedar"), ("invariants/", "cedar"), ("tests/", "json")] {
-        let Ok(entries) = fs::read_dir(dir.join(below)) else {
-            continue;
-        };
-        for entry in entries {
-            let path = entry.map_err(unwritable(&dir.join(below)))?.path();
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let is_part = path.extension().is_some_and(|it| it == extension);
-            if is_part && !name.starts_with('.') && !files.contains_key(&format!("{below}{name}")) {
-                fs::remove_file(&path).map_err(unwritable(&path))?;
-            }
-        }
-    }
-    if now.contains_key(manifest::NAME) {
-        remove_unless_in(dir, files, &[manifest::NAME])?;
-    }
-    Ok(())
-}
-
-fn remove_unless_in(dir: &Path, files: &Files, names: &[&str]) -> Result<(), Error> {
-    for name in names.iter().filter(|name| !files.contains_key(**name)) {
+    let mut removed: Vec<&String> = now
+        .keys()
+        .filter(|name| !files.contains_key(*name))
+        .collect();
+    removed.sort_by_key(|name| *name == manifest::NAME);
+    for name in removed {
         let path = dir.join(name);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(unwritable(&path)(error));
-            }
-            _ => {}
-        }
+        fs::remove_file(&path).map_err(unwritable(&path))?;
     }
     Ok(())
 }

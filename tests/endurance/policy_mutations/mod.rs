@@ -13,13 +13,17 @@ use charter_authz::folder::Folder;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::SystemClock;
 use charter_domain::permission::Permission;
+use charter_policy::analysis::proof_cache::ProofCache;
+use charter_policy::analysis::{Options, prove_for_gate};
 use charter_policy::diff::{Diff, DiffDirection, compare_sets};
 use charter_policy::solver::Solver;
+use secrecy::SecretSlice;
+use tempfile::TempDir;
 use test_support::policy_solver::{Edited, limits, proofs, solver};
 use test_support::policy_world::{Tenant, ask, shipped};
 
 use examples::Examples;
-use mutate::{Mutation, mutations};
+use mutate::{Mutation, additions, mutations};
 
 /// The shipped folder after a mutation; `None` if it is refused when read.
 fn mutated(mutation: &Mutation, old: &Snapshot) -> Option<Snapshot> {
@@ -174,15 +178,32 @@ fn unnoticed<'m>(all: &'m [Mutation], old: &Snapshot) -> Vec<(&'m Mutation, Snap
 #[test]
 #[ignore = "minutes: some hundred folders, and a comparison of each that no example tells from the shipped one"]
 fn the_shipped_examples_and_invariants_refuse_every_widening_mutation_in_full() {
-    let all = mutations();
+    let mut all = mutations();
     assert!(all.len() >= 200, "{}", all.len());
+    all.extend(additions());
+    assert!(all.len() >= 1_000, "{}", all.len());
     let old = Edited::new().load();
     let unnoticed = unnoticed(&all, &old);
     let Some(solver) = solver() else { return };
+    let kept = TempDir::new().expect("a temporary folder");
+    let cache = ProofCache {
+        dir: kept.path().join("proofs"),
+        key: SecretSlice::from(vec![1; 32]),
+        read_only: false,
+    };
+    let options = Options {
+        limits: limits(),
+        shadows: false,
+    };
+    let clock = SystemClock::start();
     let mut missed = Vec::new();
     for (mutation, new) in unnoticed {
-        let diff = compare_sets(&old, &new, &solver, limits(), &SystemClock::start());
-        if diff.expect("a comparison").is_wider() && proofs(&new, &solver).is_proved() {
+        let proofs = prove_for_gate(&new, None, &solver, &options, Some(&cache), &clock);
+        let is_missed = proofs.is_ok()
+            && compare_sets(&old, &new, &solver, limits(), &clock)
+                .expect("a comparison")
+                .is_wider();
+        if is_missed {
             missed.push(mutation.title.as_str());
         }
     }

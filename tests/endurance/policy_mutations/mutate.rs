@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use charter_domain::permission::Permission;
 use test_support::policy_world::shipped;
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 9] = [
     "accounts.cedar",
+    "audit-events.cedar",
     "decisions.cedar",
     "guardrails.cedar",
+    "me.cedar",
     "normalization.cedar",
     "organizations.cedar",
     "roles.cedar",
@@ -24,8 +27,17 @@ pub(crate) struct Mutation {
     pub(crate) text: String,
 }
 
-/// Every mutation of every policy.
+/// Every mutation of every policy but [`additions`].
 pub(crate) fn mutations() -> Vec<Mutation> {
+    of_each_policy(mutate)
+}
+
+/// One action more for what a permit is about, or what a forbid is not about.
+pub(crate) fn additions() -> Vec<Mutation> {
+    of_each_policy(add)
+}
+
+fn of_each_policy(mutate: fn(&str) -> Vec<(String, String)>) -> Vec<Mutation> {
     let mut all = Vec::new();
     for file in FILES {
         let text = fs::read_to_string(shipped().join(file)).expect("a file");
@@ -60,12 +72,58 @@ fn one_line(policy: &str) -> String {
     words.join(" ").replace("( ", "(").replace(" )", ")")
 }
 
+/// Where the annotations end.
+fn id_end(policy: &str) -> usize {
+    let effect = policy.find("permit (").or(policy.find("forbid ("));
+    effect.expect("an effect") - 1
+}
+
+fn add(policy: &str) -> Vec<(String, String)> {
+    let is_forbid = policy.contains("forbid (");
+    let exceptions = policy.find("unless {").unwrap_or(policy.len());
+    let widening = if is_forbid {
+        exceptions..policy.len()
+    } else {
+        id_end(policy)..exceptions
+    };
+    let mut found = Vec::new();
+    for permission in Permission::ALL {
+        let action = format!("Action::\"{}\"", permission.as_str());
+        if policy[widening.clone()].contains(&action) {
+            continue;
+        }
+        let title = format!("add {action}");
+        for operator in [
+            "action == Action::",
+            "action in Action::",
+            "action in [Action::",
+        ] {
+            let sites = policy.match_indices(operator);
+            for (at, _) in sites.filter(|(at, _)| widening.contains(at)) {
+                let first = at + operator.len() - "Action::".len();
+                let name_end = policy[first..].match_indices('"').nth(1);
+                let name_end = first + name_end.expect("an action").0 + 1;
+                let end = if operator.contains('[') { "" } else { "]" };
+                let mutated = format!(
+                    "{}action in [{action}, {}{end}{}",
+                    &policy[..at],
+                    &policy[first..name_end],
+                    &policy[name_end..]
+                );
+                found.push((title.clone(), mutated));
+            }
+        }
+        if is_forbid {
+            let policy = policy.strip_suffix(';').expect("an end");
+            let mutated = format!("{policy} unless {{ action == {action} }};");
+            found.push((format!("unless {action}"), mutated));
+        }
+    }
+    found
+}
+
 fn mutate(policy: &str) -> Vec<(String, String)> {
-    let id_end = policy
-        .find("permit (")
-        .or(policy.find("forbid ("))
-        .expect("an effect")
-        - 1;
+    let id_end = id_end(policy);
     let mut found = vec![("drop the policy".to_owned(), String::new())];
     let mut at_each = |what: &str, from: &str, to: &str| {
         for (at, _) in policy.match_indices(from).filter(|(at, _)| *at > id_end) {

@@ -18,7 +18,12 @@ fn every_command_has_a_manual_page() {
     let home = Home::new();
     let pages = tempfile::tempdir().expect("a directory");
     let dir = pages.path().display().to_string();
+    // Whoever may write there could have put a link in a page's place.
+    let theirs = pages.path().join("theirs");
+    std::fs::write(&theirs, "theirs").expect("a file");
+    std::os::unix::fs::symlink(&theirs, pages.path().join("charter-serve.1")).expect("a link");
     home.run(&["man", &dir]).success();
+    assert_eq!(std::fs::read(&theirs).expect("a file"), b"theirs");
     for page in [
         "charter.1",
         "charter-serve.1",

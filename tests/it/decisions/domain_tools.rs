@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 use tempfile::TempDir;
 use test_support::policy_solver::solver;
-use test_support::policy_world::{copy, shipped};
+use test_support::policy_world::copy;
 use test_support::process::{Home, Outcome};
 
 use super::domain_questions::{Domain, EXAMPLES, allowed_and_denied};
@@ -57,7 +57,7 @@ impl World {
     }
 }
 
-fn text(path: &Path) -> String {
+pub(super) fn text(path: &Path) -> String {
     path.display().to_string()
 }
 
@@ -312,58 +312,4 @@ fn a_request_of_ones_own_is_explained_by_a_domain() {
         let explained = world.run(&["explain", "--request", &request, "--domain", name], 0);
         assert!(explained.out.contains("allowed by"), "{explained:?}");
     }
-}
-
-#[test]
-fn a_new_domain_passes_all_gates_and_overwrites_nothing() {
-    let folder = TempDir::new().expect("a directory");
-    let policies = folder.path().join("policies");
-    copy(&shipped(), &policies);
-    let home = Home::new().with("CHARTER__POLICIES__DIR", &text(&policies));
-    let run = |arguments: &[&str]| home.run(&[&["policy"], arguments].concat());
-    for name in ["invoices", "9-lives"] {
-        let made = run(&["new-domain", name]);
-        assert_eq!(made.code, Some(0), "{made:?}");
-        assert!(made.out.contains("charter policy check"), "{made:?}");
-        let dir = policies.join("domains").join(name);
-        for file in [
-            "schema.cedarschema",
-            "policies.cedar",
-            "routes.toml",
-            "invariants/active-organizations.cedar",
-            "tests/items.json",
-        ] {
-            let text = fs::read_to_string(dir.join(file)).expect(file);
-            assert!(!text.contains("DOMAIN"), "{text}");
-        }
-        for arguments in [
-            vec!["check", "--domain", name],
-            vec!["test", "--domain", name, "--min-coverage", "100"],
-            vec!["fmt", "--domain", name, "--check"],
-        ] {
-            let held = run(&arguments);
-            assert_eq!(held.code, Some(0), "{arguments:?}: {held:?}");
-        }
-        if solver().is_some() {
-            let proved = run(&["prove", "--domain", name]);
-            assert_eq!(proved.code, Some(0), "{proved:?}");
-        }
-        // Edited, and still there.
-        let policy = dir.join("policies.cedar");
-        fs::write(&policy, "// mine\n").expect("written");
-        let again = run(&["new-domain", name]);
-        assert_eq!(again.code, Some(1), "{again:?}");
-        assert!(again.err.contains("is left as it is"), "{again:?}");
-        assert_eq!(fs::read_to_string(&policy).expect("read"), "// mine\n");
-    }
-    for bad in ["", "Invoices", "a_b", "../x", "a/b", &"x".repeat(64)] {
-        let refused = run(&["new-domain", "--", bad]);
-        assert_eq!(refused.code, Some(2), "{refused:?}");
-        assert!(refused.err.contains("1 to 63 characters"), "{refused:?}");
-    }
-    let nowhere = run(&["new-domain", "invoices", "nowhere"]);
-    assert_eq!(nowhere.code, Some(2), "{nowhere:?}");
-    assert!(nowhere.err.contains("no policy folder"), "{nowhere:?}");
-    let domains = fs::read_dir(policies.join("domains")).expect("domains");
-    assert_eq!(domains.count(), 2, "no drafts are left");
 }

@@ -18,6 +18,7 @@ mod listed;
 mod listed_log;
 mod masked;
 mod moved;
+mod new_domain;
 mod overflow;
 mod replay;
 mod retention;

@@ -64,6 +64,12 @@ impl Folder {
         read::readable_policies(dir)
     }
 
+    /// The files of a folder that is about to be written anew: it may lack some, not parse, or be absent. The error
+    /// names every file that cannot be read, is too large or lies outside of the folder.
+    pub fn incomplete_files(dir: &Path) -> Result<Files, LoadError> {
+        read::read_incomplete(dir).map_err(LoadError::new)
+    }
+
     /// Reads the folder again. Where nothing has changed, nothing is hashed.
     pub fn read_again(&self, dir: &Path) -> Result<Self, LoadError> {
         let found = read(dir).map_err(LoadError::new)?;

@@ -31,7 +31,7 @@ pub(super) struct ReadFolder {
 
 /// The policy files that can be read, whatever else cannot; a manifest that is there is among them.
 pub(super) fn readable_policies(dir: &Path) -> Files {
-    let (Ok(root), Ok(entries)) = (root_of(dir), fs::read_dir(dir)) else {
+    let (Ok(root), Ok(entries)) = (root_of(dir, fs::canonicalize(dir)), fs::read_dir(dir)) else {
         return Files::new();
     };
     let is_policy = |name: &String| !name.starts_with('.') && is_policy(name);
@@ -48,10 +48,10 @@ pub(super) fn readable_policies(dir: &Path) -> Files {
 }
 
 /// The folder itself; a domain's may be no link to another, and none out of the policy folder.
-fn root_of(dir: &Path) -> Result<PathBuf, Vec<FolderFault>> {
+fn root_of(dir: &Path, resolved: io::Result<PathBuf>) -> Result<PathBuf, Vec<FolderFault>> {
     let place = path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
     let domain = name_below_domains(&place);
-    let root = fs::canonicalize(dir).map_err(|error| {
+    let root = resolved.map_err(|error| {
         let fault = FolderFault::new(format!(
             "cannot open the policy folder `{}`: {error}",
             dir.display()
@@ -78,23 +78,37 @@ fn root_of(dir: &Path) -> Result<PathBuf, Vec<FolderFault>> {
     Ok(root)
 }
 
-pub(super) fn read(dir: &Path) -> Result<ReadFolder, Vec<FolderFault>> {
-    let root = root_of(dir)?;
-    let mut names = vec![SCHEMA.to_owned()];
-    names.extend(list(dir, "cedar")?);
-    let mut optional = vec![MANIFEST];
-    if custom_domain_name(dir).is_some() {
-        optional.extend([ENTITIES, ROUTES]);
+/// Where a path leads that need not exist. A link that leads nowhere is an error.
+fn resolved(path: &Path) -> io::Result<PathBuf> {
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) if is_absent(path) => Ok(resolved(parent)?.join(name)),
+        _ => fs::canonicalize(path),
     }
-    for name in optional {
-        if fs::symlink_metadata(dir.join(name)).is_ok() {
-            names.push(name.to_owned());
-        }
+}
+
+fn is_absent(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
+/// The files of a folder to be written anew: it may lack some, or be absent.
+pub(super) fn read_incomplete(dir: &Path) -> Result<Files, Vec<FolderFault>> {
+    let root = root_of(dir, path::absolute(dir).and_then(|place| resolved(&place)))?;
+    if is_absent(dir) {
+        return Ok(Files::new());
     }
     let mut reader = Reader::new(dir, &root);
-    reader.read_all("", names);
-    reader.read_below(INVARIANTS, "cedar");
-    reader.read_below(TESTS, "json");
+    reader.read_parts(&[])?;
+    if reader.faults.is_empty() {
+        Ok(reader.files)
+    } else {
+        Err(reader.faults)
+    }
+}
+
+pub(super) fn read(dir: &Path) -> Result<ReadFolder, Vec<FolderFault>> {
+    let root = root_of(dir, fs::canonicalize(dir))?;
+    let mut reader = Reader::new(dir, &root);
+    reader.read_parts(&[SCHEMA])?;
     let stray = stray::look(dir);
     reader.faults.extend(stray.faults);
     if reader.faults.is_empty() {
@@ -127,11 +141,31 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Reads all that a folder may have. An error only if it cannot be listed.
+    fn read_parts(&mut self, required: &[&str]) -> Result<(), Vec<FolderFault>> {
+        let mut names = list(self.dir, "cedar")?;
+        let mut single = vec![SCHEMA, MANIFEST];
+        if custom_domain_name(self.dir).is_some() {
+            single.extend([ENTITIES, ROUTES]);
+        }
+        single.retain(|name| required.contains(name) || !is_absent(&self.dir.join(name)));
+        names.extend(single.into_iter().map(str::to_owned));
+        self.read_all("", names);
+        self.read_below(INVARIANTS, "cedar");
+        self.read_below(TESTS, "json");
+        Ok(())
+    }
+
     /// Reads the files of an optional subdirectory.
     fn read_below(&mut self, below: &str, extension: &str) {
         let dir = self.dir.join(below);
-        let found = fs::symlink_metadata(&dir);
-        if found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        if is_absent(&dir) {
+            return;
+        }
+        // Without a file in it, too: what is written there would be outside.
+        let real = fs::canonicalize(&dir).ok();
+        if let Some(fault) = real.and_then(|real| leads_out(&dir, &real, self.root)) {
+            self.faults.push(fault);
             return;
         }
         match list(&dir, extension) {
@@ -193,20 +227,31 @@ fn list(dir: &Path, extension: &str) -> Result<Vec<String>, Vec<FolderFault>> {
     Ok(names)
 }
 
+/// Links within a mounted folder are fine; outside of it, others control the content.
+fn leads_out(path: &Path, real: &Path, root: &Path) -> Option<FolderFault> {
+    if real.starts_with(root) {
+        return None;
+    }
+    let fault = FolderFault::new(format!(
+        "`{}` leads out of the policy folder, to `{}`",
+        path.display(),
+        real.display()
+    ));
+    Some(fault.help(if real.is_dir() {
+        "put the files themselves into the folder"
+    } else {
+        "put the file itself into the folder"
+    }))
+}
+
 fn read_file(dir: &Path, root: &Path, name: &str) -> Result<String, FolderFault> {
     let path = dir.join(name);
     let unreadable = |error: std::io::Error| {
         FolderFault::new(format!("cannot read `{}`: {error}", path.display()))
     };
     let real: PathBuf = fs::canonicalize(&path).map_err(unreadable)?;
-    // Links within a mounted folder are fine; outside of it, others control the content.
-    if !real.starts_with(root) {
-        return Err(FolderFault::new(format!(
-            "`{}` leads out of the policy folder, to `{}`",
-            path.display(),
-            real.display()
-        ))
-        .help("put the file itself into the folder"));
+    if let Some(fault) = leads_out(&path, &real, root) {
+        return Err(fault);
     }
     // Checked before opening, which would block on a pipe.
     if !fs::metadata(&real).map_err(unreadable)?.is_file() {

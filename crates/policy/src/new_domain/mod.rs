@@ -1,13 +1,16 @@
 //! A small domain to begin with, which passes all gates.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use charter_authz::folder::DOMAINS;
+use tempfile::Builder;
 
 use super::domain_arg::{DomainArg, DomainArgError};
 
+const BEFORE_UMASK: u32 = 0o777;
 /// What stands for the domain's name in the texts.
 const NAME: &str = "DOMAIN";
 
@@ -35,6 +38,9 @@ pub enum NewDomainError {
     /// Something of that name is there already.
     #[error("`{0}` is there already, and is left as it is")]
     Exists(String),
+    /// The policy folder's `domains` is a link to somewhere else.
+    #[error("`{0}` leads out of the policy folder")]
+    LeadsOut(String),
     /// A file could not be written.
     #[error("`{path}` cannot be written: {error}")]
     Unwritable {
@@ -67,21 +73,31 @@ pub fn write(folder: &Path, name: &str) -> Result<NewDomain, NewDomainError> {
     if fs::symlink_metadata(&dir).is_ok() {
         return Err(NewDomainError::Exists(dir.display().to_string()));
     }
-    // Hidden directories are no domains.
-    let draft = folder.join(DOMAINS).join(format!(".{name}.new"));
-    let written = write_files(&draft, name).and_then(|()| {
-        let unwritable = |error| unwritable(&dir, error);
-        fs::rename(&draft, &dir).map_err(unwritable)
-    });
-    if let Err(error) = written {
-        // What is left of it is in nobody's way but the next one's.
-        let _ = fs::remove_dir_all(&draft);
-        return Err(error);
+    let domains = folder.join(DOMAINS);
+    fs::create_dir_all(&domains).map_err(|error| unwritable(&domains, error))?;
+    if !is_within(&domains, folder) {
+        return Err(NewDomainError::LeadsOut(domains.display().to_string()));
     }
+    // Hidden directories are no domains. The name cannot be guessed, and nobody else's directory or link is taken.
+    let draft = Builder::new()
+        .prefix(&format!(".{name}."))
+        .suffix(".new")
+        .permissions(Permissions::from_mode(BEFORE_UMASK))
+        .tempdir_in(&domains)
+        .map_err(|error| unwritable(&domains, error))?;
+    write_files(draft.path(), name)?;
+    fs::rename(draft.path(), &dir).map_err(|error| unwritable(&dir, error))?;
+    // The name is gone, so there is nothing to remove on drop.
+    let _ = draft.keep();
     Ok(NewDomain {
         dir,
         files: FILES.iter().map(|(name, _)| *name).collect(),
     })
+}
+
+fn is_within(dir: &Path, folder: &Path) -> bool {
+    let real = fs::canonicalize(dir).and_then(|dir| Ok((dir, fs::canonicalize(folder)?)));
+    real.is_ok_and(|(dir, folder)| dir.starts_with(folder))
 }
 
 fn write_files(dir: &Path, domain: &str) -> Result<(), NewDomainError> {

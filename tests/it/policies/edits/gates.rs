@@ -10,10 +10,11 @@ use charter_authz::folder::Folder;
 use charter_store::LastRevision;
 use sea_orm::ConnectionTrait as _;
 use test_support::policy_solver::{solver, solver_program};
+use test_support::policy_world::whole_copy_of_shipped;
 use test_support::service::Service;
 use test_support::services::connect;
 
-use super::{STOP, WIDER, in_force, live, serve_copy, sound, until};
+use super::{STOP, WIDER, in_force, live, serve, serve_copy, sound, until};
 
 /// Why the folder as it is now is refused.
 async fn reason(service: &Service, dir: &Path) -> String {
@@ -170,8 +171,11 @@ async fn an_approval_that_is_withdrawn_during_the_check_approves_nothing() {
         "tests = \"off\"\nproofs = \"required\"\nwidening = \"approved\"\nsolver = \"{}\"",
         gated(&solver, programs.path())
     );
-    let (folder, service) = serve_copy(&settings).await;
+    let folder = whole_copy_of_shipped();
     let dir = folder.path();
+    // It promises that nobody may more than shipped.
+    fs::remove_file(dir.join("invariants/grants.cedar")).expect("removed");
+    let service = serve(dir, &settings).await;
     let before = in_force(&service);
     fs::write(&closed, "").expect("closed");
     let checks = async |number: usize| {

@@ -4,6 +4,7 @@ mod explained;
 mod gates;
 mod reload;
 mod restart;
+mod rollback;
 mod shadow;
 mod stops;
 mod upgraded;

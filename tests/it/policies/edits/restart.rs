@@ -16,7 +16,7 @@ use super::{STOP, WIDER, until};
 
 /// A copy of the shipped folder, and a service on it with these settings of policies, without proofs and, unless they
 /// say otherwise, without examples.
-fn world(settings: &[(&str, &str)]) -> (TempDir, Home) {
+pub(super) fn world(settings: &[(&str, &str)]) -> (TempDir, Home) {
     let folder = whole_copy_of_shipped();
     let home = Home::new()
         .with(
@@ -71,7 +71,7 @@ fn readiness(service: &Charter) -> String {
     answer
 }
 
-fn whole_digest(dir: &Path) -> String {
+pub(super) fn whole_digest(dir: &Path) -> String {
     let folder = Folder::read(dir).expect("a folder");
     folder.whole_digest().to_string()
 }
@@ -300,48 +300,4 @@ fn an_approver_is_named_after_the_user_of_the_process() {
     let approvals = home.run(&["policy", "approvals", "--demo"]).success();
     let by = format!("by {}: meant", user.trim());
     assert!(approvals.contains(&by), "{approvals}");
-}
-
-#[test]
-fn an_earlier_revision_comes_back_whole() {
-    let (folder, home) = world(&[]);
-    let dir = folder.path();
-    let path = dir.display().to_string();
-    home.run(&["policy", "manifest", &path]).success();
-    drop(home.serve());
-    let first = whole_digest(dir);
-    fs::write(dir.join("wider.cedar"), WIDER).expect("an edit");
-    fs::remove_file(dir.join("invariants/deactivation.cedar")).expect("removed");
-    home.run(&["policy", "manifest", &path]).success();
-    drop(home.serve());
-    let history = home.run(&["policy", "history", "--demo"]).success();
-    assert!(
-        history.contains(&first) && history.contains("version 2"),
-        "{history}"
-    );
-    // Broken by now, it can still be rolled back.
-    fs::write(dir.join("broken.cedar"), [0xff]).expect("a file");
-    let only_said = home.run(&["policy", "rollback", "1", "--demo"]);
-    assert_eq!(only_said.code, Some(0), "{only_said:?}");
-    assert!(dir.join("wider.cedar").exists());
-    home.run(&["policy", "rollback", &first[..12], "--yes", "--demo"])
-        .success();
-    assert_eq!(whole_digest(dir), first);
-    drop(home.serve());
-    let history = home.run(&["policy", "history", "--demo"]).success();
-    assert!(
-        history.starts_with('3') && history.contains("version 3"),
-        "{history}"
-    );
-    assert_eq!(
-        home.run(&["policy", "rollback", "99", "--demo"]).code,
-        Some(1)
-    );
-    // What cannot be changed is named.
-    let in_the_way = dir.join("in-the-way.cedar");
-    fs::create_dir(&in_the_way).expect("a folder");
-    let refused = home.run(&["policy", "rollback", "1", "--yes", "--demo"]);
-    assert_eq!(refused.code, Some(2), "{refused:?}");
-    let told = format!("`{}` cannot be written", in_the_way.display());
-    assert!(refused.err.contains(&told), "{refused:?}");
 }
