@@ -91,11 +91,7 @@ pub(super) fn run(args: &AdviseArgs, out: &mut dyn Write) -> Result<ExitCode, Er
         Ok(loaded) => loaded,
         Err(error) => {
             let error = of_argument(error, args.policies.as_ref().map(|_| "--policies"));
-<<<<<<< HEAD
             return folder_fault::report(Some(&dir), error, args.output.json, out);
-=======
-            return folder_fault::report(Some(&dir), &error, args.output.json, out);
->>>>>>> polmend
         }
     };
     let subject = args.subject()?;

@@ -53,11 +53,7 @@ pub(super) fn run(args: &FmtArgs, out: &mut dyn Write) -> Result<ExitCode, Error
         Ok(read) => read,
         Err(error) => {
             let error = args.folder.faults(error);
-<<<<<<< HEAD
             return folder_fault::report(Some(&dir), error, args.output.json, out);
-=======
-            return folder_fault::report(Some(&dir), &error, args.output.json, out);
->>>>>>> polmend
         }
     };
     for (file, text) in &changes {
