@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::fault::FolderFault;
 use super::kinds::{PrincipalKind, ResourceKind};
-use super::names::{check_groups, check_names, enumerated, require_ids};
+use super::names::{check_groups, check_names, enumerated, fault_at, require_ids};
 use super::source::Source;
 use charter_domain::permission::Permission;
 use charter_domain::user::OWNER;
@@ -239,6 +239,12 @@ impl Catalogue {
             source,
             &mut faults,
         );
+        let unset = methods.iter().filter(|name| !METHODS.contains(name));
+        faults.extend(unset.map(|name| {
+            let message = format!("the service never sets `AuthenticationMethod::\"{name}\"`");
+            fault_at(message, source, &format!("\"{name}\""))
+                .help("remove it, or correct its spelling")
+        }));
         if !faults.is_empty() {
             return Err(faults);
         }

@@ -236,6 +236,14 @@ fn attributes_that_are_never_set_are_refused() {
         assert!(report.contains("schema.cedarschema:"), "{report}");
         assert_eq!(report.matches("never fills").count(), 1, "{report}");
     }
+    let edited = text.replace("\"bearer-token\"]", "\"bearer-token\", \"mtls\"]");
+    assert_ne!(text, edited);
+    fs::write(&schema, edited).expect("written");
+    let report = Snapshot::load(folder.path()).expect_err("refused").report();
+    assert!(
+        report.contains("the service never sets `AuthenticationMethod::\"mtls\"`"),
+        "{report}"
+    );
 }
 
 async fn a_client_is_told_what_the_policy_says(database: TestDatabase) {
