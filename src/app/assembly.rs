@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::settings::Settings;
+use crate::settings::keys::Keys;
 use crate::telemetry::metrics::{Recorder as Metrics, momentary};
 use charter_authn::access_clients::AccessClients;
 use charter_authn::limits::rate_limit::RateLimits;
@@ -81,13 +82,17 @@ pub struct App {
     pub metrics: Metrics,
 }
 
+/// What a start is told.
+struct Place<'a> {
+    settings: &'a Settings,
+    keys: &'a Keys,
+    base_url: &'a str,
+    program: &'a Path,
+}
+
 impl App {
     /// Opens the database (migrating it), the policies and the replay guard. `base_url` is the public address
     /// without a trailing slash; `program` is this executable, which checks policies in a child process.
-    #[expect(
-        clippy::too_many_lines,
-        reason = "the startup sequence, readable in one place"
-    )]
     pub async fn build(
         settings: &Settings,
         base_url: &str,
@@ -97,13 +102,45 @@ impl App {
         metrics: Metrics,
     ) -> Result<Self, StartError> {
         let keys = settings.require_keys()?;
-        let confirmed = Arc::new(ConfirmedClock::new(Arc::clone(&clock)));
         let store = database::wait_for_store(settings, keys, &clock, &entropy).await?;
         let budgets = Arc::new(Budgets::new(
             settings.budgets.iter().copied(),
             Arc::clone(&clock),
         ));
         let store = Arc::new(store.with_budgets(Arc::clone(&budgets)));
+        let place = Place {
+            settings,
+            keys,
+            base_url,
+            program,
+        };
+        let opened = (Arc::clone(&store), budgets);
+        let built = Box::pin(Self::build_over(place, opened, clock, entropy, metrics)).await;
+        if built.is_err() {
+            // As an orderly stop does, so that the file alone is the database.
+            store.close().await;
+        }
+        built
+    }
+
+    #[expect(
+        clippy::too_many_lines,
+        reason = "the startup sequence, readable in one place"
+    )]
+    async fn build_over(
+        place: Place<'_>,
+        (store, budgets): (Arc<Store>, Arc<Budgets>),
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        metrics: Metrics,
+    ) -> Result<Self, StartError> {
+        let Place {
+            settings,
+            keys,
+            base_url,
+            program,
+        } = place;
+        let confirmed = Arc::new(ConfirmedClock::new(Arc::clone(&clock)));
         let turn = Box::pin(replay::wait_for_turn(settings, keys, &store)).await?;
         store.migrate_up().await?;
         database::note_keys(&store, keys).await?;

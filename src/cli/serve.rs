@@ -153,6 +153,7 @@ async fn start(
             demo::prepare(&app, &OsEntropy, &settings.data_dir, &server.base_url()).await;
         if prepared.is_err() {
             give_back(&app.replay).await;
+            app.store.close().await;
         }
         prepared?;
     }
