@@ -103,10 +103,11 @@ pub(super) async fn open_read_only(
 ) -> Result<Option<Store>, StartError> {
     private::check_data_dir(&settings.data_dir)?;
     let is_in_data_dir = sqlite_dir(settings).as_ref() == Some(&settings.data_dir);
+    let config = config(settings, keys, false);
     if is_in_data_dir && !settings.data_dir.exists() {
+        Store::check_url(&config)?;
         return Ok(None);
     }
-    let config = config(settings, keys, false);
     let opened = Store::open_read_only(config, Arc::clone(clock), Arc::clone(entropy)).await;
     Ok(opened?)
 }

@@ -8,7 +8,7 @@ use sea_orm::{ConnectionTrait as _, DbBackend};
 use super::audit::Log;
 use super::changes::Versions;
 use super::config::Config;
-use super::connect::{Pools, connect, connect_read_only};
+use super::connect::{Pools, check_url, connect, connect_read_only};
 use super::contention::OrganizationQueue;
 use super::error::Error;
 use super::store::Store;
@@ -49,6 +49,15 @@ impl Store {
         pools
             .map(|pools| Self::over(pools, config, clock, entropy))
             .transpose()
+    }
+
+    /// Whether a start would take the settings' URL of a file that is not there yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setup`].
+    pub fn check_url(config: &Config) -> Result<(), Error> {
+        check_url(config)
     }
 
     fn over(

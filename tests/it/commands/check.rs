@@ -99,6 +99,8 @@ fn a_start_that_failed_gives_the_database_back() {
     let installation = Installation::in_home(unproved().with("CHARTER__POLICIES__TESTS", "off"));
     let failed = installation.with("serve", &[("CHARTER__DECISIONS__MASK", "context.sourceip")]);
     assert_eq!(failed.code, Some(2), "{failed:?}");
+    let log = installation.home.data().join("charter.db-wal");
+    assert!(!log.exists(), "the file alone is the database");
     let checked = installation.with("check", &[]);
     assert_eq!(checked.code, Some(0), "{checked:?}");
     let all = checked.out + &checked.err;
@@ -138,6 +140,8 @@ fn missing_settings_are_reported_as_by_serve() {
         ("CHARTER__MAIL__FROM", "nobody"),
         ("CHARTER__MAIL__FROM", "Charter <ада@example.com>"),
         ("CHARTER__MAIL__HELO", "127.0.0.1"),
+        ("CHARTER__MAIL__HELO", "charter..example.com"),
+        ("CHARTER__MAIL__HELO", "-charter.example.com"),
         ("CHARTER__SERVER__LISTEN", &taken),
         ("CHARTER__SERVER__OPS_LISTEN", &taken),
         ("CHARTER__DATABASE__URL", "sqlite:///nowhere/charter.db"),
@@ -214,9 +218,14 @@ fn options_of_sqlite_that_no_service_could_run_with_are_refused() {
     let installation = Installation::in_home(unproved());
     installation.run(&["migrate", "up"]).success();
     let file = installation.home.data().join("charter.db");
+    // Also where nothing is yet.
+    let new = Installation::in_home(unproved());
     for options in ["mode=ro", "mode=memory", "immutable=true", "cache=shared"] {
         let url = format!("sqlite://{}?{options}", file.display());
         installation.assert_foretold(&[("CHARTER__DATABASE__URL", &url)]);
+        let url = format!("sqlite://{{data_dir}}/charter.db?{options}");
+        let checked = new.with("check", &[("CHARTER__DATABASE__URL", &url)]);
+        assert_eq!(checked.code, Some(2), "{checked:?}");
     }
     let url = format!("sqlite://{}?mode=rwc", file.display());
     let checked = installation.with("check", &[("CHARTER__DATABASE__URL", &url)]);

@@ -45,6 +45,17 @@ pub(super) async fn connect_read_only(config: &Config) -> Result<Option<Pools>, 
     }
 }
 
+/// Whether a URL of a file can be used, whether or not the file is there.
+pub(super) fn check_url(config: &Config) -> Result<(), Error> {
+    match scheme(config) {
+        "sqlite" => {
+            let options = sqlite::options(config)?;
+            sqlite::directory_of(options.get_filename()).map(drop)
+        }
+        _ => Ok(()),
+    }
+}
+
 fn scheme(config: &Config) -> &str {
     let url = config.connection.url.expose_secret();
     url.split(':').next().unwrap_or_default()
