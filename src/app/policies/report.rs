@@ -165,6 +165,10 @@ pub(in crate::app) async fn warn_of_unknown_names(
     Some(warnings)
 }
 
+/// What helps a check that did not finish.
+pub(super) const MORE_TIME: &str =
+    "`policies.check_timeout` and `policies.check_timeout_per_policy` give it more time";
+
 /// Truncates a reason for the log and `/readyz`.
 pub(super) fn shortened(mut reason: String) -> String {
     if reason.len() > MAX_REASON_BYTES {

@@ -19,7 +19,9 @@ use super::baseline::InvariantBaseline;
 use super::checked_folder::Policies;
 use super::folder_reading::{FolderReading, FromFolder, Phase};
 use super::last_accepted::LastAccepted;
-use super::report::{gate_outcomes, health, log_findings, new_revision, report_unread, set_folder};
+use super::report::{
+    MORE_TIME, gate_outcomes, health, log_findings, new_revision, report_unread, set_folder,
+};
 use super::taken::{Started, TakenFolder, UnfitFolder};
 use super::writable::report_writable;
 
@@ -109,7 +111,10 @@ impl Policies {
             .await
             .map_err(unfit)?;
         let verdict = self.check_if_required(&request, phase).await;
-        if let Some(report) = verdict.report() {
+        if let Some(mut report) = verdict.report() {
+            if verdict.unfinished {
+                report = format!("{report}\nthe check did not finish; {MORE_TIME}");
+            }
             return Err(UnfitFolder {
                 gates: gate_outcomes(&verdict),
                 is_unfinished: verdict.unfinished,

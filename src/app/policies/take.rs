@@ -12,7 +12,7 @@ use super::folder_reloader::{CheckSubject, FolderReloader, RunningCheck};
 use super::folder_watch::RETRY;
 use super::in_force::InForce;
 use super::report::{
-    NOT_CHECKED, NOT_CHECKED_AGAIN, NOT_RECORDED, RefusedSubject, gate_outcomes, health,
+    MORE_TIME, NOT_CHECKED, NOT_CHECKED_AGAIN, NOT_RECORDED, RefusedSubject, gate_outcomes, health,
     log_findings, new_revision, set_folder, set_warning, shortened,
 };
 use super::writable::keep_writable;
@@ -259,8 +259,7 @@ impl<P: InForce> FolderReloader<P> {
         let mut reason = shortened(verdict.report().unwrap_or_default());
         if verdict.unfinished {
             reason = format!(
-                "{reason}\nthe check did not finish and is repeated in {RETRY:?}; \
-                 `policies.check_timeout` and `policies.check_timeout_per_policy` give it more time"
+                "{reason}\nthe check did not finish and is repeated in {RETRY:?}; {MORE_TIME}"
             );
         }
         metrics::counter!("charter_policies_reloads_total", "outcome" => "refused").increment(1);

@@ -6,14 +6,25 @@ use super::findings::{Claim, ProofFinding, ProofReport, ProofVerdict, Redundancy
 use crate::counted::counted;
 use crate::counterexample::LocatedPolicy;
 
+/// Of what does not hold; the rest is counted.
+const MAX_SHOWN: usize = 100;
+
 impl ProofReport {
     /// The findings with counterexamples, the redundant permits, and a summary line.
     #[must_use]
     pub fn report(&self) -> String {
         let mut report = String::new();
-        for finding in &self.findings {
+        for finding in self.findings.iter().take(MAX_SHOWN) {
             report.push_str(&finding.text());
             report.push('\n');
+        }
+        let rest = self.findings.len().saturating_sub(MAX_SHOWN);
+        if rest > 0 {
+            let _ = writeln!(
+                report,
+                "and {} more\n",
+                counted(rest, "finding", "findings")
+            );
         }
         for shadow in &self.shadows {
             let policy = &shadow.policy;

@@ -225,9 +225,11 @@ impl GateRun {
         }
     }
 
-    /// The optional checks of an emergency stop get little time before it is in force.
+    /// Proofs and comparison share the time, and leave some for the rest. The optional checks of an emergency stop get
+    /// little before it is in force.
     fn limits(&self, request: &CheckRequest) -> solver::SolverLimits {
-        let mut whole = request.time * 2 / 5;
+        let fifths = if request.hold_widening { 2 } else { 4 };
+        let mut whole = request.time * fifths / 5;
         if self.only_forbids && !request.is_stop {
             whole = whole.min(STOP_SOLVER_TIME);
         }
