@@ -10,8 +10,8 @@ use charter_authz::resource::Resource;
 use charter_authz::snapshot::Snapshot;
 use charter_budgets::{Budgets, Payer};
 use charter_decision_log::{
-    Clocks, Config, DecisionContext, DecisionLog, LogKey, Mask, MaskStyle, NotRecorded, Overflow,
-    RecordedDecision, RotationLimits, VerificationReport, Via, verify,
+    Clocks, DecisionContext, DecisionLog, DecisionLogConfig, LogKey, Mask, MaskStyle, NotRecorded,
+    Overflow, RecordedDecision, RotationLimits, VerificationReport, Via, verify,
 };
 use charter_domain::caller::Caller;
 use charter_domain::clock::Clock as _;
@@ -84,7 +84,7 @@ impl Bench {
     }
 
     pub(super) fn open_with(&self, shadow: Option<Snapshot>) -> DecisionLog {
-        let config = Config {
+        let config = DecisionLogConfig {
             dir: self.dir(),
             head: self.head(),
             keys: keys(),
