@@ -120,7 +120,7 @@ struct EvaluationQuestion {
 /// The members of `context`.
 const KNOWN_FACTS: [&str; 2] = ["source_ip", "now"];
 
-/// EvaluationFacts that the server sets.
+/// What the server sets.
 #[derive(Clone, Copy)]
 pub(super) struct EvaluationFacts {
     pub(super) source_ip: IpAddr,
