@@ -16,8 +16,8 @@ use charter_authz::principal::Principal;
 use charter_authz::snapshot::Snapshot;
 use charter_budgets::Budgets;
 use charter_decision_log::{
-    Clocks, Config, DecisionContext, DecisionLog, LogKey, Mask, MaskStyle, Overflow, Recorder,
-    RotationLimits, Via, verify,
+    Clocks, DecisionContext, DecisionLog, DecisionLogConfig, LogKey, Mask, MaskStyle, Overflow,
+    Recorder, RotationLimits, Via, verify,
 };
 use charter_domain::clock::{Clock, SystemClock};
 use charter_domain::confirmed_clock::ConfirmedClock;
@@ -110,7 +110,7 @@ fn key() -> LogKey {
 }
 
 fn open(dir: &Path, head: &Path, clock: &Arc<SystemClock>) -> DecisionLog {
-    let config = Config {
+    let config = DecisionLogConfig {
         dir: dir.to_owned(),
         head: head.to_owned(),
         keys: vec![key()],

@@ -142,13 +142,18 @@ impl Policies {
         }
     }
 
-    /// Whether the approval that a check began with, if any, still holds: it may have been withdrawn meanwhile.
-    pub(super) async fn is_still_approved(
+    /// # Errors
+    ///
+    /// The approval that a check began with, if any, was withdrawn meanwhile.
+    pub(super) async fn require_still_approved(
         &self,
         whole_digest: &str,
         (approved, last): (bool, &LastAccepted),
-    ) -> bool {
-        !approved || self.accepted.is_approved(whole_digest, last).await
+    ) -> Result<(), String> {
+        if !approved || self.accepted.is_approved(whole_digest, last).await {
+            return Ok(());
+        }
+        Err("its approval was withdrawn while it was checked".to_owned())
     }
 }
 

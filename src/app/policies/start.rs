@@ -88,13 +88,7 @@ impl Policies {
             ..
         } = read;
         let last = &*last;
-        let folder = folder.map_err(|reason| UnfitFolder {
-            digest: None,
-            gates: gate_outcomes(&GateVerdict::refused(PolicyGate::Folder, reason.as_str())),
-            reason,
-            last_checked: None,
-            is_unfinished: false,
-        })?;
+        let folder = folder.map_err(unreadable)?;
         let unfit = |reason| UnfitFolder {
             digest: Some(Arc::clone(folder.whole_digest())),
             reason,
@@ -111,10 +105,7 @@ impl Policies {
             .await
             .map_err(unfit)?;
         let verdict = self.check_if_required(&request, phase).await;
-        if let Some(mut report) = verdict.report() {
-            if verdict.unfinished {
-                report = format!("{report}\nthe check did not finish; {MORE_TIME}");
-            }
+        if let Some(report) = refusal(&verdict) {
             return Err(UnfitFolder {
                 gates: gate_outcomes(&verdict),
                 is_unfinished: verdict.unfinished,
@@ -123,14 +114,8 @@ impl Policies {
         }
         self.check_promise(&folder, last, approved).map_err(unfit)?;
         let loaded = load(&folder, phase).await.map_err(unfit)?;
-        let approval = (approved, last);
-        if !self
-            .is_still_approved(folder.whole_digest(), approval)
-            .await
-        {
-            let reason = "its approval was withdrawn while it was checked";
-            return Err(unfit(reason.to_owned()));
-        }
+        let approved = self.require_still_approved(folder.whole_digest(), (approved, last));
+        approved.await.map_err(unfit)?;
         log_findings(&verdict);
         // An unchanged folder stays in force since the earlier time.
         let same = last
@@ -291,4 +276,23 @@ fn health_in_force(verdict: &GateVerdict, folder: &Folder, since: Timestamp) -> 
     report_unread(&mut health, folder.unread());
     set_folder(&mut health, folder, since);
     health
+}
+
+fn unreadable(reason: String) -> UnfitFolder {
+    UnfitFolder {
+        digest: None,
+        gates: gate_outcomes(&GateVerdict::refused(PolicyGate::Folder, reason.as_str())),
+        reason,
+        last_checked: None,
+        is_unfinished: false,
+    }
+}
+
+fn refusal(verdict: &GateVerdict) -> Option<String> {
+    let report = verdict.report()?;
+    Some(if verdict.unfinished {
+        format!("{report}\nthe check did not finish; {MORE_TIME}")
+    } else {
+        report
+    })
 }

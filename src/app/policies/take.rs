@@ -76,28 +76,13 @@ impl<P: InForce> FolderReloader<P> {
                 return;
             }
         };
-        let current = self.place.current();
-        let loading = folder.clone();
-        let loaded = run_in_background(move || {
-            P::Loaded::after(current.as_deref(), &loading).map_err(|error| error.report())
-        });
-        let loaded = match loaded.await {
-            Some(Ok(loaded)) => loaded,
-            Some(Err(reason)) => {
-                self.refuse(
-                    refused(digest),
-                    &GateVerdict::refused(PolicyGate::Validation, reason),
-                );
-                return;
-            }
-            None => return,
+        let Some(loaded) = self.load(&folder, refused(digest)).await else {
+            return;
         };
-        let approval = (read.approved, &*read.last);
-        if !self
-            .policies
-            .is_still_approved(whole_digest, approval)
-            .await
-        {
+        let approved = (read.approved, &*read.last);
+        let approved = self.policies.require_still_approved(whole_digest, approved);
+        if let Err(reason) = approved.await {
+            tracing::warn!(domain = self.domain(), "{reason}");
             self.last_checked = None;
             return;
         }
@@ -110,6 +95,22 @@ impl<P: InForce> FolderReloader<P> {
         self.report_edit(&verdict, &folder, unread);
         self.put_in_force(&folder, loaded, TakenAs::Edit, version)
             .await;
+    }
+
+    /// `None` if it cannot be loaded, which is reported.
+    async fn load(&mut self, folder: &Folder, refused: RefusedSubject) -> Option<P::Loaded> {
+        let (current, loading) = (self.place.current(), folder.clone());
+        let loaded = run_in_background(move || {
+            P::Loaded::after(current.as_deref(), &loading).map_err(|error| error.report())
+        });
+        let loaded = loaded.await?;
+        let not_loaded = |reason| {
+            self.refuse(
+                refused,
+                &GateVerdict::refused(PolicyGate::Validation, reason),
+            );
+        };
+        loaded.map_err(not_loaded).ok()
     }
 
     /// What operators are told of an edit that is taken.

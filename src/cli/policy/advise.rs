@@ -1,7 +1,7 @@
 //! `charter policy advise`: least privilege, from the decision log.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{ArgGroup, Args};
@@ -12,6 +12,7 @@ use super::super::output::{OutputArgs, document_to};
 use super::super::progress;
 use super::folder_args::{of_argument, unknown_domain};
 use super::folder_fault;
+use charter_authz::fault::LoadError;
 use charter_authz::folder::Folder;
 use charter_authz::snapshot::Snapshot;
 use charter_domain::clock::SystemClock;
@@ -85,9 +86,7 @@ pub(super) fn run(args: &AdviseArgs, out: &mut dyn Write) -> Result<ExitCode, Er
     }
     let dir = args.policies.as_ref().unwrap_or(&settings.policies.dir);
     let dir = args.domain.within(dir).map_err(unknown_domain)?;
-    let loaded = Folder::read(&dir)
-        .and_then(|folder| Snapshot::from_folder(&folder).map(|snapshot| (folder, snapshot)));
-    let (folder, snapshot) = match loaded {
+    let (folder, snapshot) = match load(&dir) {
         Ok(loaded) => loaded,
         Err(error) => {
             let error = of_argument(error, args.policies.as_ref().map(|_| "--policies"));
@@ -134,6 +133,12 @@ pub(super) fn run(args: &AdviseArgs, out: &mut dyn Write) -> Result<ExitCode, Er
         AdviceVerdict::NotFound(_) => ExitCode::from(1),
         AdviceVerdict::Narrower | AdviceVerdict::NothingToLeaveOut => ExitCode::SUCCESS,
     })
+}
+
+fn load(dir: &Path) -> Result<(Folder, Snapshot), LoadError> {
+    let folder = Folder::read(dir)?;
+    let snapshot = Snapshot::from_folder(&folder)?;
+    Ok((folder, snapshot))
 }
 
 impl AdviseArgs {
