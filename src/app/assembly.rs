@@ -83,7 +83,7 @@ pub struct App {
 }
 
 /// What a start is told.
-struct Place<'a> {
+struct StartInput<'a> {
     settings: &'a Settings,
     keys: &'a Keys,
     base_url: &'a str,
@@ -108,14 +108,14 @@ impl App {
             Arc::clone(&clock),
         ));
         let store = Arc::new(store.with_budgets(Arc::clone(&budgets)));
-        let place = Place {
+        let input = StartInput {
             settings,
             keys,
             base_url,
             program,
         };
         let opened = (Arc::clone(&store), budgets);
-        let built = Box::pin(Self::build_over(place, opened, clock, entropy, metrics)).await;
+        let built = Box::pin(Self::build_over(input, opened, clock, entropy, metrics)).await;
         if built.is_err() {
             // As an orderly stop does, so that the file alone is the database.
             store.close().await;
@@ -128,18 +128,18 @@ impl App {
         reason = "the startup sequence, readable in one place"
     )]
     async fn build_over(
-        place: Place<'_>,
+        input: StartInput<'_>,
         (store, budgets): (Arc<Store>, Arc<Budgets>),
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
         metrics: Metrics,
     ) -> Result<Self, StartError> {
-        let Place {
+        let StartInput {
             settings,
             keys,
             base_url,
             program,
-        } = place;
+        } = input;
         let confirmed = Arc::new(ConfirmedClock::new(Arc::clone(&clock)));
         let turn = Box::pin(replay::wait_for_turn(settings, keys, &store)).await?;
         store.migrate_up().await?;

@@ -136,7 +136,7 @@ impl<P: InForce> FolderReloader<P> {
                     // Changes come in bursts; one reading covers all of them.
                     tokio::time::sleep(SETTLE).await;
                 }
-                                () = received(&mut hangup) => {
+                () = received(&mut hangup) => {
                     tracing::info!(domain = self.domain(), "SIGHUP: checking the policies again");
                     self.last_checked = None;
                     self.no_stops = None;

@@ -20,6 +20,7 @@ impl ProofReport {
         }
         let rest = self.findings.len().saturating_sub(MAX_SHOWN);
         if rest > 0 {
+            // Writing to a string cannot fail.
             let _ = writeln!(
                 report,
                 "and {} more\n",
