@@ -15,15 +15,18 @@ use tempfile::TempDir;
 use crate::policy_world::whole_copy_of_shipped;
 
 /// Where the solver is installed.
+pub fn solver_program() -> Option<PathBuf> {
+    program(PROGRAM)
+}
+
+/// Where a program of that name is installed.
 #[expect(
     clippy::disallowed_methods,
     reason = "only the environment says where programs are"
 )]
-pub fn solver_program() -> Option<PathBuf> {
-    on_path(
-        Path::new(PROGRAM),
-        &std::env::var_os("PATH").unwrap_or_default(),
-    )
+pub fn program(name: &str) -> Option<PathBuf> {
+    let search_path = std::env::var_os("PATH").unwrap_or_default();
+    on_path(Path::new(name), &search_path)
 }
 
 /// The installed solver; `None`, with a message, if there is none. With `CHARTER_REQUIRE_SERVICES=1` that fails.
