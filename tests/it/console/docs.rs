@@ -2,14 +2,12 @@
 
 use charter_domain::permission::Permission;
 use serde_json::json;
-use test_support::on_both_services;
 use test_support::service::{Persona as _, Service, TeamRole};
+use test_support::services::TestDatabase;
 
 use super::accessible::{WCAG, axe_findings};
 use super::browser::Browser;
 use super::{at_the_desk, browser};
-
-on_both_services!(requests_are_signed_in_the_page);
 
 /// The page's clock is the service's.
 const AT_NOON: &str = "const RealDate = Date; globalThis.Date = class extends RealDate { \
@@ -24,8 +22,10 @@ const DECLARED: &str = "return fetch('/openapi.json').then((answer) => answer.js
     .filter(Boolean).sort())";
 const SHOWN: &str = "return [...document.querySelectorAll('.swagger-ui .permission')].map((it) => it.textContent).sort()";
 
-async fn requests_are_signed_in_the_page(service: &Service) {
-    let Some(browser) = browser(service) else {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_are_signed_in_the_page() {
+    let service = Service::on(TestDatabase::sqlite()).await;
+    let Some(browser) = browser(&service) else {
         return;
     };
     let acme = service.organization("acme").await;
@@ -93,6 +93,7 @@ async fn requests_are_signed_in_the_page(service: &Service) {
         }
         browser.assert_quiet();
     });
+    service.stop().await;
 }
 
 /// Opens one operation to be tried, and closes the others.

@@ -16,17 +16,6 @@ const WIDER: &str = "@id(\"wider\")\npermit (principal, action == Action::\"writ
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn domains_are_seen_as_the_built_in_policies_are() {
-    Box::pin(at_work(TestDatabase::sqlite())).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn domains_are_seen_as_the_built_in_policies_are_on_postgres() {
-    if let Some(database) = TestDatabase::empty_postgres().await {
-        Box::pin(at_work(database)).await;
-    }
-}
-
-async fn at_work(database: TestDatabase) {
     let folder = Folder::with(&["records", "todo"]);
     let shadow = Folder::with(&["records"]).without_rules("records");
     shadow.write("records", "wider.cedar", WIDER);
@@ -37,7 +26,7 @@ async fn at_work(database: TestDatabase) {
         shadow.path().display()
     );
     let server = format!("ops_token = \"{TOKEN}\"");
-    let service = Service::with_server_and_policies(database, &server, &policies).await;
+    let service = Service::with_server_and_policies(TestDatabase::sqlite(), &server, &policies).await;
     let decision = denied(&service).await;
     let address = format!("http://{}", service.operations_address());
     at_the_desk(|| {

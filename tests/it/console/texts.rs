@@ -1,13 +1,11 @@
 //! Texts of tenants are texts, whatever stands in them: in every field that tenants write, wherever it is shown.
 
 use serde_json::{Value, json};
-use test_support::on_both_services;
 use test_support::service::{PASSWORD, Persona as _, Service, TeamRole};
+use test_support::services::TestDatabase;
 
 use super::browser::Browser;
 use super::{at_the_desk, browser, sign_in};
-
-on_both_services!(texts_of_tenants_are_texts);
 
 const TRICKS: [&str; 9] = [
     "<img src=x onerror=\"globalThis.fooled = 1\">",
@@ -35,8 +33,10 @@ const FOOLED: &str = "return [globalThis.fooled ?? null, \
     document.querySelectorAll('main script, main b, main img[src=x], [onerror], [onfocus]').length, \
     document.documentElement.scrollWidth > document.documentElement.clientWidth]";
 
-async fn texts_of_tenants_are_texts(service: &Service) {
-    let Some(browser) = browser(service) else {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn texts_of_tenants_are_texts() {
+    let service = Service::on(TestDatabase::sqlite()).await;
+    let Some(browser) = browser(&service) else {
         return;
     };
     let acme = service.organization("acme").await;
@@ -136,6 +136,7 @@ async fn texts_of_tenants_are_texts(service: &Service) {
         harmless(&browser);
         browser.assert_quiet();
     });
+    service.stop().await;
 }
 
 #[track_caller]

@@ -80,9 +80,10 @@ async fn a_stop_beside_what_cannot_be_read_is_in_force() {
         let stop = STOP.replace("\"stop\"", &format!("\"{name}\""));
         fs::write(dir.join(format!("{name}.cedar")), stop).expect("a stop");
         until(what, async || has(&service, &name)).await;
-        // What cannot be read stays as it was.
+        // What cannot be read stays as it was; the health is told just after.
+        let told = shipped + number + 1;
+        until(what, async || engine.health().files.len() == told).await;
         assert!(engine.health().refused.is_some(), "{what}");
-        assert_eq!(engine.health().files.len(), shipped + number + 1, "{what}");
     }
     service.stop().await;
 }

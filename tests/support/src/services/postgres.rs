@@ -95,8 +95,8 @@ impl Server {
             Template::Empty => "template0",
             Template::Migrated => "template_charter",
         };
-        self.administer(&format!("CREATE DATABASE {name} TEMPLATE {template}"))
-            .await;
+        let statement = format!("CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy");
+        self.administer(&statement).await;
         Database {
             url: self.url(&name),
             name,
@@ -158,7 +158,20 @@ fn run_directory() -> PathBuf {
                 .map(str::to_owned)
         })
         .unwrap_or_default();
-    std::env::temp_dir().join(format!("charter-postgres-{runner}-{started}"))
+    scratch().join(format!("charter-postgres-{runner}-{started}"))
+}
+
+/// In memory, where there is room for the databases: each test makes one of three hundred files and removes it.
+fn scratch() -> PathBuf {
+    const ROOM: u64 = 2 << 30; // bytes
+    let memory = Path::new("/dev/shm");
+    let has_room = rustix::fs::statvfs(memory)
+        .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) >= ROOM);
+    if has_room && tempfile::tempfile_in(memory).is_ok() {
+        memory.to_owned()
+    } else {
+        std::env::temp_dir()
+    }
 }
 
 fn start(programs: &Path, directory: &Path) {
@@ -195,7 +208,8 @@ fn start(programs: &Path, directory: &Path) {
     }
     let options = format!(
         "-k {} -c listen_addresses= -c max_connections=400 -c fsync=off \
-         -c synchronous_commit=off -c full_page_writes=off -c shared_buffers=64MB",
+         -c synchronous_commit=off -c full_page_writes=off -c shared_buffers=64MB \
+         -c max_wal_size=256MB -c autovacuum=off",
         directory.display()
     );
     // The server's output goes to the log, so that runners do not wait for a daemon to close their streams.
