@@ -85,8 +85,11 @@ async fn a_log_that_nobody_reads_holds_up_neither_requests_nor_the_stop() {
     command.stderr(Stdio::piped());
     let running = Running::start(command);
     while metric(running.operations, "charter_log_lines_dropped_total").await == 0.0 {
-        for _ in 0..50 {
-            assert_eq!(get(running.main, "/nowhere").await.status, 404);
+        let mut client = Client::connect(running.main).await;
+        let requests = "GET /nowhere HTTP/1.1\r\nhost: a\r\n\r\n".repeat(200);
+        client.write(&requests).await;
+        for _ in 0..200 {
+            assert_eq!(client.answer().await.expect("an answer").status, 404);
         }
     }
     for address in [running.main, running.operations] {

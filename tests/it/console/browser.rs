@@ -10,6 +10,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use test_support::policy_solver::program;
 use test_support::services::left_out;
@@ -28,7 +29,8 @@ const DRIVER_STARTS: usize = 5;
 /// Milliseconds for which something on a page is waited for. Nothing takes so long: reaching it is a failure.
 const LONGEST_WAIT: u32 = 120_000;
 
-/// Answers when the page is so that `find` returns something. It looks again whenever the page changes.
+/// Answers when the page is so that `find` returns something. It looks again whenever the page has changed, but not
+/// at each part of a change: what can be seen costs a layout.
 const WAIT: &str = "
 const done = arguments[arguments.length - 1];
 const given = [...arguments].slice(0, -1);
@@ -38,7 +40,8 @@ const look = () => {
   const found = find(...given);
   if (found) { observer.disconnect(); done(found); }
 };
-const observer = new MutationObserver(look);
+let due = null;
+const observer = new MutationObserver(() => { due ??= setTimeout(() => { due = null; look(); }, 20); });
 observer.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
 look();
 ";
@@ -54,6 +57,8 @@ const FIELD: &str = "(label) => { const of = [...top().querySelectorAll('label')
 /// One person's browser, with a profile of its own.
 pub(super) struct Browser {
     driver: Child,
+    /// The browser's own process.
+    process: Option<Pid>,
     /// Open as long as the driver may write to it.
     _output: BufReader<ChildStdout>,
     agent: Agent,
@@ -63,8 +68,11 @@ pub(super) struct Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // It ends the browser, too.
+        // It ends the browser, too, but for one that asks whether to leave a page.
         let _ = self.try_send("DELETE", "", &Value::Null);
+        if let Some(process) = self.process {
+            let _ = kill_process(process, Signal::KILL);
+        }
         let _ = self.driver.kill();
         let _ = self.driver.wait();
     }
@@ -109,6 +117,7 @@ impl Browser {
             .into();
         let mut browser = Self {
             driver,
+            process: None,
             _output: output,
             agent,
             session: format!("http://127.0.0.1:{port}/session"),
@@ -126,6 +135,8 @@ impl Browser {
             "timeouts": {"script": LONGEST_WAIT},
         }}});
         let made = browser.send("POST", "", &capabilities);
+        let process = made["capabilities"]["goog:processID"].as_i64();
+        browser.process = process.and_then(|it| Pid::from_raw(i32::try_from(it).ok()?));
         let id = made["sessionId"].as_str().expect("a session");
         browser.session = format!("{}/{id}", browser.session);
         Some(browser)
