@@ -1,6 +1,7 @@
 //! The API's documentation: `/openapi.json` and `/docs`. Swagger UI is embedded in the binary, so the page loads
 //! nothing from other hosts.
 
+use charter_macros::boxed;
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
@@ -17,7 +18,7 @@ use salvo_oapi::swagger_ui::{self, Config};
 use crate::methods::Reads as _;
 use crate::respond::caching::allow_caching;
 use crate::respond::{ApiError, headers};
-use crate::state::State;
+use crate::state::SharedState;
 
 /// The page. Its own script and style are the console's ([`crate::console`]).
 const INDEX: &str = include_str!("../../../console/docs/index.html");
@@ -33,8 +34,9 @@ static SCRIPT: LazyLock<Option<Bytes>> = LazyLock::new(|| embedded("swagger-ui-b
 
 /// This OpenAPI 3.1 document.
 #[endpoint(operation_id = "getOpenApi", tags("service"))]
+#[boxed]
 pub async fn openapi_json(depot: &mut Depot) -> Result<Document, ApiError> {
-    Ok(Document((State::of(depot)?.document)()))
+    Ok(Document((SharedState::of(depot)?.document)()))
 }
 
 /// The OpenAPI document as a response.
@@ -60,6 +62,7 @@ impl EndpointOutRegister for Document {
 
 /// The API's documentation page.
 #[endpoint(operation_id = "browse", tags("service"))]
+#[boxed]
 pub async fn index() -> Result<Page, ApiError> {
     Ok(Page)
 }

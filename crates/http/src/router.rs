@@ -1,5 +1,6 @@
 //! All routes of the listeners.
 
+use charter_macros::boxed;
 use std::sync::Arc;
 
 use salvo::http::StatusCode;
@@ -53,6 +54,7 @@ pub fn described() -> Router {
 /// Checks the conditions of a read whose answer has no entity tag (contract section 2). What fails without them
 /// fails as without them (RFC 9110 section 13.2.1).
 #[handler]
+#[boxed]
 async fn check_untagged_reads(
     request: &mut Request,
     depot: &mut Depot,
@@ -87,7 +89,7 @@ async fn check_untagged_reads(
 #[must_use]
 pub fn main(state: Arc<State>) -> Router {
     Router::new()
-        .hoop(ProvideState(state))
+        .hoop(ProvideState(state.into()))
         .push(described())
         .push(Router::with_hoop(check_untagged_reads).push(docs::assets()))
         .push(console::portal())
@@ -101,7 +103,7 @@ pub fn operations_listener(state: Arc<State>) -> Router {
         .push(Router::with_path("readyz").reads(health::readyz))
         .push(Router::with_path("metrics").reads(metrics::metrics));
     Router::new()
-        .hoop(ProvideState(state))
+        .hoop(ProvideState(state.into()))
         .push(pages)
         .push(Router::with_hoop(check_untagged_reads).push(workbench::router()))
         .push(access::router(Listener::Operations))
@@ -114,7 +116,7 @@ pub fn access_listener(state: Arc<State>) -> Router {
     let pages =
         Router::with_hoop(NoParameters).push(Router::with_path("healthz").reads(health::healthz));
     Router::new()
-        .hoop(ProvideState(state))
+        .hoop(ProvideState(state.into()))
         .push(pages)
         .push(access::router(Listener::Access))
 }

@@ -26,7 +26,8 @@ async fn domains_are_seen_as_the_built_in_policies_are() {
         shadow.path().display()
     );
     let server = format!("ops_token = \"{TOKEN}\"");
-    let service = Service::with_server_and_policies(TestDatabase::sqlite(), &server, &policies).await;
+    let service =
+        Service::with_server_and_policies(TestDatabase::sqlite(), &server, &policies).await;
     let decision = denied(&service).await;
     let address = format!("http://{}", service.operations_address());
     at_the_desk(|| {

@@ -1,7 +1,5 @@
 //! What every request to the policy decision point has: a client with a token, and a JSON object.
 
-use std::sync::Arc;
-
 use salvo::http::header::AUTHORIZATION;
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, async_trait};
 use serde_json::{Map, Value};
@@ -15,7 +13,7 @@ use crate::edge::context::RequestContext;
 use crate::extract::authenticate::collect;
 use crate::extract::{body, json};
 use crate::respond::{ApiError, Code};
-use crate::state::State;
+use crate::state::SharedState;
 
 /// A thousand evaluations are larger than what the rest of the service takes.
 const MAX_BODY: usize = 1024 * 1024;
@@ -44,7 +42,7 @@ impl Handler for Listener {
 pub(super) fn admit<'s>(
     request: &Request,
     depot: &Depot,
-    state: &'s Arc<State>,
+    state: &'s SharedState,
 ) -> Result<AccessClient<'s>, ApiError> {
     let context = RequestContext::behind_edge(depot)?;
     let shown = collect(request, context.client_ip).authorization;
@@ -61,7 +59,7 @@ pub(super) fn admit_as<'s>(
     shown: Header<'_>,
     request: &Request,
     depot: &Depot,
-    state: &'s Arc<State>,
+    state: &'s SharedState,
 ) -> Result<AccessClient<'s>, ApiError> {
     let context = RequestContext::behind_edge(depot)?;
     let credentials = Credentials {

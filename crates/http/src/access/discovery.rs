@@ -1,5 +1,6 @@
 //! `GET /.well-known/authzen-configuration` and `…/domains/{name}`: where the endpoints are (`AuthZEN` section 9).
 
+use charter_macros::boxed;
 use salvo::http::header::HOST;
 use salvo::prelude::Json;
 use salvo::{Depot, Request, handler};
@@ -8,7 +9,7 @@ use serde::Serialize;
 use super::asked::admit;
 use super::domain::name_of;
 use crate::respond::{ApiError, Code};
-use crate::state::State;
+use crate::state::{SharedState, State};
 
 #[derive(Serialize)]
 pub(super) struct Metadata {
@@ -35,11 +36,12 @@ impl Metadata {
 }
 
 #[handler]
+#[boxed]
 pub(super) async fn metadata(
     request: &mut Request,
     depot: &mut Depot,
 ) -> Result<Json<Metadata>, ApiError> {
-    let state = State::of(depot)?;
+    let state = SharedState::of(depot)?;
     admit(request, depot, &state)?;
     let base = base_url(request, &state)?;
     let name = name_of(request);

@@ -1,5 +1,6 @@
 //! `POST /access/v1/evaluation` and `/access/v1/evaluations` (`AuthZEN` sections 6 and 7).
 
+use charter_macros::boxed;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use super::domain::{Domain, name_of};
 use super::question::{QuestionParts, wrong_type};
 use crate::edge::context::RequestContext;
 use crate::respond::{ApiError, Code, echo};
-use crate::state::State;
+use crate::state::SharedState;
 
 const MAX_EVALUATIONS: usize = 1_000;
 /// After so long other requests have their turn.
@@ -44,11 +45,12 @@ pub(super) enum Decisions {
 }
 
 #[handler]
+#[boxed]
 pub(super) async fn one(
     request: &mut Request,
     depot: &mut Depot,
 ) -> Result<Json<Decision>, ApiError> {
-    let state = State::of(depot)?;
+    let state = SharedState::of(depot)?;
     let client = admit(request, depot, &state)?;
     let context = RequestContext::behind_edge(depot)?;
     let domain = Domain::named(&name_of(request), &state, client, context)?;
@@ -57,11 +59,12 @@ pub(super) async fn one(
 }
 
 #[handler]
+#[boxed]
 pub(super) async fn many(
     request: &mut Request,
     depot: &mut Depot,
 ) -> Result<Json<Decisions>, ApiError> {
-    let state = State::of(depot)?;
+    let state = SharedState::of(depot)?;
     let client = admit(request, depot, &state)?;
     let context = RequestContext::behind_edge(depot)?;
     let domain = Domain::named(&name_of(request), &state, client, context)?;

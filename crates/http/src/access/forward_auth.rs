@@ -4,6 +4,7 @@
 //! `x-charter-authorization`; all other headers are those of the request in question. Whatever is wrong with that
 //! request is a 401 or a 403: gateways make a 500 of anything else.
 
+use charter_macros::boxed;
 use std::sync::Arc;
 
 use salvo::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
@@ -25,7 +26,7 @@ use crate::edge::context::RequestContext;
 use crate::edge::target;
 use crate::extract::query::NoParameters;
 use crate::respond::{ApiError, Challenge, Code, ErrorType, echo};
-use crate::state::State;
+use crate::state::{SharedState, State};
 
 const GATEWAY_TOKEN: &str = "x-charter-authorization";
 const METHOD: &str = "x-forwarded-method";
@@ -38,12 +39,13 @@ const ORGANIZATION: HeaderName = HeaderName::from_static("x-charter-organization
 const DECISION: HeaderName = HeaderName::from_static("x-charter-decision");
 
 #[handler]
+#[boxed]
 pub(super) async fn forward_auth(
     request: &mut Request,
     depot: &mut Depot,
     response: &mut Response,
 ) -> Result<(), ApiError> {
-    let state = State::of(depot)?;
+    let state = SharedState::of(depot)?;
     let shown = header(request.headers(), GATEWAY_TOKEN);
     let client = admit_as(GATEWAY_TOKEN, shown, request, depot, &state).map_err(for_gateways)?;
     // What is wrong with the gateway's own configuration: no client can cause it.

@@ -1,5 +1,6 @@
 //! `POST /access/v1/search/subject`, `…/resource` and `…/action` (`AuthZEN` section 8).
 
+use charter_macros::boxed;
 use salvo::prelude::Json;
 use salvo::{Depot, Request, handler};
 use serde::Serialize;
@@ -10,7 +11,7 @@ use super::page::{Page, PageBody, SearchedBy};
 use super::question::{Question, SearchKind};
 use crate::edge::context::RequestContext;
 use crate::respond::ApiError;
-use crate::state::State;
+use crate::state::SharedState;
 
 /// `page` comes first (`AuthZEN` section 8.3).
 #[derive(Serialize)]
@@ -27,6 +28,7 @@ enum SearchResult {
 }
 
 #[handler]
+#[boxed]
 pub(super) async fn subject(
     request: &mut Request,
     depot: &mut Depot,
@@ -35,6 +37,7 @@ pub(super) async fn subject(
 }
 
 #[handler]
+#[boxed]
 pub(super) async fn resource(
     request: &mut Request,
     depot: &mut Depot,
@@ -43,6 +46,7 @@ pub(super) async fn resource(
 }
 
 #[handler]
+#[boxed]
 pub(super) async fn action(
     request: &mut Request,
     depot: &mut Depot,
@@ -55,7 +59,7 @@ async fn search(
     depot: &mut Depot,
     sought: SearchKind,
 ) -> Result<Json<SearchBody>, ApiError> {
-    let state = State::of(depot)?;
+    let state = SharedState::of(depot)?;
     let client = admit(request, depot, &state)?;
     let context = RequestContext::behind_edge(depot)?;
     let (name, asker) = (name_of(request), client.name().to_owned());

@@ -23,7 +23,7 @@ use crate::extract::operation::Accepts;
 use crate::extract::query::Query;
 use crate::extract::{body, cookie, security};
 use crate::respond::{ApiError, ErrorType, error_document, etag};
-use crate::state::State;
+use crate::state::{SharedState, State};
 
 /// Longer `user-agent` values are truncated to so many characters.
 const MAX_USER_AGENT: usize = 256;
@@ -34,7 +34,7 @@ const MAX_BODY: usize = 4 * 1024;
 pub struct Anonymous<I> {
     pub input: I,
     pub client: AnonymousClient,
-    pub state: Arc<State>,
+    pub state: SharedState,
 }
 
 /// A request without authentication, from web pages of any origin.
@@ -79,7 +79,7 @@ impl<I: Input> Anonymous<I> {
 
     pub(super) fn read(
         request: &Request,
-        state: Arc<State>,
+        state: SharedState,
         context: &RequestContext,
         body: Bytes,
     ) -> Result<Self, ApiError> {
@@ -113,7 +113,7 @@ impl<I: Input> Anonymous<I> {
     pub async fn run<T, F, R>(self, work: F) -> Result<T, ApiError>
     where
         T: Send + 'static,
-        F: FnOnce(Arc<State>, I, AnonymousClient) -> R,
+        F: FnOnce(SharedState, I, AnonymousClient) -> R,
         R: Future<Output = Result<T, ApiError>> + Send + 'static,
     {
         let tasks = self.state.tasks.clone();
@@ -123,7 +123,7 @@ impl<I: Input> Anonymous<I> {
 
 impl<I: Input> AnyOrigin<I> {
     async fn from_request(request: &mut Request, depot: &Depot) -> Result<Self, ApiError> {
-        let state = State::of(depot)?;
+        let state = SharedState::of(depot)?;
         let context = RequestContext::behind_edge(depot)?;
         let body = body::read(request, &context.body_limits).await?;
         Anonymous::read(request, state, context, body).map(Self)
@@ -144,8 +144,8 @@ fn user_agent(headers: &HeaderMap) -> Option<String> {
 fn origin_checked(
     request: &Request,
     depot: &Depot,
-) -> Result<(Arc<State>, RequestContext), ApiError> {
-    let state = State::of(depot)?;
+) -> Result<(SharedState, RequestContext), ApiError> {
+    let state = SharedState::of(depot)?;
     let mut context = RequestContext::behind_edge(depot)?.clone();
     context.body_limits = context.body_limits.at_most(MAX_BODY);
     state.origins.check(request.headers())?;

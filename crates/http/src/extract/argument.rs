@@ -3,18 +3,19 @@
 /// Implements salvo's extractor for a type with `from_request` and `describe`.
 macro_rules! handler_argument {
     ($argument:ident<$input:ident: $bound:ident>) => {
-        impl<'ex, $input: $bound> salvo::extract::Extractible<'ex> for $argument<$input> {
+        impl<'ex, $input: $bound + 'static> salvo::extract::Extractible<'ex> for $argument<$input> {
             fn metadata() -> &'static salvo::extract::Metadata {
                 static METADATA: salvo::extract::Metadata = salvo::extract::Metadata::new("");
                 &METADATA
             }
 
+            // Boxed for the same reason as handlers are.
             #[expect(refining_impl_trait, reason = "the error is this service's own")]
-            async fn extract(
+            fn extract(
                 request: &'ex mut salvo::Request,
                 depot: &'ex mut salvo::Depot,
-            ) -> Result<Self, $crate::respond::ApiError> {
-                Self::from_request(request, depot).await
+            ) -> futures_util::future::BoxFuture<'ex, Result<Self, $crate::respond::ApiError>> {
+                Box::pin(Self::from_request(request, depot))
             }
         }
 

@@ -3,7 +3,6 @@
 //! body, object, policy (ADR 0001).
 
 use std::future::Future;
-use std::sync::Arc;
 
 use salvo::http::HeaderMap;
 use salvo::http::header::{IF_MATCH, IF_NONE_MATCH};
@@ -28,7 +27,7 @@ use crate::extract::{authorizer, security};
 use crate::respond::answer::FoundOrNotModified;
 use crate::respond::etag::EntityTag;
 use crate::respond::{ApiError, Code, etag};
-use crate::state::State;
+use crate::state::SharedState;
 
 /// The first version of a row is 1.
 const NO_VERSION: i64 = 0;
@@ -39,7 +38,7 @@ pub struct Authorized<O: Operation> {
     pub object: O::Object,
     /// Evaluates further permissions.
     pub authorizer: Authorizer,
-    pub state: Arc<State>,
+    pub state: SharedState,
     /// `if-match` and `if-none-match`.
     conditions: HeaderMap,
     /// Whether they cannot hold, as the object has no entity tag.
@@ -143,7 +142,7 @@ impl<O: Operation> Authorized<O> {
         R: Future<Output = Result<T, ApiError>> + Send + 'static,
     {
         let write = Write {
-            state: Arc::clone(&self.state),
+            state: self.state.clone(),
             authorizer: self.authorizer.clone(),
             by: AuditContext {
                 precondition_failed: self.precondition_failed,
@@ -158,7 +157,7 @@ impl<O: Operation> Authorized<O> {
 
 /// The arguments of a write, independent of the request.
 pub struct Write {
-    state: Arc<State>,
+    state: SharedState,
     by: AuditContext,
     only_removes: bool,
     /// Evaluates permissions for the request.
@@ -200,8 +199,8 @@ async fn admit(
     request: &mut Request,
     depot: &Depot,
     accepts: crate::extract::operation::Accepts,
-) -> Result<(Arc<State>, Admitted), ApiError> {
-    let state = State::of(depot)?;
+) -> Result<(SharedState, Admitted), ApiError> {
+    let state = SharedState::of(depot)?;
     let context = RequestContext::behind_edge(depot)?;
     let Authenticated {
         caller,

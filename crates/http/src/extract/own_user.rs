@@ -18,7 +18,7 @@ use crate::extract::authorizer::{Authorizer, wait_for_room};
 use crate::extract::input::Input;
 use crate::extract::security;
 use crate::respond::{ApiError, ErrorType, error_document};
-use crate::state::State;
+use crate::state::SharedState;
 
 /// A user's request about itself.
 pub struct OwnUser<I> {
@@ -66,7 +66,7 @@ pub async fn authorize<I>(
 
 impl<I: Input> OwnUser<I> {
     async fn from_request(request: &mut Request, depot: &Depot) -> Result<Self, ApiError> {
-        let state = State::of(depot)?;
+        let state = SharedState::of(depot)?;
         let context = RequestContext::behind_edge(depot)?;
         let (caller, authorizer, body) = authenticate_user(request, &state, context).await?;
         Ok(Self {

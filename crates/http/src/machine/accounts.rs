@@ -1,5 +1,6 @@
 //! `/accounts` (contract section 4).
 
+use charter_macros::boxed;
 use salvo::Writer;
 use salvo::oapi::{ToSchema, endpoint};
 use serde::Serialize;
@@ -40,6 +41,7 @@ impl Operation for ListAccounts {
 
 /// Lists the organization's accounts.
 #[endpoint(operation_id = "listAccounts", tags("accounts"))]
+#[boxed]
 pub async fn list(request: Authorized<ListAccounts>) -> Result<Listed<AccountBody>, ApiError> {
     let query = &request.input;
     let page = request
@@ -62,6 +64,7 @@ impl Operation for CreateAccount {
 
 /// Creates an account.
 #[endpoint(operation_id = "createAccount", tags("accounts"))]
+#[boxed]
 pub async fn create(request: Authorized<CreateAccount>) -> Result<Created<AccountBody>, ApiError> {
     let Body(AccountInput { name, metadata }) = request.input.clone();
     let account = request
@@ -93,6 +96,7 @@ impl Operation for GetAccount {
 
 /// Returns an account.
 #[endpoint(operation_id = "getAccount", tags("accounts"))]
+#[boxed]
 pub async fn get(
     request: Authorized<GetAccount>,
 ) -> Result<FoundOrNotModified<AccountBody>, ApiError> {
@@ -120,6 +124,7 @@ impl Operation for UpdateAccount {
 /// Changes an account, as a JSON Merge Patch (RFC 7396). Reactivating it reactivates its service accounts: the
 /// caller must be allowed to grant every role and permission that they have.
 #[endpoint(operation_id = "updateAccount", tags("accounts"))]
+#[boxed]
 pub async fn update(request: Authorized<UpdateAccount>) -> Result<Changed<AccountBody>, ApiError> {
     let (_, Body(patch)) = request.input.clone();
     let id = request.object.id;

@@ -1,5 +1,6 @@
 //! `/audit-events`: what was changed in the organization, by whom (contract section 4).
 
+use charter_macros::boxed;
 use salvo::Writer;
 use salvo::oapi::{Components, Operation as OpenApiOperation, ToSchema, endpoint};
 use serde::Serialize;
@@ -32,6 +33,7 @@ impl Operation for ListEvents {
 /// Lists the changes in the organization, newest first; or, with `order=oldest`, as a feed. An event is written
 /// in the transaction of its change, and events are numbered without gaps, so a feed misses none.
 #[endpoint(operation_id = "listAuditEvents", tags("audit events"))]
+#[boxed]
 pub async fn list(request: Authorized<ListEvents>) -> Result<Paged<AuditEventBody>, ApiError> {
     let query = &request.input;
     let organization = request.caller().organization().id;

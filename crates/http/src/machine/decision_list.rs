@@ -2,7 +2,7 @@
 //!
 //! Of the caller's own organization only. Another replica's allowed decisions are in its own log.
 
-use std::sync::Arc;
+use charter_macros::boxed;
 
 use salvo::Writer;
 use salvo::oapi::{
@@ -47,6 +47,7 @@ impl Operation for ListDecisions {
 /// the log keeps a sample, so not every allowed request is listed. The operator configures how long decisions
 /// are kept. `GET /decisions/{id}` explains a decision, and requires a further permission.
 #[endpoint(operation_id = "listDecisions", tags("decisions"))]
+#[boxed]
 pub async fn list(request: Authorized<ListDecisions>) -> Result<Paged<DecisionSummary>, ApiError> {
     let query = &request.input;
     let organization = request.caller().organization().id;
@@ -72,7 +73,7 @@ pub async fn list(request: Authorized<ListDecisions>) -> Result<Paged<DecisionSu
         .scope(cursors, "decisions", organization, &filters)?;
     let from = query.paging.position(&scope)?;
     wanted.from = from.map(|[file, offset]| LogPosition { file, offset });
-    let state = Arc::clone(&request.state);
+    let state = request.state.clone();
     let permit = state.searches.permit(organization).await?;
     let looked = tokio::task::spawn_blocking(move || {
         // Held until the search ends, even if the client has disconnected.

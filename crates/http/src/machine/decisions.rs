@@ -3,6 +3,7 @@
 //! Limited to the caller's own organization. Another replica's allowed decisions are in its own log only; its
 //! denials are found here, too.
 
+use charter_macros::boxed;
 use std::sync::Arc;
 
 use salvo::Writer;
@@ -39,10 +40,11 @@ impl Operation for GetDecision {
 
 /// Explains a decision of the caller's organization: principal, action, resource, and the determining policies.
 #[endpoint(operation_id = "getDecision", tags("decisions"))]
+#[boxed]
 pub async fn get(request: Authorized<GetDecision>) -> Result<Shown<DecisionBody>, ApiError> {
     let PathId(id) = request.input;
     let id = id.ok_or_else(ApiError::not_found)?;
-    let state = Arc::clone(&request.state);
+    let state = request.state.clone();
     let own = request.caller().organization().id.to_string();
     let permit = state
         .searches

@@ -1,5 +1,6 @@
 //! `/leaked-keys`: revokes a key for a client that presents its secret (contract section 4).
 
+use charter_macros::boxed;
 use std::time::Duration;
 
 use salvo::Writer;
@@ -22,6 +23,7 @@ const ANSWER_TIME: Duration = Duration::from_millis(250);
 /// revoked at once, with an audit event of its organization. The response and its time are the same if it is
 /// not.
 #[endpoint(operation_id = "reportLeakedKey", tags("keys"))]
+#[boxed]
 pub async fn report(request: AnyOrigin<Body<LeakedKey>>) -> Result<NoContent, ApiError> {
     let answer_at = Instant::now() + ANSWER_TIME;
     let AnyOrigin(request) = request;

@@ -1,5 +1,6 @@
 //! `/organizations/info`: the caller's own organization (contract section 4).
 
+use charter_macros::boxed;
 use salvo::Writer;
 use salvo::oapi::{ToSchema, endpoint};
 use serde::Serialize;
@@ -35,6 +36,7 @@ impl Operation for GetOrganization {
 
 /// Returns the caller's organization.
 #[endpoint(operation_id = "getOrganization", tags("organizations"))]
+#[boxed]
 pub async fn get(
     request: Authorized<GetOrganization>,
 ) -> Result<FoundOrNotModified<OrganizationBody>, ApiError> {
@@ -57,6 +59,7 @@ impl Operation for UpdateOrganization {
 
 /// Changes the organization's name or metadata, as a JSON Merge Patch (RFC 7396).
 #[endpoint(operation_id = "updateOrganization", tags("organizations"))]
+#[boxed]
 pub async fn update(
     request: Authorized<UpdateOrganization>,
 ) -> Result<Changed<OrganizationBody>, ApiError> {

@@ -1,5 +1,6 @@
 //! `/permissions`: the roles and permissions that can be granted (contract section 4).
 
+use charter_macros::boxed;
 use salvo::Writer;
 use salvo::oapi::{ToSchema, endpoint};
 use serde::Serialize;
@@ -26,6 +27,7 @@ impl Operation for ListPermissions {
 /// Lists the roles and permissions of the policy schema, and which of them the caller may grant to a service
 /// account.
 #[endpoint(operation_id = "listPermissions", tags("service accounts"))]
+#[boxed]
 pub async fn list(request: Authorized<ListPermissions>) -> Result<Shown<NamesBody>, ApiError> {
     let authorizer = &request.authorizer;
     let catalogue = authorizer.snapshot().catalogue();

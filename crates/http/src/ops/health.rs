@@ -1,5 +1,6 @@
 //! Liveness and readiness (contract section 6).
 
+use charter_macros::boxed;
 use salvo::http::StatusCode;
 use salvo::http::header::{HeaderValue, RETRY_AFTER};
 use salvo::oapi::{
@@ -13,18 +14,20 @@ use serde::Serialize;
 
 use super::readiness::Readiness;
 use crate::respond::{ApiError, headers};
-use crate::state::State;
+use crate::state::SharedState;
 
 /// Liveness: the process runs.
 #[endpoint(operation_id = "getHealth", tags("service"))]
+#[boxed]
 pub async fn healthz() -> Result<Health, ApiError> {
     Ok(Health { status: "ok" })
 }
 
 /// Readiness: whether requests can be served, without details.
 #[endpoint(operation_id = "getReadiness", tags("service"))]
+#[boxed]
 pub async fn readyz_bare(depot: &mut Depot) -> Result<Ready, ApiError> {
-    let state = State::of(depot)?;
+    let state = SharedState::of(depot)?;
     if state.stopping.is_cancelled() {
         return Ok(Ready(StatusCode::SERVICE_UNAVAILABLE, "unavailable"));
     }
@@ -89,8 +92,9 @@ impl EndpointOutRegister for Ready {
 
 /// `GET /readyz` on the operations listener: each part by name.
 #[handler]
+#[boxed]
 pub async fn readyz(depot: &mut Depot, response: &mut Response) -> Result<(), ApiError> {
-    let readiness = Readiness::of(&*State::of(depot)?).await;
+    let readiness = Readiness::of(&*SharedState::of(depot)?).await;
     response.status_code(readiness.status_code());
     response.render(Json(readiness));
     Ok(())

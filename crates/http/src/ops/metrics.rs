@@ -1,15 +1,17 @@
 //! `GET /metrics` on the operations listener.
 
+use charter_macros::boxed;
 use salvo::http::header::{CONTENT_TYPE, HeaderValue};
 use salvo::{Depot, Response, handler};
 
 use crate::respond::ApiError;
-use crate::state::State;
+use crate::state::SharedState;
 
 /// The metrics in the Prometheus text format.
 #[handler]
+#[boxed]
 pub async fn metrics(depot: &mut Depot, response: &mut Response) -> Result<(), ApiError> {
-    let state = State::of(depot)?;
+    let state = SharedState::of(depot)?;
     let body = (state.render_metrics)(state.engine.snapshot().digest());
     response.headers_mut().insert(
         CONTENT_TYPE,

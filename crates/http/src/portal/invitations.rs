@@ -1,5 +1,6 @@
 //! `/api/portal/team/invitations`: open invitations (contract section 5).
 
+use charter_macros::boxed;
 use salvo::Writer;
 use salvo::oapi::{ToSchema, endpoint};
 use serde::Serialize;
@@ -33,6 +34,7 @@ impl Operation for ListInvitations {
 
 /// Lists open invitations, newest first.
 #[endpoint(operation_id = "listInvitations", tags("team"))]
+#[boxed]
 pub async fn list(
     request: Authorized<ListInvitations>,
 ) -> Result<ShownList<OpenInvitationBody>, ApiError> {
@@ -62,6 +64,7 @@ impl Operation for WithdrawInvitation {
 
 /// Withdraws an invitation; its link becomes invalid at once.
 #[endpoint(operation_id = "withdrawInvitation", tags("team"))]
+#[boxed]
 pub async fn withdraw(request: Authorized<WithdrawInvitation>) -> Result<Done, ApiError> {
     let id = request.object.0.id;
     request

@@ -1,5 +1,6 @@
 //! `/.well-known/jwks.json`: the public keys of access tokens (RFC 7517).
 
+use charter_macros::boxed;
 use salvo::Depot;
 use salvo::oapi::{
     Array, BasicType, Components, Content, EndpointOutRegister, Object, Operation, endpoint,
@@ -10,12 +11,13 @@ use serde_json::{Value, json};
 
 use crate::respond::caching::allow_caching;
 use crate::respond::{ApiError, headers};
-use crate::state::State;
+use crate::state::SharedState;
 
 /// The public keys that access tokens verify with; `kid` in a token's header names one.
 #[endpoint(operation_id = "getJwks", tags("sign-in"))]
+#[boxed]
 pub async fn get(depot: &mut Depot) -> Result<Jwks, ApiError> {
-    let keys = State::of(depot)?.portal_users.public_keys();
+    let keys = SharedState::of(depot)?.portal_users.public_keys();
     let keys = serde_json::to_value(keys).map_err(ApiError::internal)?;
     Ok(Jwks(keys))
 }

@@ -1,5 +1,6 @@
 //! `/api/portal/me`: the calling user (contract section 5).
 
+use charter_macros::boxed;
 use salvo::Writer;
 use salvo::oapi::{ToSchema, endpoint};
 use serde::Serialize;
@@ -15,6 +16,7 @@ use super::organization::PortalOrganization;
 
 /// Returns the calling user, its organization and its permissions there.
 #[endpoint(operation_id = "getMe", tags("me"))]
+#[boxed]
 pub async fn get(request: OwnUser<()>) -> Result<Shown<MeBody>, ApiError> {
     let (caller, authorizer) = (request.caller, request.authorizer);
     let organization = Resource::Organization(caller.organization());

@@ -1,5 +1,6 @@
 //! `/api/portal/organization`: the user's own organization (contract section 5).
 
+use charter_macros::boxed;
 use salvo::Writer;
 use salvo::oapi::{ToSchema, endpoint};
 use serde::Serialize;
@@ -32,6 +33,7 @@ impl Operation for GetOrganization {
 
 /// Returns the user's organization.
 #[endpoint(operation_id = "getPortalOrganization", tags("portal"))]
+#[boxed]
 pub async fn get(
     request: Authorized<GetOrganization>,
 ) -> Result<FoundOrNotModified<PortalOrganization>, ApiError> {
@@ -55,6 +57,7 @@ impl Operation for UpdateOrganization {
 
 /// Changes the organization's name and slug.
 #[endpoint(operation_id = "updatePortalOrganization", tags("portal"))]
+#[boxed]
 pub async fn update(
     request: Authorized<UpdateOrganization>,
 ) -> Result<Changed<PortalOrganization>, ApiError> {
@@ -97,6 +100,7 @@ impl Operation for DeactivateOrganization {
 /// Deactivates the organization and revokes all access keys, refresh tokens and invitations. Reads are still
 /// allowed, writes are not. Only an operator can reactivate it; the keys stay revoked.
 #[endpoint(operation_id = "deactivateOrganization", tags("portal"))]
+#[boxed]
 pub async fn deactivate(
     request: Authorized<DeactivateOrganization>,
 ) -> Result<Changed<PortalOrganization>, ApiError> {

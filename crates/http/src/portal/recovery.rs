@@ -1,5 +1,6 @@
 //! `/api/auth/forgot-password`, `reset-password` and `change-password` (contract section 5).
 
+use charter_macros::boxed;
 use salvo::Writer;
 use salvo::oapi::endpoint;
 
@@ -18,6 +19,7 @@ use super::answer::Done;
 /// Sends a link to reset the password, if a user has the address. The response is always the same, and is sent
 /// before the address is looked up.
 #[endpoint(operation_id = "forgotPassword", tags("sign-in"))]
+#[boxed]
 pub async fn forgot_password(request: Anonymous<Body<Forgotten>>) -> Result<Done, ApiError> {
     let (state, client) = (request.state, request.client);
     let Body(Forgotten {
@@ -43,6 +45,7 @@ pub async fn forgot_password(request: Anonymous<Body<Forgotten>>) -> Result<Done
 /// Sets a new password with the token of an emailed link. Ends all sessions of the user, and verifies the
 /// address.
 #[endpoint(operation_id = "resetPassword", tags("sign-in"))]
+#[boxed]
 pub async fn reset_password(request: Anonymous<Body<Reset>>) -> Result<Done, ApiError> {
     request
         .run(
@@ -60,6 +63,7 @@ pub async fn reset_password(request: Anonymous<Body<Reset>>) -> Result<Done, Api
 /// Changes the password of the signed-in user, who must give the current one and have a verified address. Ends all
 /// other sessions of the user.
 #[endpoint(operation_id = "changePassword", tags("sign-in"))]
+#[boxed]
 pub async fn change_password(
     request: SignedInUser<Body<PasswordChange>>,
 ) -> Result<Done, ApiError> {

@@ -1,5 +1,6 @@
 //! `/api/auth/register` and `accept-invitation` (contract section 5).
 
+use charter_macros::boxed;
 use salvo::Writer;
 use salvo::oapi::{ToSchema, endpoint};
 use serde::Serialize;
@@ -19,6 +20,7 @@ use super::answer::Token;
 
 /// Creates an organization and its first owner, and sends the owner a link to verify the address.
 #[endpoint(operation_id = "register", tags("sign-in"))]
+#[boxed]
 pub async fn register(request: Anonymous<Body<Register>>) -> Result<Shown<Registered>, ApiError> {
     request
         .run(|state, Body(body), client| async move {
@@ -53,6 +55,7 @@ fn refusal_of_registration(refusal: UserError) -> ApiError {
 
 /// Makes the invited user a member and signs it in.
 #[endpoint(operation_id = "acceptInvitation", tags("sign-in"))]
+#[boxed]
 pub async fn accept_invitation(request: Anonymous<Body<Acceptance>>) -> Result<Token, ApiError> {
     request
         .run(

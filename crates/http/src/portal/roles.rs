@@ -1,5 +1,6 @@
 //! `/api/portal/team/roles`: what each role may do, for people who give roles. The contract is silent about it.
 
+use charter_macros::boxed;
 use salvo::Writer;
 use salvo::oapi::{ToSchema, endpoint};
 use serde::Serialize;
@@ -28,6 +29,7 @@ impl Operation for ListRoles {
 /// Lists the roles of the policies' schema with what a person of each could do now in this organization: as policy
 /// answers, for one object of each kind.
 #[endpoint(operation_id = "listRoles", tags("team"))]
+#[boxed]
 pub async fn list(request: Authorized<ListRoles>) -> Result<ShownList<RoleBody>, ApiError> {
     // Hundreds of evaluations for each role.
     let organization = request.caller().organization().id;

@@ -1,5 +1,6 @@
 //! `/api/portal/sessions`: the calling user's sessions (contract section 5).
 
+use charter_macros::boxed;
 use salvo::Writer;
 use salvo::oapi::{ToSchema, endpoint};
 use serde::Serialize;
@@ -16,6 +17,7 @@ use super::answer::{Done, ShownList};
 
 /// Lists the open sessions of the calling user, newest first.
 #[endpoint(operation_id = "listSessions", tags("me"))]
+#[boxed]
 pub async fn list(request: OwnUser<()>) -> Result<ShownList<SessionBody>, ApiError> {
     let caller = &request.caller;
     let open = request.tenant().open_sessions(caller.user().id).await?;
@@ -31,6 +33,7 @@ pub async fn list(request: OwnUser<()>) -> Result<ShownList<SessionBody>, ApiErr
 
 /// Ends a session of the calling user at once; its access tokens become invalid.
 #[endpoint(operation_id = "endSession", tags("me"))]
+#[boxed]
 pub async fn end(request: OwnUser<PathUuid<SessionId>>) -> Result<Done, ApiError> {
     let user = request.caller.user().id;
     let open = request.tenant().open_sessions(user).await?;

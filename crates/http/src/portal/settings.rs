@@ -1,5 +1,6 @@
 //! `/api/portal/organization/settings` (contract section 5): absent fields stay, null clears; a change is atomic.
 
+use charter_macros::boxed;
 use salvo::Writer;
 use salvo::oapi::endpoint;
 
@@ -33,6 +34,7 @@ impl Operation for UpdateSettings {
 /// Changes the billing contact and the regions; absent members stay. Afterwards the default region must be
 /// among the allowed ones.
 #[endpoint(operation_id = "updateSettings", tags("portal"))]
+#[boxed]
 pub async fn update(
     request: Authorized<UpdateSettings>,
 ) -> Result<Changed<PortalOrganization>, ApiError> {

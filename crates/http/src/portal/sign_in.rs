@@ -1,5 +1,6 @@
 //! `/api/auth/login`, `refresh`, `logout` (contract section 5).
 
+use charter_macros::boxed;
 use salvo::Writer;
 use salvo::oapi::endpoint;
 
@@ -15,6 +16,7 @@ use super::answer::{Done, Token};
 /// Signs a user in: returns an access token in the body and a refresh token in the cookie. Unknown users,
 /// disabled users and wrong passwords get the same response.
 #[endpoint(operation_id = "login", tags("sign-in"))]
+#[boxed]
 pub async fn login(request: Anonymous<Body<Login>>) -> Result<Token, ApiError> {
     request
         .run(
@@ -31,6 +33,7 @@ pub async fn login(request: Anonymous<Body<Login>>) -> Result<Token, ApiError> {
 /// the same successor again, later its reuse ends the session. Of several cookies of that name each is tried, and
 /// more than eight are refused.
 #[endpoint(operation_id = "refresh", tags("sign-in"))]
+#[boxed]
 pub async fn refresh(holder: CookieHolder<Body<Nothing>>) -> Result<Token, ApiError> {
     let tokens = holder.tokens;
     holder
@@ -44,6 +47,7 @@ pub async fn refresh(holder: CookieHolder<Body<Nothing>>) -> Result<Token, ApiEr
 
 /// Ends the session of the access token and of the cookie. More than eight cookies of that name are refused.
 #[endpoint(operation_id = "logout", tags("sign-in"))]
+#[boxed]
 pub async fn logout(leaving: SignedInUser<Body<Nothing>>) -> Result<Done, ApiError> {
     let (caller, cookies) = (leaving.caller, leaving.cookies?);
     leaving

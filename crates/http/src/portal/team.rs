@@ -1,5 +1,6 @@
 //! `/api/portal/team`: the users of an organization (contract section 5).
 
+use charter_macros::boxed;
 use salvo::Writer;
 use salvo::oapi::{ToSchema, endpoint};
 use serde::Serialize;
@@ -37,6 +38,7 @@ impl Operation for ListMembers {
 
 /// Lists the users of the organization, oldest first.
 #[endpoint(operation_id = "listMembers", tags("team"))]
+#[boxed]
 pub async fn list(request: Authorized<ListMembers>) -> Result<ShownList<MemberBody>, ApiError> {
     let members = request.tenant().list_members().await?;
     Ok(ShownList(members.iter().map(MemberBody::from).collect()))
@@ -58,6 +60,7 @@ impl Operation for InviteMember {
 /// Sends an invitation to the organization; an earlier one to the address becomes invalid. The caller must also
 /// be allowed to give the role.
 #[endpoint(operation_id = "inviteMember", tags("team"))]
+#[boxed]
 pub async fn invite(request: Authorized<InviteMember>) -> Result<Shown<InvitationBody>, ApiError> {
     let Body(Invite { email, role }) = request.input.clone();
     let role = role.into_name();
@@ -100,6 +103,7 @@ impl Operation for ChangeRole {
 /// Changes a member's role. Nobody can change their own role, or that of the last owner. The caller must also
 /// be allowed to give the role.
 #[endpoint(operation_id = "changeRole", tags("team"))]
+#[boxed]
 pub async fn change_role(request: Authorized<ChangeRole>) -> Result<Shown<MemberBody>, ApiError> {
     let (_, Body(RoleChange { role })) = request.input.clone();
     require_role(&request.authorizer, &role)?;
@@ -139,6 +143,7 @@ impl Operation for RemoveMember {
 
 /// Removes a member and ends its sessions. An owner must get another role first.
 #[endpoint(operation_id = "removeMember", tags("team"))]
+#[boxed]
 pub async fn remove(request: Authorized<RemoveMember>) -> Result<Done, ApiError> {
     let id = request.object.0.id;
     request

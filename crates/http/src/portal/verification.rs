@@ -1,5 +1,6 @@
 //! `/api/auth/verify-email` and `resend-verification` (contract section 5).
 
+use charter_macros::boxed;
 use salvo::Writer;
 use salvo::oapi::endpoint;
 
@@ -17,6 +18,7 @@ use super::answer::Done;
 /// Verifies an address with the token of the emailed link, and the user's password or access token: the link
 /// alone must not verify an account that somebody else registered with the address. Ends all earlier sessions.
 #[endpoint(operation_id = "verifyEmail", tags("sign-in"))]
+#[boxed]
 pub async fn verify_email(follower: PerhapsSignedIn<Body<Link>>) -> Result<Done, ApiError> {
     let PerhapsSignedIn {
         signed_in,
@@ -57,6 +59,7 @@ pub async fn verify_email(follower: PerhapsSignedIn<Body<Link>>) -> Result<Done,
 
 /// Sends the link to verify the user's address again; does nothing if it is verified.
 #[endpoint(operation_id = "resendVerification", tags("sign-in"))]
+#[boxed]
 pub async fn resend(request: SignedInUser<Body<Nothing>>) -> Result<Done, ApiError> {
     let SignedInUser {
         caller,

@@ -19,7 +19,7 @@ pub use policy_tools::{Busy, FolderRefusal, JobEvent, PolicyJob, PolicyTools};
 pub use reported_fault::ReportedFault;
 pub use revisions::Revisions;
 pub use searches::{NoPermit, SearchPermit, Searches};
-pub use shared::{ProvideState, State};
+pub use shared::{ProvideState, SharedState, State};
 pub use store_health::StoreHealth;
 pub use tasks::Tasks;
 pub use turns::Turns;

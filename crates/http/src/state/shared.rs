@@ -1,5 +1,6 @@
 //! The state shared by all handlers. Only this file accesses Salvo's depot for it.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use salvo::{Depot, FlowCtrl, Handler, Request, Response, async_trait};
@@ -101,18 +102,43 @@ pub struct State {
     pub stopping: CancellationToken,
 }
 
-impl State {
+/// As handlers and their arguments hold it: an object, so that the compiler does not prove for each of them anew that
+/// threads may share all that is in it.
+#[derive(Clone)]
+pub struct SharedState(Arc<dyn AsRef<State> + Send + Sync>);
+
+impl SharedState {
     /// The state for this depot's request; `INTERNAL_ERROR` if the router was built without it.
-    pub fn of(depot: &Depot) -> Result<Arc<Self>, ApiError> {
+    pub fn of(depot: &Depot) -> Result<Self, ApiError> {
         depot
-            .get_typed::<Arc<Self>>()
+            .get_typed::<Self>()
             .cloned()
             .map_err(|_| ApiError::internal("the router was built without its state"))
     }
 }
 
+impl From<Arc<State>> for SharedState {
+    fn from(state: Arc<State>) -> Self {
+        Self(state)
+    }
+}
+
+impl Deref for SharedState {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        (*self.0).as_ref()
+    }
+}
+
+impl AsRef<Self> for State {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
 /// Adds the state to each request's depot.
-pub struct ProvideState(pub Arc<State>);
+pub struct ProvideState(pub SharedState);
 
 #[async_trait]
 impl Handler for ProvideState {
@@ -123,7 +149,7 @@ impl Handler for ProvideState {
         response: &mut Response,
         control: &mut FlowCtrl,
     ) {
-        depot.insert_typed(Arc::clone(&self.0));
+        depot.insert_typed(self.0.clone());
         control.call_next(request, depot, response).await;
     }
 }

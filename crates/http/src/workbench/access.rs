@@ -1,5 +1,6 @@
 //! `POST /policies/access`: lists who may act on a resource, or what a principal may do.
 
+use charter_macros::boxed;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -46,13 +47,14 @@ const RESOURCE_KINDS: [ResourceKind; 7] = [
 
 /// Lists one page.
 #[handler]
+#[boxed]
 pub(super) async fn list(
     request: &mut Request,
     depot: &mut Depot,
 ) -> Result<Json<AccessBody>, ApiError> {
     let asked = OperatorRequest::of(request, depot)?;
     let body = read_body(request, &asked).await?;
-    let state = Arc::clone(&asked.state);
+    let state = asked.state.clone();
     // A cursor belongs to the question without `cursor`.
     let same: BTreeMap<_, _> = body.iter().filter(|(name, _)| *name != "cursor").collect();
     let scope = CursorScope::new(&state.cursors, &("workbench/access", same))?;

@@ -1,8 +1,6 @@
 //! Authenticates requests of the workbench: by the operator token, or by the session cookie, which counts only for
 //! requests of this listener's own pages.
 
-use std::sync::Arc;
-
 use salvo::http::HeaderMap;
 use salvo::http::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN};
 use salvo::http::uri::Authority;
@@ -16,7 +14,7 @@ use crate::edge::context::RequestContext;
 use crate::extract::authenticate::collect;
 use crate::extract::cookie;
 use crate::respond::{ApiError, Code};
-use crate::state::State;
+use crate::state::{SharedState, State};
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -35,7 +33,7 @@ pub(super) const fn cookie_name(is_secure: bool) -> &'static str {
 
 /// A request of an operator.
 pub(super) struct OperatorRequest {
-    pub(super) state: Arc<State>,
+    pub(super) state: SharedState,
     pub(super) context: RequestContext,
     admission: Admission,
 }
@@ -101,8 +99,8 @@ fn refused(rejection: Rejection) -> ApiError {
     ApiError::from(rejection).saying(message)
 }
 
-fn parts(depot: &Depot) -> Result<(Arc<State>, RequestContext), ApiError> {
-    let state = State::of(depot)?;
+fn parts(depot: &Depot) -> Result<(SharedState, RequestContext), ApiError> {
+    let state = SharedState::of(depot)?;
     let context = RequestContext::behind_edge(depot)?.clone();
     Ok((state, context))
 }

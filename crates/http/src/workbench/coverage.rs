@@ -1,6 +1,7 @@
 //! `GET /policies/coverage`: which policies and conditions the examples cover, and which policies determined decisions
 //! in the last days.
 
+use charter_macros::boxed;
 use std::time::Duration;
 
 use salvo::prelude::Json;
@@ -18,6 +19,7 @@ const MAX_DAYS: u64 = 366;
 
 /// Measures the folder in force.
 #[handler]
+#[boxed]
 pub(super) async fn show(
     request: &mut Request,
     depot: &mut Depot,

@@ -2,7 +2,7 @@
 //!
 //! The log is this process's. With several replicas, denials are those of all.
 
-use std::sync::Arc;
+use charter_macros::boxed;
 
 use salvo::prelude::Json;
 use salvo::{Depot, Request, handler};
@@ -27,6 +27,7 @@ use crate::state::State;
 
 /// Lists decisions.
 #[handler]
+#[boxed]
 pub(super) async fn list(
     request: &mut Request,
     depot: &mut Depot,
@@ -37,7 +38,7 @@ pub(super) async fn list(
     let cursor = query.text("cursor");
     let filter = filter(&mut query)?;
     query.finish()?;
-    let state = Arc::clone(&asked.state);
+    let state = asked.state.clone();
     let scope = CursorScope::new(
         &state.cursors,
         &("workbench/decisions", state.decisions.log_id(), &filter),
@@ -81,6 +82,7 @@ fn filter(query: &mut Query) -> Result<RecordFilter, ApiError> {
 
 /// Explains one decision.
 #[handler]
+#[boxed]
 pub(super) async fn show(
     request: &mut Request,
     depot: &mut Depot,

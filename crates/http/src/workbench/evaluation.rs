@@ -1,6 +1,7 @@
 //! `POST /policies/evaluation`: evaluates and explains an `AuthZEN` question by the policies in force, the shadow, or a
 //! sent folder. Not recorded in the decision log.
 
+use charter_macros::boxed;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ use crate::state::State;
 
 /// Explains one question.
 #[handler]
+#[boxed]
 pub(super) async fn evaluate(
     request: &mut Request,
     depot: &mut Depot,

@@ -2,8 +2,8 @@
 //! server-sent events (HTML Living Standard section 9.2): `progress` each half second, then `result` or `error`. The
 //! job ends when the client disconnects.
 
+use charter_macros::boxed;
 use std::convert::Infallible;
-use std::sync::Arc;
 
 use futures_util::{Stream, stream};
 use salvo::http::header::{CONTENT_TYPE, HeaderValue};
@@ -17,10 +17,11 @@ use super::refusals;
 use super::sent_folder::{SentFolder, read_body, refused};
 use crate::extract::fields::{Fields, present};
 use crate::respond::{ApiError, Detail, Surface};
-use crate::state::{JobEvent, PolicyJob, State};
+use crate::state::{JobEvent, PolicyJob, SharedState};
 
 /// Compares the folder with the policies in force.
 #[handler]
+#[boxed]
 pub(super) async fn diff(
     request: &mut Request,
     depot: &mut Depot,
@@ -38,6 +39,7 @@ pub(super) async fn diff(
 
 /// Finds the logged decisions that the folder would change.
 #[handler]
+#[boxed]
 pub(super) async fn replay(
     request: &mut Request,
     depot: &mut Depot,
@@ -76,7 +78,7 @@ async fn answer(
     member: &str,
     response: &mut Response,
 ) -> Result<(), ApiError> {
-    let state = Arc::clone(&asked.state);
+    let state = asked.state.clone();
     let mut events = state.workbench.tools.start(job)?;
     loop {
         match events.recv().await {
@@ -101,11 +103,11 @@ async fn answer(
 /// The events as text, until the last one or the service stops.
 fn event_stream(
     events: Receiver<JobEvent>,
-    state: Arc<State>,
+    state: SharedState,
     request_id: String,
 ) -> impl Stream<Item = Result<Vec<u8>, Infallible>> + Send {
     stream::unfold(Some(events), move |events| {
-        let (state, request_id) = (Arc::clone(&state), request_id.clone());
+        let (state, request_id) = (state.clone(), request_id.clone());
         async move {
             let mut events = events?;
             let failed = |error: ApiError| text("error", &error.to_json(&request_id));

@@ -1,5 +1,6 @@
 //! `GET /policies`: the policies in force, the refused folder, and the shadow.
 
+use charter_macros::boxed;
 use std::time::Duration;
 
 use salvo::prelude::Json;
@@ -30,6 +31,7 @@ const REPLICAS_DEADLINE: Duration = Duration::from_secs(1);
 /// Shows the policies, with `domain` those of a domain of one's own; with `without_texts=true` without the files'
 /// texts.
 #[handler]
+#[boxed]
 pub(super) async fn show(
     request: &mut Request,
     depot: &mut Depot,

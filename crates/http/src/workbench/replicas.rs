@@ -1,5 +1,6 @@
 //! `GET /replicas`: the processes that serve the database.
 
+use charter_macros::boxed;
 use std::collections::BTreeMap;
 
 use salvo::prelude::Json;
@@ -15,6 +16,7 @@ use crate::respond::ApiError;
 
 /// Lists them, oldest first.
 #[handler]
+#[boxed]
 pub(super) async fn list(
     request: &mut Request,
     depot: &mut Depot,

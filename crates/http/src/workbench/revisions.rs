@@ -1,6 +1,7 @@
 //! `GET /policies/revisions`: the policies in force over time, and their approvers; `GET /policies/revisions/{digest}`:
 //! the texts of one.
 
+use charter_macros::boxed;
 use std::sync::Arc;
 
 use salvo::prelude::Json;
@@ -20,6 +21,7 @@ use crate::respond::ApiError;
 
 /// Lists the revisions, newest first; with `domain` those of a domain of one's own, in force or not.
 #[handler]
+#[boxed]
 pub(super) async fn list(
     request: &mut Request,
     depot: &mut Depot,
@@ -48,6 +50,7 @@ pub(super) async fn list(
 
 /// Shows the texts by which decisions with this policy digest were made; with `domain` those of a domain of one's own.
 #[handler]
+#[boxed]
 pub(super) async fn show(
     request: &mut Request,
     depot: &mut Depot,

@@ -1,5 +1,6 @@
 //! `/session`: a browser exchanges the operator token for a cookie that scripts cannot read, for an hour.
 
+use charter_macros::boxed;
 use salvo::http::StatusCode;
 use salvo::http::cookie::time::Duration;
 use salvo::http::cookie::{Cookie, SameSite};
@@ -16,10 +17,11 @@ use super::admission::{
 use crate::extract::cookie;
 use crate::extract::query::NoParameters;
 use crate::respond::ApiError;
-use crate::state::State;
+use crate::state::SharedState;
 
 /// `POST /session`: opens a session.
 #[handler]
+#[boxed]
 pub(super) async fn open(
     request: &mut Request,
     depot: &mut Depot,
@@ -41,12 +43,13 @@ pub(super) async fn open(
 
 /// `DELETE /session`: ends it.
 #[handler]
+#[boxed]
 pub(super) async fn close(
     request: &mut Request,
     depot: &mut Depot,
     response: &mut Response,
 ) -> Result<(), ApiError> {
-    let state = State::of(depot)?;
+    let state = SharedState::of(depot)?;
     let tokens = session_tokens(request, &state)?;
     check_same_origin(request)?;
     NoParameters::check(request)?;

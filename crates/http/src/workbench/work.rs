@@ -1,9 +1,7 @@
 //! Work that evaluates or searches takes turns.
 
-use std::sync::Arc;
-
 use crate::respond::ApiError;
-use crate::state::State;
+use crate::state::{SharedState, State};
 
 /// Runs blocking work when it is its turn.
 ///
@@ -11,9 +9,9 @@ use crate::state::State;
 ///
 /// As [`crate::state::Turns::run`].
 pub(super) async fn run<T: Send + 'static>(
-    state: &Arc<State>,
+    state: &SharedState,
     work: impl FnOnce(&State) -> T + Send + 'static,
 ) -> Result<T, ApiError> {
-    let shared = Arc::clone(state);
+    let shared = state.clone();
     state.workbench.turns.run(move || work(&shared)).await
 }

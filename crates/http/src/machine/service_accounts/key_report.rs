@@ -1,5 +1,6 @@
 //! `/keys`: every key of the organization with its service account (contract section 4).
 
+use charter_macros::boxed;
 use std::time::Duration;
 
 use salvo::Writer;
@@ -45,6 +46,7 @@ impl Operation for ListAllKeys {
 /// keys that are unused, old, or expire soon. Keys must meet every given condition. Keys of deleted service
 /// accounts are revoked and not listed.
 #[endpoint(operation_id = "listAllKeys", tags("keys"))]
+#[boxed]
 pub async fn list(request: Authorized<ListAllKeys>) -> Result<Listed<OwnedKeyBody>, ApiError> {
     let (query, now) = (&request.input, request.authorizer.now());
     let filter = KeyFilter {

@@ -1,5 +1,6 @@
 //! `/service-accounts/{id}/keys` (contract section 4). A secret is shown once, when it is created.
 
+use charter_macros::boxed;
 use salvo::Writer;
 use salvo::oapi::endpoint;
 use secrecy::{ExposeSecret, SecretString};
@@ -47,6 +48,7 @@ impl Operation for ListKeys {
 
 /// Lists a service account's keys, without their secrets.
 #[endpoint(operation_id = "listKeys", tags("keys"))]
+#[boxed]
 pub async fn list(request: Authorized<ListKeys>) -> Result<Listed<AccessKeyBody>, ApiError> {
     let (_, query) = &request.input;
     let id = request.object.service_account.id;
@@ -78,6 +80,7 @@ impl Operation for CreateKey {
 /// service account has. A signed request also needs `service-accounts:ExtendKey` if the new key lives longer,
 /// or works from more addresses, than the signing key.
 #[endpoint(operation_id = "createKey", tags("keys"))]
+#[boxed]
 pub async fn create(request: Authorized<CreateKey>) -> Result<Created<NewAccessKeyBody>, ApiError> {
     let (_, Body(input)) = request.input.clone();
     require_future(input.expires_at, request.authorizer.now())?;
@@ -124,6 +127,7 @@ impl Operation for RotateKey {
 /// `service-accounts:ExtendKey` if the new key lives longer, or works from more addresses, than the signing
 /// key.
 #[endpoint(operation_id = "rotateKey", tags("keys"))]
+#[boxed]
 pub async fn rotate(request: Authorized<RotateKey>) -> Result<Created<NewAccessKeyBody>, ApiError> {
     let (_, Body(input)) = request.input.clone();
     require_future(input.expires_at.flatten(), request.authorizer.now())?;
@@ -172,6 +176,7 @@ impl Operation for RevokeKey {
 
 /// Revokes a key permanently; repeating it has no effect.
 #[endpoint(operation_id = "revokeKey", tags("keys"))]
+#[boxed]
 pub async fn revoke(request: Authorized<RevokeKey>) -> Result<NoContent, ApiError> {
     let (owner, key) = (
         request.object.owner.service_account.id,

@@ -8,6 +8,7 @@ mod key_reach;
 pub(crate) mod key_report;
 pub(crate) mod keys;
 
+use charter_macros::boxed;
 use salvo::Writer;
 use salvo::oapi::endpoint;
 
@@ -45,6 +46,7 @@ impl Operation for ListServiceAccounts {
 
 /// Lists the service accounts of one account, or of the whole organization.
 #[endpoint(operation_id = "listServiceAccounts", tags("service accounts"))]
+#[boxed]
 pub async fn list(
     request: Authorized<ListServiceAccounts>,
 ) -> Result<Listed<ServiceAccountBody>, ApiError> {
@@ -86,6 +88,7 @@ impl Operation for CreateServiceAccount {
 
 /// Creates a service account. The caller must also be allowed to grant each of its roles and permissions.
 #[endpoint(operation_id = "createServiceAccount", tags("service accounts"))]
+#[boxed]
 pub async fn create(
     request: Authorized<CreateServiceAccount>,
 ) -> Result<Created<ServiceAccountBody>, ApiError> {
@@ -127,6 +130,7 @@ impl Operation for GetServiceAccount {
 
 /// Returns a service account.
 #[endpoint(operation_id = "getServiceAccount", tags("service accounts"))]
+#[boxed]
 pub async fn get(
     request: Authorized<GetServiceAccount>,
 ) -> Result<FoundOrNotModified<ServiceAccountBody>, ApiError> {
@@ -156,6 +160,7 @@ impl Operation for UpdateServiceAccount {
 /// Changes a service account, as a JSON Merge Patch (RFC 7396); arrays are replaced. The caller must also be
 /// allowed to grant each added role and permission, and all of them to reactivate it.
 #[endpoint(operation_id = "updateServiceAccount", tags("service accounts"))]
+#[boxed]
 pub async fn update(
     request: Authorized<UpdateServiceAccount>,
 ) -> Result<Changed<ServiceAccountBody>, ApiError> {
@@ -207,6 +212,7 @@ impl Operation for DeleteServiceAccount {
 
 /// Deletes a service account and revokes its keys.
 #[endpoint(operation_id = "deleteServiceAccount", tags("service accounts"))]
+#[boxed]
 pub async fn delete(request: Authorized<DeleteServiceAccount>) -> Result<NoContent, ApiError> {
     let id = request.object.service_account.id;
     let current = &request.object.service_account;
