@@ -11,7 +11,9 @@ use sea_orm::{
 pub(crate) async fn open(file: &Path) -> DatabaseConnection {
     let mut options = ConnectOptions::new(format!("sqlite://{}", file.display()));
     options.max_connections(1).sqlx_logging(false);
-    let database = Database::connect(options).await.expect("the database");
+    let database = Box::pin(Database::connect(options))
+        .await
+        .expect("the database");
     let quick = "PRAGMA synchronous = OFF; PRAGMA cache_size = -262144";
     database.execute_unprepared(quick).await.expect("settings");
     database

@@ -33,11 +33,11 @@ const SLACK: Duration = Duration::from_secs(1);
 const READ_ONLY: &str = "SET default_transaction_read_only = on;";
 
 pub(super) async fn connect(config: &Config) -> Result<Pools, Error> {
-    connect_as(config, "").await
+    Box::pin(connect_as(config, "")).await
 }
 
 pub(super) async fn connect_read_only(config: &Config) -> Result<Pools, Error> {
-    connect_as(config, READ_ONLY).await
+    Box::pin(connect_as(config, READ_ONLY)).await
 }
 
 async fn connect_as(config: &Config, writers: &str) -> Result<Pools, Error> {

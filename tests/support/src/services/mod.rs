@@ -117,7 +117,7 @@ pub fn left_out(what: &str) {
 pub async fn connect(url: &str) -> sea_orm::DatabaseConnection {
     let mut options = sea_orm::ConnectOptions::new(url);
     options.max_connections(1).sqlx_logging(false);
-    sea_orm::Database::connect(options)
+    Box::pin(sea_orm::Database::connect(options))
         .await
         .expect("a connection")
 }

@@ -142,7 +142,9 @@ async fn a_begin_that_fails_fails_alone() {
 async fn a_query_that_fits_the_schema_no_more_fails_alone() {
     let database = Database::open().await;
     let url = format!("sqlite://{}/test.db", database.directory.path().display());
-    let other = sea_orm::Database::connect(url).await.expect("connected");
+    let other = Box::pin(sea_orm::Database::connect(url))
+        .await
+        .expect("connected");
     let alter = async |sql: &str| other.execute_unprepared(sql).await.map(drop);
     let first = database.begin().await;
     assert_eq!(count(&first).await, Ok(0));
