@@ -109,6 +109,8 @@ mod tests {
         let mut found: Vec<String> = std::fs::read_dir(crates)
             .expect("the crates")
             .map(|entry| entry.expect("one").file_name().into_string().expect("text"))
+            // It runs in the compiler.
+            .filter(|name| name != "macros")
             .map(|name| format!("charter_{}", name.replace('-', "_")))
             .collect();
         found.extend(["charter", "migration"].map(str::to_owned));
