@@ -5,7 +5,7 @@ mod gestures;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use base64::Engine as _;
@@ -20,8 +20,9 @@ use ureq::http::{Method, Request};
 /// The name under which `WebDriver` hands out an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// The first that is there is used; one without a window's frame needs a third of the processor time.
-const BROWSERS: [&str; 2] = ["chromium-headless-shell", "chromium"];
+/// Debian's Chromium without a window's frame, which needs a third of the processor time. Not the command of that name:
+/// it is a script that ends without the browser that it has started.
+const HEADLESS_SHELL: &str = "/usr/lib/chromium/chromium-headless-shell";
 
 /// How often a driver may fail to get a port.
 const DRIVER_STARTS: usize = 5;
@@ -101,10 +102,9 @@ fn start_driver() -> Option<(Child, BufReader<ChildStdout>, u16)> {
 impl Browser {
     /// Opens one that visits that service; `None`, said aloud, where there is none on this machine.
     pub(super) fn open(service: &str) -> Option<Self> {
-        let (Some(binary), Some(_)) = (
-            BROWSERS.into_iter().find_map(program),
-            program("chromedriver"),
-        ) else {
+        let shell = Some(PathBuf::from(HEADLESS_SHELL)).filter(|it| it.exists());
+        let browser = shell.or_else(|| program("chromium"));
+        let (Some(binary), Some(_)) = (browser, program("chromedriver")) else {
             left_out("chromium, chromium-driver");
             return None;
         };
