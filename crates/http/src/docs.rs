@@ -1,10 +1,10 @@
 //! The API's documentation: `/openapi.json` and `/docs`. Swagger UI is embedded in the binary, so the page loads
 //! nothing from other hosts.
 
-use charter_macros::boxed;
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
+use charter_macros::boxed;
 use salvo::http::ResBody;
 use salvo::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, REFERRER_POLICY};
 use salvo::hyper::body::Bytes;

@@ -1,8 +1,8 @@
 //! All routes of the listeners.
 
-use charter_macros::boxed;
 use std::sync::Arc;
 
+use charter_macros::boxed;
 use salvo::http::StatusCode;
 use salvo::http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG};
 use salvo::{Depot, FlowCtrl, Request, Response, Router, Writer as _, handler};

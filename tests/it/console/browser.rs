@@ -69,9 +69,10 @@ pub(super) struct Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // It ends the browser, too, but for one that asks whether to leave a page.
+        // It ends the browser, too. A test that has failed says so itself: nothing here is to hide that.
         let _ = self.try_send("DELETE", "", &Value::Null);
         if let Some(process) = self.process {
+            // Gone already, as a rule.
             let _ = kill_process(process, Signal::KILL);
         }
         let _ = self.driver.kill();

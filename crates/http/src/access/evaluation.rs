@@ -1,9 +1,9 @@
 //! `POST /access/v1/evaluation` and `/access/v1/evaluations` (`AuthZEN` sections 6 and 7).
 
-use charter_macros::boxed;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use charter_macros::boxed;
 use salvo::prelude::Json;
 use salvo::{Depot, Request, handler};
 use serde::Serialize;

@@ -4,9 +4,9 @@
 //! `x-charter-authorization`; all other headers are those of the request in question. Whatever is wrong with that
 //! request is a 401 or a 403: gateways make a 500 of anything else.
 
-use charter_macros::boxed;
 use std::sync::Arc;
 
+use charter_macros::boxed;
 use salvo::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use salvo::http::{HeaderMap, Method, ResBody, StatusCode};
 use salvo::hyper::body::Bytes;

@@ -3,9 +3,9 @@
 //! Limited to the caller's own organization. Another replica's allowed decisions are in its own log only; its
 //! denials are found here, too.
 
-use charter_macros::boxed;
 use std::sync::Arc;
 
+use charter_macros::boxed;
 use salvo::Writer;
 use salvo::oapi::{BasicType, Components, Object, RefOr, Schema, ToSchema, endpoint};
 use serde::Serialize;

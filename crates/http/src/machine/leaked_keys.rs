@@ -1,8 +1,8 @@
 //! `/leaked-keys`: revokes a key for a client that presents its secret (contract section 4).
 
-use charter_macros::boxed;
 use std::time::Duration;
 
+use charter_macros::boxed;
 use salvo::Writer;
 use salvo::oapi::endpoint;
 use tokio::time::Instant;

@@ -1,9 +1,9 @@
 //! `POST /policies/access`: lists who may act on a resource, or what a principal may do.
 
-use charter_macros::boxed;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use charter_macros::boxed;
 use salvo::prelude::Json;
 use salvo::{Depot, Request, handler};
 use serde_json::{Map, Value};

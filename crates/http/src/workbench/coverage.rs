@@ -1,9 +1,9 @@
 //! `GET /policies/coverage`: which policies and conditions the examples cover, and which policies determined decisions
 //! in the last days.
 
-use charter_macros::boxed;
 use std::time::Duration;
 
+use charter_macros::boxed;
 use salvo::prelude::Json;
 use salvo::{Depot, Request, handler};
 use serde_json::Value;

@@ -1,10 +1,10 @@
 //! `POST /policies/evaluation`: evaluates and explains an `AuthZEN` question by the policies in force, the shadow, or a
 //! sent folder. Not recorded in the decision log.
 
-use charter_macros::boxed;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use charter_macros::boxed;
 use salvo::prelude::Json;
 use salvo::{Depot, Request, handler};
 use serde_json::{Map, Value};

@@ -2,9 +2,9 @@
 //! server-sent events (HTML Living Standard section 9.2): `progress` each half second, then `result` or `error`. The
 //! job ends when the client disconnects.
 
-use charter_macros::boxed;
 use std::convert::Infallible;
 
+use charter_macros::boxed;
 use futures_util::{Stream, stream};
 use salvo::http::header::{CONTENT_TYPE, HeaderValue};
 use salvo::{Depot, Request, Response, handler};

@@ -1,8 +1,8 @@
 //! `GET /policies`: the policies in force, the refused folder, and the shadow.
 
-use charter_macros::boxed;
 use std::time::Duration;
 
+use charter_macros::boxed;
 use salvo::prelude::Json;
 use salvo::{Depot, Request, handler};
 use serde::Serialize;

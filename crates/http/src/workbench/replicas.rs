@@ -1,8 +1,8 @@
 //! `GET /replicas`: the processes that serve the database.
 
-use charter_macros::boxed;
 use std::collections::BTreeMap;
 
+use charter_macros::boxed;
 use salvo::prelude::Json;
 use salvo::{Depot, Request, handler};
 use serde::Serialize;

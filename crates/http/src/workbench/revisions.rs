@@ -1,9 +1,9 @@
 //! `GET /policies/revisions`: the policies in force over time, and their approvers; `GET /policies/revisions/{digest}`:
 //! the texts of one.
 
-use charter_macros::boxed;
 use std::sync::Arc;
 
+use charter_macros::boxed;
 use salvo::prelude::Json;
 use salvo::{Depot, Request, handler};
 use serde::Serialize;

@@ -1,8 +1,8 @@
 //! `/keys`: every key of the organization with its service account (contract section 4).
 
-use charter_macros::boxed;
 use std::time::Duration;
 
+use charter_macros::boxed;
 use salvo::Writer;
 use salvo::oapi::{
     BasicType, Components, Object as SchemaObject, Operation as OpenApiOperation, ToSchema,
